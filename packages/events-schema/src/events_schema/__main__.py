@@ -1,0 +1,5 @@
+"""`python -m events_schema`."""
+
+from events_schema.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,59 @@
+"""The columns of a model: the one view that every derived schema starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+class ColumnType(StrEnum):
+    """The types that the contract stores, as annotated on the models' fields."""
+
+    INT32 = "int32"
+    INT64 = "int64"
+    STRING = "string"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name, its type and whether a value may be missing."""
+
+    name: str
+    type: ColumnType
+    nullable: bool
+
+
+def columns(model: type[BaseModel]) -> tuple[Column, ...]:
+    """Return the columns of `model` in the order of its fields."""
+    return tuple(_column(name, field) for name, field in model.model_fields.items())
+
+
+def column_names(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the column names of `model` in the order of its fields."""
+    return tuple(model.model_fields)
+
+
+def _column(name: str, field: FieldInfo) -> Column:
+    nullable = False
+    markers = [*field.metadata]
+    for part in _union_members(field.annotation):
+        if part is NoneType:
+            nullable = True
+        elif get_origin(part) is Annotated:
+            markers.extend(part.__metadata__)
+    types = [marker for marker in markers if isinstance(marker, ColumnType)]
+    if len(types) != 1:
+        raise TypeError(f"field {name!r} needs one ColumnType in its annotation, found {types}")
+    return Column(name, types[0], nullable)
+
+
+def _union_members(annotation: Any) -> tuple[Any, ...]:
+    if get_origin(annotation) in (Union, UnionType):
+        return get_args(annotation)
+    return (annotation,)

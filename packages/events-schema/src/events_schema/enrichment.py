@@ -1,0 +1,46 @@
+"""The definition of the two metrics, in plain Python. Spark is tested against it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from events_schema.event import EnrichedEvent, StoredEvent
+
+WINDOW = timedelta(hours=3)
+
+
+def enrich(events: Iterable[StoredEvent], processing_time: datetime) -> list[EnrichedEvent]:
+    """Return every event of the raw table with its user's two metrics, in the given order.
+
+    With `T` the processing time, `u_count` is how many of the user's events have
+    `T - 3 h <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent non-null
+    `event_action` over all the events, ties going to the first by Unicode code point, null for
+    none. Events without a user keep both null.
+    """
+    rows = list(events)
+    recent: Counter[int] = Counter()
+    actions: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        if row.user_id is None:
+            continue
+        if row.event_time and processing_time - WINDOW <= row.event_time < processing_time:
+            recent[row.user_id] += 1
+        if row.event_action is not None:
+            actions[row.user_id][row.event_action] += 1
+    favourite = {user: _most_frequent(counts) for user, counts in actions.items()}
+    return [_enriched(row, recent, favourite) for row in rows]
+
+
+def _most_frequent(counts: Counter[str]) -> str:
+    return min(counts, key=lambda action: (-counts[action], action))
+
+
+def _enriched(row: StoredEvent, recent: Counter[int], favourite: dict[int, str]) -> EnrichedEvent:
+    known = row.model_dump(exclude={"event_id", "received_time"})
+    if row.user_id is None:
+        return EnrichedEvent(**known, u_count=None, u_mp_ea=None)
+    return EnrichedEvent(
+        **known, u_count=recent[row.user_id] or None, u_mp_ea=favourite.get(row.user_id)
+    )

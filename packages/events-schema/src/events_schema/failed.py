@@ -1,0 +1,29 @@
+"""Failed events: what on the topic is no event, kept with its reason beside the table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureReason(StrEnum):
+    """Why a record is a failed event."""
+
+    EMPTY = "empty"
+    """The value is null or has no bytes."""
+    NOT_SINGLE_OBJECT = "not_single_object"
+    """The value is not in Avro single-object encoding."""
+    UNKNOWN_SCHEMA = "unknown_schema"
+    """The writer schema's fingerprint was never released."""
+    UNREADABLE_BODY = "unreadable_body"
+    """The body is truncated, has trailing bytes, or does not fit the writer schema."""
+    INVALID_UTF8 = "invalid_utf8"
+    """A string is not UTF-8."""
+    OUTSIDE_CONTRACT = "outside_contract"
+    """The record decodes, but its `event_id` or one of its times breaks the contract."""
+
+
+FAILED_EVENT_DDL = (
+    "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
+    "headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY, reason STRING"
+)
+"""The columns of the failed events, as Spark SQL. All are nullable."""

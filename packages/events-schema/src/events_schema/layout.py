@@ -1,0 +1,88 @@
+"""Where the parts of a table lie: the folder that readers see, and what stands beside it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from events_schema.errors import PublishError
+
+MOUNTS = Path("/proc/self/mountinfo")
+
+PARTITION_COLUMN = "event_date"
+"""The raw table's Hive partition: the UTC day of `event_time`."""
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """The paths that belong to the table at `target`; nothing but parquet lies in `target`."""
+
+    target: Path
+
+    @property
+    def control(self) -> Path:
+        """The raw table's control folder: the commit log, the lock and the files being written."""
+        return self._beside("control")
+
+    @property
+    def log(self) -> Path:
+        """The raw table's commits, one JSON file each, in order."""
+        return self.control / "log"
+
+    @property
+    def staging(self) -> Path:
+        """The files of a batch that is not committed yet."""
+        return self.control / "staging"
+
+    @property
+    def failed(self) -> Path:
+        """The failed events, as parquet."""
+        return self._beside("failed")
+
+    @property
+    def versions(self) -> Path:
+        """An enriched table's manifests and old versions."""
+        return self._beside("versions")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.target.with_name(f"{self.target.name}.{suffix}")
+
+    @classmethod
+    def at(cls, target: str) -> TableLayout:
+        """Return the layout of the table at the local path `target`, links resolved.
+
+        Raises `PublishError` for an address, a mount point or what is no folder: publishing
+        renames between `target` and its siblings, so all must lie on one local file system.
+        """
+        if "://" in target:
+            raise PublishError(
+                f"target {target!r} is a remote address; give a local or mounted folder"
+            )
+        path = Path(target).resolve()
+        if _is_mount_point(path):
+            raise PublishError(
+                f"target {path} is a mount point and cannot be published by renaming; "
+                f"give a folder inside it, such as {path / 'events'}"
+            )
+        if path.exists() and not path.is_dir():
+            raise PublishError(f"target {path} is a file; give a folder")
+        return cls(path)
+
+
+def _is_mount_point(path: Path) -> bool:
+    """Tell whether `path` is one, also where a folder of the same file system is bound to it."""
+    if path.is_mount():
+        return True
+    try:
+        mounts = MOUNTS.read_bytes().splitlines()
+    except OSError:
+        return False
+    # The kernel writes blanks and backslashes in a path as octal numbers.
+    points = (mount.split(b" ")[4].decode("unicode_escape").encode("latin-1") for mount in mounts)
+    return os.fsencode(path) in points
+
+
+def partition_files(target: Path) -> list[Path]:
+    """Return the parquet files of the raw table at `target`, sorted."""
+    return sorted(target.glob(f"{PARTITION_COLUMN}=*/*.parquet"))

@@ -1,0 +1,131 @@
+"""The few file-system steps that publishing rests on. Linux and POSIX file systems only."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from events_schema.errors import AlreadyLocked, PublishError
+
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1
+_RENAME_EXCHANGE = 2
+
+
+def rename_new(source: Path, destination: Path) -> None:
+    """Rename `source` to `destination` in one step that never replaces anything.
+
+    Raises `FileExistsError` where `destination` exists, `OSError` otherwise.
+    """
+    _renameat2(source, destination, _RENAME_NOREPLACE)
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Let two existing paths change places in one step. Raises `OSError`."""
+    _renameat2(one, other, _RENAME_EXCHANGE)
+
+
+def _renameat2(source: Path, destination: Path, flags: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(_AT_FDCWD, bytes(source), _AT_FDCWD, bytes(destination), flags) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(source), None, str(destination))
+
+
+def create_new(path: Path, content: bytes) -> None:
+    """Create `path` holding `content`, whole and on disk, or not at all; never replace a file.
+
+    A leftover `path` + `.new` of a process that died is written over. Raises
+    `FileExistsError` where `path` exists.
+    """
+    unfinished = path.with_name(path.name + ".new")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    rename_new(unfinished, path)
+    sync_folder(path.parent)
+
+
+def make_folders(folder: Path) -> None:
+    """Create `folder` and what is missing above it, each durably."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the entries of `folder` to disk, so that they survive a power cut."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Bring the bytes of `path` to disk, so that they survive a power cut."""
+    _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def check_renames(folder: Path) -> None:
+    """Refuse a file system that lacks the atomic renames, by trying them in `folder`.
+
+    Raises `PublishError`.
+    """
+    one, other = folder / ".rename-check-a", folder / ".rename-check-b"
+    try:
+        one.mkdir(exist_ok=True)
+        other.mkdir(exist_ok=True)
+        exchange(one, other)
+        one.rmdir()
+        rename_new(other, one)
+        one.rmdir()
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise PublishError(
+                f"the file system of {folder} lacks renameat2; give a folder on ext4, xfs or btrfs"
+            ) from None
+        raise
+
+
+@contextmanager
+def refusing_unwritable(folder: Path) -> Iterator[None]:
+    """Turn the errors of a read-only, full or misplaced `folder` into `PublishError`."""
+    try:
+        yield
+    except OSError as error:
+        raise PublishError(
+            f"cannot write {error.filename or folder}: {error.strerror}; "
+            f"expected a folder that this user can write to"
+        ) from error
+
+
+@contextmanager
+def exclusive_lock(path: Path, holder: str) -> Iterator[None]:
+    """Hold the lock file `path` for as long as the context; the kernel frees it on a crash.
+
+    `holder` names who holds it, for the message that others get. Raises `AlreadyLocked`.
+    """
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            other = file.read(200).strip() or "another process"
+            raise AlreadyLocked(f"{path} is held by {other}; stop it first") from None
+        file.truncate(0)
+        file.write(f"{holder}, process {os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,183 @@
+"""What Spark needs to know of the contract: types, session settings, and how to start one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import pyspark
+from py4j.protocol import Py4JError
+from pydantic import BaseModel
+from pyspark.errors import PySparkRuntimeError
+from pyspark.java_gateway import launch_gateway
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import (
+    DataType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
+
+from events_schema.columns import ColumnType, columns
+from events_schema.errors import ColumnsMissing, SparkNotStarted
+from events_schema.jars import resolve_jars
+from events_schema.java import find_java
+from events_schema.signals import deferring_signals
+
+_SPARK_TYPES: Mapping[ColumnType, DataType] = {
+    ColumnType.INT32: IntegerType(),
+    ColumnType.INT64: LongType(),
+    ColumnType.STRING: StringType(),
+    ColumnType.TIMESTAMP: TimestampType(),
+}
+
+SESSION_SETTINGS: Mapping[str, str] = {
+    # Days are UTC days, and times are written as INT64 microseconds (Spark's default is INT96).
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.compression.codec": "zstd",
+    # The folders that readers see hold parquet files and nothing else.
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.ui.enabled": "false",
+}
+"""What both jobs set, because the tables that they write depend on it."""
+
+
+STOP_SECONDS = 20
+"""How long Spark may take to stop in order."""
+
+
+def spark_schema(model: type[BaseModel]) -> StructType:
+    """Return the `StructType` derived from `model`; every column is nullable."""
+    return StructType(
+        [StructField(column.name, _SPARK_TYPES[column.type], True) for column in columns(model)]
+    )
+
+
+def select_columns(rows: DataFrame, model: type[BaseModel]) -> DataFrame:
+    """Return the columns of `model` alone, in its order.
+
+    Raises `ColumnsMissing`, naming what is missing or of another type, and what there is.
+    """
+    wanted = spark_schema(model)
+    present = {field.name: field.dataType for field in rows.schema.fields}
+    wrong = [
+        f"{field.name} {field.dataType.simpleString()}"
+        for field in wanted.fields
+        if present.get(field.name) != field.dataType
+    ]
+    if wrong:
+        found = ", ".join(f"{name} {type_.simpleString()}" for name, type_ in present.items())
+        raise ColumnsMissing(f"missing columns {', '.join(wrong)}; found {found or 'none'}")
+    return rows.select(*wanted.names)
+
+
+def connector_jars() -> list[Path]:
+    """Return the jars of Spark's Kafka and Avro connectors, for this PySpark.
+
+    Raises `JarsNotResolved`.
+    """
+    coordinates = [
+        f"org.apache.spark:{connector}_2.13:{pyspark.__version__}"
+        for connector in ("spark-sql-kafka-0-10", "spark-avro")
+    ]
+    return resolve_jars(coordinates, exclude=["org.apache.hadoop", "org.scala-lang", "org.slf4j"])
+
+
+def start_session(
+    name: str,
+    *,
+    master: str,
+    settings: Mapping[str, str],
+    java_options: Sequence[str] = (),
+    jars: Sequence[Path] = (),
+    verbose: bool = False,
+) -> SparkSession:
+    """Start Spark with the contract's session settings, then `settings`, which win.
+
+    The Java process gets a session of its own, so that Ctrl-C reaches this process alone, which
+    then ends it in order. It logs nothing unless `verbose`: what fails comes as an exception.
+    Under spark-submit the Java process that is there is used, with its own master, memory,
+    options and jars.
+
+    Raises `JavaNotFound`, and `SparkNotStarted` with what Java said.
+    """
+    find_java()
+    conf = pyspark.SparkConf(loadDefaults=False).setAppName(name)
+    for key, value in {**SESSION_SETTINGS, **settings}.items():
+        conf.set(key, value)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    conf.setMaster(master)
+    if master.startswith("local"):
+        conf.set("spark.driver.host", "localhost").set("spark.driver.bindAddress", "127.0.0.1")
+    if jars:
+        conf.set("spark.jars", ",".join(map(str, jars)))
+    logging = resources.files("events_schema") / "log4j2.properties"
+    quiet = [] if verbose else [f"-Dlog4j2.configurationFile={logging}"]
+    for process in ("driver", "executor"):
+        _append_options(conf, f"spark.{process}.extraJavaOptions", [*quiet, *java_options])
+    return SparkSession(_launch(conf, verbose))
+
+
+def _append_options(conf: pyspark.SparkConf, key: str, options: Sequence[str]) -> None:
+    given = conf.get(key, "")
+    conf.set(key, " ".join([*options, *([given] if given else [])]))
+
+
+def _launch(conf: pyspark.SparkConf, verbose: bool) -> pyspark.SparkContext:
+    # Java's own warnings at start are noise, unless it does not start. Interrupted while it
+    # starts, PySpark would leave a Java process behind.
+    with tempfile.TemporaryFile("w+") as said, deferring_signals():
+        options = {"start_new_session": True, **({} if verbose else {"stderr": said})}
+        try:
+            gateway = launch_gateway(conf, popen_kwargs=options)  # type: ignore[no-untyped-call]
+            return pyspark.SparkContext(conf=conf, gateway=gateway)
+        except (PySparkRuntimeError, Py4JError) as error:
+            said.seek(0)
+            raise SparkNotStarted(f"Spark did not start: {_reason(said.read(), error)}") from error
+
+
+def _reason(said: str, error: Exception) -> str:
+    lines = f"{said}\n{error}".splitlines()
+    causes = [line.strip() for line in lines if "Exception: " in line or "Error: " in line]
+    return (causes or [str(error)])[-1][:500]
+
+
+def stop_session(spark: SparkSession) -> None:
+    """Stop what `start_session` started, and wait for its Java process to end.
+
+    By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
+    running, and fails where a signal has cut off a call to it.
+    """
+    process: subprocess.Popen[bytes] | None = getattr(
+        spark.sparkContext._gateway,  # noqa: SLF001  # PySpark has no public way to its process
+        "proc",
+        None,
+    )
+    if process is None:  # spark-submit's own
+        spark.stop()
+        return
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+__all__ = [
+    "SESSION_SETTINGS",
+    "connector_jars",
+    "select_columns",
+    "spark_schema",
+    "start_session",
+    "stop_session",
+]

@@ -1,0 +1,58 @@
+"""The flags that every Spark job takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
+
+from events_schema.command import CommandSettings
+
+_SETTING = re.compile(r"(spark\.[\w.\-]+)=(.*)", re.DOTALL)
+_BETWEEN_SETTINGS = re.compile(r",(?=\s*spark\.[\w.\-]+=)")
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in _BETWEEN_SETTINGS.split(value) if part.strip())
+    return value
+
+
+def _check(value: tuple[str, ...]) -> tuple[str, ...]:
+    for setting in value:
+        if not _SETTING.fullmatch(setting):
+            raise PydanticCustomError(
+                "spark_setting",
+                "{setting} is no Spark setting; give spark.NAME=VALUE",
+                {"setting": repr(setting)},
+            )
+    return value
+
+
+SparkConf = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check)]
+"""Several `spark.NAME=VALUE`: a flag given several times, or one text with commas between them.
+
+Values may hold commas: only one that stands before the next `spark.NAME=` separates.
+"""
+
+
+class SparkSettings(CommandSettings):
+    """The settings of a command that runs on Spark."""
+
+    master: str = Field("local[*]", description="where Spark runs", min_length=1)
+    driver_memory: str = Field(
+        "1g",
+        description="the heap of Spark's Java process",
+        pattern=r"^[1-9][0-9]*[kmgtKMGT][bB]?$",
+    )
+    conf: SparkConf = Field((), description="a Spark setting, K=V; repeatable; these win")
+
+    def session_settings(self) -> Mapping[str, str]:
+        """Return the Spark settings that the flags ask for, `conf` last."""
+        given = (_SETTING.fullmatch(setting) for setting in self.conf)
+        chosen = {match[1]: match[2] for match in given if match}
+        return {"spark.driver.memory": self.driver_memory, **chosen}

@@ -1,0 +1,88 @@
+"""Everything derived from the models agrees with them."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from events_schema import (
+    ColumnType,
+    EnrichedEvent,
+    Event,
+    EventEnvelope,
+    StoredEvent,
+    avro_schema,
+    column_names,
+    columns,
+    ddl,
+)
+from events_schema.cli import main
+from events_schema.spark import spark_schema
+
+SIX = ("event_time", "user_id", "app_name", "event_action", "event_category", "event_value")
+
+
+def test_the_six_columns_are_the_same_everywhere() -> None:
+    """Same names, types and order in the event, the record and both tables."""
+    types = {column.name: column.type for column in columns(Event)}
+    assert tuple(types) == SIX
+    assert column_names(EventEnvelope) == ("event_id", "received_time", *SIX)
+    assert column_names(StoredEvent) == (*SIX, "event_id", "received_time")
+    assert column_names(EnrichedEvent) == (*SIX, "u_count", "u_mp_ea")
+    for model in (EventEnvelope, StoredEvent, EnrichedEvent):
+        here = {column.name: column.type for column in columns(model)}
+        assert {name: here[name] for name in SIX} == types
+
+
+@pytest.mark.parametrize("model", [StoredEvent, EnrichedEvent])
+def test_every_column_of_a_table_is_nullable(model: type[StoredEvent | EnrichedEvent]) -> None:
+    """In the model as in Spark."""
+    assert all(column.nullable for column in columns(model))
+    assert all(field.nullable for field in spark_schema(model).fields)
+
+
+def test_the_avro_record_requires_what_the_envelope_requires() -> None:
+    """Only the two optional fields are unions with null."""
+    optional = {field["name"] for field in avro_schema()["fields"] if "default" in field}
+    assert optional == {"event_action", "event_value"}
+
+
+def test_the_spark_schema_has_the_contracts_types() -> None:
+    """Types and order of the enriched table, in Spark's words."""
+    assert spark_schema(EnrichedEvent).simpleString() == (
+        "struct<event_time:timestamp,user_id:int,app_name:string,event_action:string,"
+        "event_category:string,event_value:int,u_count:bigint,u_mp_ea:string>"
+    )
+
+
+def test_the_ddl_makes_a_table_of_the_same_columns() -> None:
+    """A database takes the SQL as it is."""
+    connection = duckdb.connect()
+    connection.execute(ddl(StoredEvent, "raw_events"))
+    described = connection.execute("DESCRIBE raw_events").fetchall()
+    assert [(name, type_) for name, type_, *_ in described] == [
+        (column.name, _DUCKDB_TYPES[column.type]) for column in columns(StoredEvent)
+    ]
+
+
+_DUCKDB_TYPES = {
+    ColumnType.INT32: "INTEGER",
+    ColumnType.INT64: "BIGINT",
+    ColumnType.STRING: "VARCHAR",
+    ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def test_the_ddl_takes_identifiers_only() -> None:
+    """A table name is no place for SQL."""
+    with pytest.raises(ValueError, match="identifier"):
+        ddl(StoredEvent, "x; DROP TABLE y")
+
+
+@pytest.mark.parametrize("output", ["avro", "fingerprints", "json-schema", "ddl"])
+def test_the_command_prints_each_derived_schema(
+    output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every output names the event."""
+    assert main([output]) == 0
+    assert "event" in capsys.readouterr().out.lower()

@@ -1,0 +1,75 @@
+"""The definition of the two metrics."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+
+from events_schema import EnrichedEvent, StoredEvent, enrich
+from events_schema.testing import raw_tables
+
+T = datetime(2026, 1, 31, 12, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def stored(
+    user: int | None = 1, action: str | None = None, time: datetime | None = T
+) -> StoredEvent:
+    """Return a row of the raw table."""
+    return StoredEvent(
+        event_time=time,
+        user_id=user,
+        app_name="shop",
+        event_action=action,
+        event_category="page",
+        event_value=None,
+        event_id=None,
+        received_time=None,
+    )
+
+
+def metrics(*rows: StoredEvent) -> list[tuple[int | None, str | None]]:
+    """Return the two metrics of each row."""
+    return [(row.u_count, row.u_mp_ea) for row in enrich(rows, T)]
+
+
+def test_the_window_includes_its_start_and_excludes_its_end() -> None:
+    """`T - 3 h` counts, `T` does not, nor does a microsecond before the start."""
+    start = T - timedelta(hours=3)
+    assert metrics(stored(time=start))[0][0] == 1
+    assert metrics(stored(time=T - MICROSECOND))[0][0] == 1
+    assert metrics(stored(time=T))[0][0] is None
+    assert metrics(stored(time=start - MICROSECOND))[0][0] is None
+
+
+def test_the_most_frequent_action_is_taken_from_all_the_data() -> None:
+    """Also from events outside the window; rows without an action do not vote."""
+    old = T - timedelta(days=300)
+    rows = [stored(action="buy", time=old), stored(action="buy", time=old), stored(action="view")]
+    assert {metric for _, metric in metrics(*rows, stored(), stored(), stored())} == {"buy"}
+
+
+def test_ties_go_to_the_first_by_code_point() -> None:
+    """Not by locale, nor by UTF-16 unit."""
+    assert metrics(stored(action="\U0001f600"), stored(action="\uffee"))[0][1] == "\uffee"
+    assert metrics(stored(action="a"), stored(action="Z"))[0][1] == "Z"
+
+
+def test_users_do_not_mix_and_rows_without_a_user_have_no_metrics() -> None:
+    """Events of nobody are kept, and counted for nobody."""
+    now = T - MICROSECOND
+    rows = [stored(1, "a", now), stored(2, "b", now), stored(None, "c", now)]
+    assert metrics(*rows) == [(1, "a"), (1, "b"), (None, None)]
+
+
+@given(raw_tables(T))
+def test_every_row_appears_once_with_its_six_columns(rows: list[StoredEvent]) -> None:
+    """Nothing is dropped, repeated or altered."""
+    enriched = enrich(rows, T)
+    assert [_six(row) for row in enriched] == [_six(row) for row in rows]
+
+
+def _six(row: StoredEvent | EnrichedEvent) -> dict[str, object]:
+    beyond = {"event_id", "received_time", "u_count", "u_mp_ea"}
+    return row.model_dump(exclude=beyond)

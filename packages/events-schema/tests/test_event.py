@@ -1,0 +1,141 @@
+"""Events at the edge: what the contract takes and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from events_schema import Event, MalformedJson, PostedEvent, json_schema, parse_event
+from events_schema.testing import INVALID_TIMES, invalid_posted_events, posted_events
+
+VALID = {"user_id": 1, "app_name": "shop", "event_category": "page"}
+
+
+def refused_fields(body: bytes) -> set[str]:
+    """Return the fields that the refusal of `body` names."""
+    with pytest.raises(ValidationError) as refusal:
+        parse_event(body)
+    return {str(error["loc"][0]) for error in refusal.value.errors()}
+
+
+@given(posted_events())
+def test_a_valid_event_is_read_as_it_was_posted(body: dict[str, Any]) -> None:
+    """Every member arrives unchanged; times are the same instant, in UTC."""
+    event = parse_event(json.dumps(body).encode())
+    assert event.model_dump(exclude={"event_time"}, exclude_unset=True) == {
+        name: value for name, value in body.items() if name != "event_time"
+    }
+    if body.get("event_time"):
+        assert event.event_time == datetime.fromisoformat(body["event_time"])
+        assert event.event_time.tzinfo is UTC
+
+
+@given(invalid_posted_events())
+def test_an_invalid_event_is_refused_by_the_name_of_its_field(case: tuple[Any, str]) -> None:
+    """Exactly the field that is wrong is named."""
+    body, field = case
+    assert refused_fields(json.dumps(body).encode()) == {field}
+
+
+@pytest.mark.parametrize("time", INVALID_TIMES)
+def test_no_invalid_time_passes(time: object) -> None:
+    """Each known way to write a time wrongly is refused."""
+    assert refused_fields(json.dumps({**VALID, "event_time": time}).encode()) == {"event_time"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"text"',
+        b"3",
+        b"{} {}",
+        b'{"user_id": NaN}',
+        b'{"user_id": Infinity}',
+        b'{"user_id": 1, "user_id": 1}',
+        b'{"user_id": {"a": 1, "a": 2}}',
+        b'{"\\ud800": 1}',
+        b'\xff{"user_id": 1}',
+        b'\xef\xbb\xbf{"user_id": 1}',
+        '{"user_id": 1}'.encode("utf-16"),
+        b'{"user_id": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+        b"[" * 100_000,
+        b'{"a":' * 1000 + b"1" + b"}" * 1000,
+        b'{"user_id": ' + b"9" * 5000 + b"}",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_what_is_no_json_object_is_malformed(body: bytes) -> None:
+    """Broken JSON, keys that stand twice and deep nesting are malformed, on one line."""
+    with pytest.raises(MalformedJson) as refusal:
+        parse_event(body)
+    assert "\n" not in str(refusal.value)
+
+
+def test_brackets_inside_strings_do_not_count_as_depth() -> None:
+    """A text full of brackets is a text."""
+    text = '[{"' * 80
+    assert parse_event(json.dumps({**VALID, "app_name": text}).encode()).app_name == text
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_any_bytes_are_an_event_or_refused(body: bytes) -> None:
+    """Nothing but the two documented errors comes out of reading a body."""
+    try:
+        event = parse_event(body)
+    except (MalformedJson, ValidationError):
+        return
+    assert isinstance(event, PostedEvent)
+
+
+@given(posted_events())
+def test_the_json_schema_takes_valid_events(body: dict[str, Any]) -> None:
+    """What the model takes, the derived JSON Schema takes."""
+    jsonschema.validate(body, json_schema())
+
+
+@given(invalid_posted_events())
+def test_the_json_schema_refuses_what_it_can_say(case: tuple[Any, str]) -> None:
+    """What the model refuses, the schema refuses, but for what JSON Schema cannot express."""
+    body, field = case
+    value = body.get(field)
+    beyond_it = (
+        value == 3.0
+        or field == "event_time"
+        or (isinstance(value, str) and ("\0" in value or value.endswith("\n") or not _utf8(value)))
+    )
+    valid = jsonschema.Draft202012Validator(json_schema()).is_valid(body)
+    assert beyond_it or not valid
+
+
+def _utf8(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def test_python_callers_may_pass_aware_datetimes() -> None:
+    """A datetime with a zone becomes the same instant in UTC."""
+    local = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
+    event = Event(event_time=local, user_id=1, app_name="a", event_category="c")
+    assert event.event_time == local
+    assert event.event_time.tzinfo is UTC
+
+
+def test_python_callers_may_not_pass_naive_datetimes() -> None:
+    """A datetime without a zone is refused rather than guessed."""
+    with pytest.raises(ValidationError, match="time zone"):
+        Event(
+            event_time=datetime(2026, 1, 31),  # noqa: DTZ001
+            user_id=1,
+            app_name="a",
+            event_category="c",
+        )

@@ -1,0 +1,119 @@
+"""The file-system steps that publishing rests on, on a real file system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from events_schema.errors import AlreadyLocked, PublishError
+from events_schema.layout import TableLayout
+from events_schema.posix import (
+    check_renames,
+    create_new,
+    exchange,
+    exclusive_lock,
+    make_folders,
+    refusing_unwritable,
+    rename_new,
+)
+
+
+def test_rename_new_never_replaces(tmp_path: Path) -> None:
+    """Where the destination exists, both files stay as they are."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("1")
+    other.write_text("2")
+    with pytest.raises(FileExistsError):
+        rename_new(one, other)
+    assert (one.read_text(), other.read_text()) == ("1", "2")
+    rename_new(one, tmp_path / "new")
+    assert (tmp_path / "new").read_text() == "1"
+
+
+def test_exchange_swaps_folders(tmp_path: Path) -> None:
+    """Each folder stands under the other's name."""
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    exchange(tmp_path / "one", tmp_path / "other")
+    assert (tmp_path / "one" / "other").exists()
+    assert (tmp_path / "other" / "one").exists()
+
+
+def test_create_new_is_all_or_nothing(tmp_path: Path) -> None:
+    """An existing file is not replaced; a leftover of a process that died is."""
+    path = tmp_path / "commit"
+    path.with_name("commit.new").write_text("half of")
+    create_new(path, b"whole")
+    with pytest.raises(FileExistsError):
+        create_new(path, b"other")
+    assert path.read_bytes() == b"whole"
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    """The second is told who holds it; the lock is free once the holder is done."""
+    path = tmp_path / "lock"
+    with (
+        exclusive_lock(path, "the first"),
+        pytest.raises(AlreadyLocked, match="held by the first"),
+        exclusive_lock(path, "the second"),
+    ):
+        pass
+    with exclusive_lock(path, "the next"):
+        assert "the next" in path.read_text()
+
+
+def test_the_renames_are_tried_where_they_will_be_needed(tmp_path: Path) -> None:
+    """Nothing of the trial stays behind."""
+    check_renames(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_folders_makes_all_that_is_missing(tmp_path: Path) -> None:
+    """Again is no error."""
+    for _ in range(2):
+        make_folders(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+
+
+def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
+    """The error says what could not be written and why."""
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "table"
+    with pytest.raises(PublishError, match=r"cannot write .*file: "), refusing_unwritable(folder):
+        make_folders(folder)
+
+
+@pytest.mark.parametrize("target", ["s3://bucket/table", "hdfs://name/table", "/", "/proc"])
+def test_what_cannot_be_published_to_is_refused(target: str) -> None:
+    """Addresses and mount points, each with what to give instead."""
+    with pytest.raises(PublishError, match="give a"):
+        TableLayout.at(target)
+
+
+def test_a_folder_bound_to_the_target_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bind mount of the same file system has no other device number; the kernel's list says."""
+    target = tmp_path / "a table ü"
+    target.mkdir()
+    point = str(target).replace(" ", "\\040")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"22 1 8:1 / / rw - ext4 /dev/a rw\n36 22 8:1 /x {point} rw - ext4 /dev/a rw\n"
+    )
+    TableLayout.at(str(target))
+    monkeypatch.setattr("events_schema.layout.MOUNTS", mounts)
+    with pytest.raises(PublishError, match="is a mount point"):
+        TableLayout.at(str(target))
+
+
+def test_the_parts_of_a_table_lie_beside_it(tmp_path: Path) -> None:
+    """Links are resolved first, so that all lie on one file system."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    layout = TableLayout.at(str(tmp_path / "link"))
+    assert layout.control == tmp_path / "real.control"
+    assert layout.failed == tmp_path / "real.failed"
+    assert layout.versions == tmp_path / "real.versions"
