@@ -1,0 +1,30 @@
+"""The collector: takes events over HTTP and answers 200 when Kafka has them."""
+
+from events_ingest.app import create_app
+from events_ingest.errors import (
+    AddressUnavailable,
+    BrokerUnavailable,
+    BufferFull,
+    IngestError,
+    NotAcknowledged,
+    ProducerError,
+)
+from events_ingest.producer import EventProducer, KafkaProducer
+from events_ingest.server import CollectorServer
+from events_ingest.settings import ServeSettings
+from events_ingest.topic import Topic
+
+__all__ = [
+    "AddressUnavailable",
+    "BrokerUnavailable",
+    "BufferFull",
+    "CollectorServer",
+    "EventProducer",
+    "IngestError",
+    "KafkaProducer",
+    "NotAcknowledged",
+    "ProducerError",
+    "ServeSettings",
+    "Topic",
+    "create_app",
+]

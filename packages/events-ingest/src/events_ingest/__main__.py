@@ -1,0 +1,5 @@
+"""`python -m events_ingest`."""
+
+from events_ingest.cli import main
+
+raise SystemExit(main())

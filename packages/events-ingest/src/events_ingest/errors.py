@@ -1,0 +1,41 @@
+"""The errors of this package."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from events_schema import EventsError
+
+
+class IngestError(EventsError):
+    """The root of the errors that events-ingest raises."""
+
+
+class AddressUnavailable(IngestError):
+    """Raised when the collector cannot listen where it was told to."""
+
+    exit_code = 3
+
+
+class ProducerError(IngestError):
+    """The root of the reasons why a record has no acknowledgement.
+
+    `attempted` says whether the record may be on the topic all the same.
+    """
+
+    retriable = True
+    attempted: ClassVar[bool] = False
+
+
+class BrokerUnavailable(ProducerError):
+    """Raised when Kafka is known to be away, or its topic cannot take records."""
+
+
+class BufferFull(ProducerError):
+    """Raised when too many bytes wait for Kafka already."""
+
+
+class NotAcknowledged(ProducerError):
+    """Raised when a record was handed to Kafka and no acknowledgement came."""
+
+    attempted = True

@@ -1,0 +1,84 @@
+"""The topic: created where it is missing, looked at where it exists."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+
+from events_ingest.errors import BrokerUnavailable
+
+log = structlog.get_logger()
+
+_MIN_INSYNC_REPLICAS = "min.insync.replicas"
+_SAFE_REPLICATION = 3
+_SAFE_MIN_INSYNC_REPLICAS = 2
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is to be created."""
+
+    name: str
+    partitions: int
+    replication: int
+    min_insync_replicas: int
+
+
+async def ensure_topic(admin: AIOKafkaAdminClient, topic: Topic) -> None:
+    """Create `topic` where it is missing.
+
+    Raises `BrokerUnavailable` where Kafka refuses to create it, and aiokafka's errors.
+    """
+    # Always created, never asked for first: asking may create it with the broker's defaults.
+    new = NewTopic(
+        topic.name,
+        topic.partitions,
+        topic.replication,
+        topic_configs={_MIN_INSYNC_REPLICAS: str(topic.min_insync_replicas)},
+    )
+    response = await admin.create_topics([new])
+    _, code, *text = response.topic_errors[0]
+    error = for_code(code)
+    if error is NoError:
+        log.info("topic created", **vars(topic))
+    elif error is not TopicAlreadyExistsError and not await _exists(admin, topic.name):
+        reason = next(filter(None, text), error.__name__)
+        raise BrokerUnavailable(f"topic {topic.name} cannot be created: {reason}")
+
+
+async def _exists(admin: AIOKafkaAdminClient, name: str) -> bool:
+    """Tell whether the topic is there, for a user who may not create it."""
+    return name in await admin.list_topics()
+
+
+async def warn_where_weak(admin: AIOKafkaAdminClient, topic: Topic) -> None:
+    """Warn where the topic that is there keeps events less safely than it should."""
+    described: list[dict[str, Any]] = await admin.describe_topics([topic.name])
+    replicas = [len(each["replicas"]) for each in described[0]["partitions"]]
+    if not replicas:
+        return
+    replication = min(replicas)
+    required = await _min_insync_replicas(admin, topic.name)
+    found = {"topic": topic.name, "replication": replication, "min_insync_replicas": required}
+    if replication < topic.replication:
+        log.warning("topic has fewer replicas than set", expected=topic.replication, **found)
+    if replication >= _SAFE_REPLICATION and required < _SAFE_MIN_INSYNC_REPLICAS:
+        log.warning("topic acknowledges events that one replica alone has", expected=2, **found)
+
+
+async def _min_insync_replicas(admin: AIOKafkaAdminClient, name: str) -> int:
+    """Return the topic's setting; the safe value where it is not to be seen."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={_MIN_INSYNC_REPLICAS: None})
+    (response,) = await admin.describe_configs([resource])
+    for _, _, _, _, entries in response.resources:
+        for key, value, *_ in entries or ():  # none where this user may not see them
+            if key == _MIN_INSYNC_REPLICAS:
+                with contextlib.suppress(TypeError, ValueError):
+                    return int(value)
+    return _SAFE_MIN_INSYNC_REPLICAS

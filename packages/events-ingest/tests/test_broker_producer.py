@@ -1,0 +1,147 @@
+"""The producer, on a real broker that comes and goes.
+
+The broker is started in the test's own thread always: it dies with the thread that started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+from aiokafka import TopicPartition
+
+from events_ingest import BrokerUnavailable, BufferFull, KafkaProducer, NotAcknowledged, Topic
+from events_ingest.producer import RECORD_OVERHEAD
+from events_loadgen.broker import LocalBroker
+
+
+@asynccontextmanager
+async def running(
+    broker: LocalBroker,
+    *,
+    ack_timeout: float = 30,
+    max_in_flight_bytes: int = 1_000_000,
+    partitions: int = 2,
+) -> AsyncIterator[KafkaProducer]:
+    """A producer for a topic of its own, once it is ready."""
+    name = f"topic-{uuid.uuid4()}"
+    topic = Topic(name, partitions=partitions, replication=1, min_insync_replicas=1)
+    producer = KafkaProducer(
+        broker.bootstrap, topic, ack_timeout=ack_timeout, max_in_flight_bytes=max_in_flight_bytes
+    )
+    await producer.start()
+    try:
+        await until(lambda: producer.ready)
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once `condition()` holds."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  # a broker sets no event
+            await asyncio.sleep(0.01)
+
+
+@contextmanager
+def restored_on_error(broker: LocalBroker) -> Iterator[None]:
+    """Leave a running broker to the other tests, also where this one fails."""
+    try:
+        yield
+    except BaseException:
+        broker.start()
+        raise
+
+
+def test_a_full_buffer_refuses_records(broker: LocalBroker) -> None:
+    """What would exceed the bytes in flight is refused; what fits is acknowledged."""
+    value = b"x" * 600
+
+    async def live() -> None:
+        async with running(broker, max_in_flight_bytes=2 * (600 + RECORD_OVERHEAD)) as producer:
+            outcomes = await asyncio.gather(
+                *[producer.produce(value) for _ in range(4)], return_exceptions=True
+            )
+            assert [type(each) for each in outcomes] == [type(None)] * 2 + [BufferFull] * 2
+            assert producer.in_flight_bytes == 0
+            await producer.produce(value)
+
+    asyncio.run(live())
+
+
+def test_bytes_in_flight_count_until_the_record_is_resolved(broker: LocalBroker) -> None:
+    """A record that was given up still counts, until Kafka is back and it is done with."""
+
+    async def live() -> None:
+        async with running(broker, ack_timeout=0.5) as producer:
+            broker.kill()  # no task has run since: the producer does not know yet
+            with pytest.raises(NotAcknowledged):
+                await producer.produce(b"x")
+            assert producer.in_flight_bytes == 1 + RECORD_OVERHEAD
+            await until(lambda: not producer.ready)
+            with pytest.raises(BrokerUnavailable):
+                await producer.produce(b"y")
+            broker.start()
+            await until(lambda: producer.ready)
+            await until(lambda: producer.in_flight_bytes == 0)
+            await producer.produce(b"z")
+
+    with restored_on_error(broker):
+        asyncio.run(live())
+
+
+def test_a_short_absence_is_ridden_out(broker: LocalBroker) -> None:
+    """A record that is on its way when Kafka goes away is acknowledged when it is back in time."""
+
+    async def live() -> None:
+        async with running(broker, ack_timeout=120) as producer:
+            broker.kill()
+            produced = asyncio.create_task(producer.produce(b"x"))
+            await until(lambda: not producer.ready)
+            broker.start()
+            await produced
+
+    with restored_on_error(broker):
+        asyncio.run(live())
+
+
+def test_a_gap_in_the_sequence_is_healed(broker: LocalBroker) -> None:
+    """A producer whose records the broker refuses from now on is replaced by a new one."""
+
+    async def live() -> None:
+        async with running(broker, partitions=1) as producer:
+            await producer.produce(b"x")
+            connection = producer._connection
+            assert connection is not None
+            # What aiokafka does when it gives a batch up: its numbers are taken and never sent.
+            sequence = connection._producer._txn_manager
+            sequence.increment_sequence_number(TopicPartition(producer._topic.name, 0), 1)
+            with pytest.raises(NotAcknowledged):
+                await producer.produce(b"y")
+            await until(lambda: producer._connection is not connection)
+            await producer.produce(b"z")
+
+    asyncio.run(live())
+
+
+def test_stopping_without_kafka_does_not_wait_for_it(broker: LocalBroker) -> None:
+    """With records on their way and Kafka gone, the producer stops and fails them."""
+
+    async def live() -> None:
+        async with asyncio.timeout(60), running(broker, ack_timeout=600) as producer:
+            broker.kill()
+            produced = asyncio.create_task(producer.produce(b"x"))
+            await until(lambda: not producer.ready)
+            await producer.stop()
+            with pytest.raises(NotAcknowledged):
+                await produced
+            assert producer.in_flight_bytes == 0
+
+    try:
+        asyncio.run(live())
+    finally:
+        broker.start()

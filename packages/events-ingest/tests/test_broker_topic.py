@@ -1,0 +1,85 @@
+"""The topic, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from structlog.testing import capture_logs
+
+from events_ingest.cluster import Cluster
+from events_ingest.topic import Topic
+from events_loadgen.broker import LocalBroker
+
+
+def new_topic() -> Topic:
+    """A topic that is not there yet."""
+    return Topic(f"topic-{uuid.uuid4()}", partitions=3, replication=1, min_insync_replicas=1)
+
+
+async def check(broker: LocalBroker, topic: Topic) -> None:
+    """Let a collector look at `topic` as it does when it starts."""
+    cluster = Cluster(broker.bootstrap, topic)
+    try:
+        await cluster.check()
+    finally:
+        await cluster.close()
+
+
+def ask(broker: LocalBroker, question: Callable[[AIOKafkaAdminClient], Awaitable[Any]]) -> Any:
+    """The broker's answer to `question`."""
+
+    async def answer() -> Any:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        await admin.start()
+        try:
+            return await question(admin)
+        finally:
+            await admin.close()
+
+    return asyncio.run(answer())
+
+
+def test_a_missing_topic_is_created_as_set(broker: LocalBroker) -> None:
+    """The topic gets the settings' partitions, replication and min.insync.replicas."""
+    topic = new_topic()
+    resource = ConfigResource(
+        ConfigResourceType.TOPIC, topic.name, configs={"min.insync.replicas": None}
+    )
+
+    asyncio.run(check(broker, topic))
+
+    (described,) = ask(broker, lambda admin: admin.describe_topics([topic.name]))
+    assert len(described["partitions"]) == topic.partitions
+    assert {len(each["replicas"]) for each in described["partitions"]} == {topic.replication}
+    (config,) = ask(broker, lambda admin: admin.describe_configs([resource]))
+    assert config.resources[0][4][0][:2] == ("min.insync.replicas", "1")
+
+
+def test_an_existing_topic_is_left_alone(broker: LocalBroker) -> None:
+    """A topic that is there keeps its partitions, and a sound one is not warned about."""
+    topic = new_topic()
+    with capture_logs() as logs:
+        asyncio.run(check(broker, topic))
+        asyncio.run(check(broker, replace(topic, partitions=8)))
+
+    (described,) = ask(broker, lambda admin: admin.describe_topics([topic.name]))
+    assert len(described["partitions"]) == topic.partitions
+    assert [each["event"] for each in logs] == ["topic created"]
+
+
+def test_a_topic_of_fewer_replicas_is_warned_about(broker: LocalBroker) -> None:
+    """An existing topic of fewer replicas than set is used, with a warning."""
+    topic = new_topic()
+    asyncio.run(check(broker, topic))
+
+    with capture_logs() as logs:
+        asyncio.run(check(broker, replace(topic, replication=3)))
+
+    (warning,) = logs
+    assert (warning["log_level"], warning["replication"], warning["expected"]) == ("warning", 1, 3)

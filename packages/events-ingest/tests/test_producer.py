@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from events_ingest import BrokerUnavailable, KafkaProducer, Topic
+from events_loadgen.ports import free_port
+
+
+def test_an_unreachable_broker_is_known_and_told_once() -> None:
+    """Without a broker it starts and stops, fails records at once, and logs one line."""
+
+    async def live() -> None:
+        topic = Topic(name="events", partitions=1, replication=1, min_insync_replicas=1)
+        producer = KafkaProducer(
+            f"127.0.0.1:{free_port()}", topic, ack_timeout=30, max_in_flight_bytes=10_000
+        )
+        await producer.start()
+        try:
+            async with asyncio.timeout(20):
+                while not logs:  # noqa: ASYNC110  # a log line sets no event
+                    await asyncio.sleep(0.01)
+            assert not producer.ready
+            with pytest.raises(BrokerUnavailable):
+                await producer.produce(b"")
+            assert producer.in_flight_bytes == 0
+        finally:
+            await producer.stop()
+
+    with capture_logs() as logs:
+        asyncio.run(live())
+    assert [each["event"] for each in logs] == ["broker unreachable"]

@@ -1,0 +1,435 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from starlette.applications import Starlette
+
+from events_ingest import (
+    BrokerUnavailable,
+    BufferFull,
+    EventProducer,
+    NotAcknowledged,
+    ProducerError,
+    ServeSettings,
+    create_app,
+)
+from events_ingest.responses import MAX_FIELDS, ApiError
+from events_ingest.track import receive
+from events_schema import PostedEvent, decode
+from events_schema.testing import invalid_posted_events, posted_events
+
+VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
+
+
+class RecordingProducer:
+    """Acknowledges each record at once and keeps it."""
+
+    def __init__(self, *, ready: bool = True) -> None:
+        self.ready = ready
+        self.running = False
+        self.values: list[bytes] = []
+
+    async def start(self) -> None:
+        """Run."""
+        self.running = True
+
+    async def stop(self) -> None:
+        """Run no more."""
+        self.running = False
+
+    async def produce(self, value: bytes) -> None:
+        """Keep `value`."""
+        self.values.append(value)
+
+
+class FailingProducer(RecordingProducer):
+    """Fails each record with `error`."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    async def produce(self, value: bytes) -> None:
+        """Keep `value` and fail."""
+        await super().produce(value)
+        raise self.error
+
+
+def collector(producer: EventProducer | None = None, **settings: Any) -> Starlette:
+    """The application in front of `producer`, with `settings`."""
+    return create_app(
+        ServeSettings(**{"allow_anonymous": True, **settings}), producer or RecordingProducer()
+    )
+
+
+def ask(app: Starlette, method: str, path: str, **request: Any) -> httpx.Response:
+    """The answer of `app` to one request."""
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(send())
+
+
+def post(app: Starlette, event: object, **request: Any) -> httpx.Response:
+    """The answer of `app` to `event`, JSON unless it is bytes, posted to `/track`."""
+    headers = {"Content-Type": "application/json", **request.pop("headers", {})}
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    return ask(app, "POST", "/track", content=body, headers=headers, **request)
+
+
+def error_of(response: httpx.Response) -> dict[str, Any]:
+    """The error in `response`, which has the one shape."""
+    error: dict[str, Any] = response.json()["error"]
+    assert set(error) == {"code", "message", "retryable", "fields"}
+    return error
+
+
+@given(posted_events())
+def test_a_valid_event_becomes_its_record(event: dict[str, Any]) -> None:
+    """A valid event is answered 200 with its id, and its record holds what was posted."""
+    producer = RecordingProducer()
+
+    response = post(collector(producer), event)
+
+    assert response.status_code == 200, response.text
+    (record,) = map(decode, producer.values)
+    assert response.json() == {"detail": "Event created", "event_id": record.event_id}
+    assert record.event_id == (event.get("event_id") or record.event_id)
+    expected = PostedEvent.model_validate(event).model_dump(exclude={"event_id", "event_time"})
+    assert expected.items() <= record.model_dump().items()
+    assert abs(datetime.now(UTC) - record.received_time) < timedelta(minutes=5)
+    if event.get("event_time") is None:
+        assert record.event_time == record.received_time
+    else:
+        assert record.event_time == datetime.fromisoformat(event["event_time"])
+
+
+@given(invalid_posted_events())
+def test_an_invalid_event_is_answered_with_its_field(case: tuple[dict[str, Any], str]) -> None:
+    """An event with one wrong field is answered 422 with that field, and nothing is produced."""
+    event, field = case
+    producer = RecordingProducer()
+
+    response = post(collector(producer), event)
+
+    assert response.status_code == 422, response.text
+    error = error_of(response)
+    assert [each["field"] for each in error["fields"]] == [field]
+    assert all(each["code"] and each["message"] for each in error["fields"])
+    assert error["retryable"] is False
+    assert producer.values == []
+
+
+def test_an_event_without_an_id_gets_a_uuid_of_version_7() -> None:
+    """The id that the collector makes is a UUIDv7 in canonical form."""
+    event_id = post(collector(), VALID).json()["event_id"]
+
+    assert uuid.UUID(event_id).version == 7
+    assert str(uuid.UUID(event_id)) == event_id
+
+
+def test_an_error_does_not_repeat_what_was_sent() -> None:
+    """A 422 names the field without the value that the client sent in it."""
+    response = post(collector(), {**VALID, "user_id": "my-password", "event_id": "my-password"})
+
+    assert response.status_code == 422
+    assert "my-password" not in response.text
+
+
+def test_an_error_names_a_bounded_number_of_fields() -> None:
+    """Thousands of wrong fields are answered with a few of them."""
+    response = post(collector(), {**VALID, **{f"unknown_{n}": n for n in range(1000)}})
+
+    assert len(error_of(response)["fields"]) == MAX_FIELDS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"x",
+        b"[]",
+        b"3",
+        b"\xff",
+        b'{"user_id":NaN}',
+        b'{"user_id":1}{}',
+        b'{"user_id":1,"user_id":1}',
+        b'{"a":' * 1000 + b"1" + b"}" * 1000,
+    ],
+)
+def test_a_malformed_body_is_answered_400(body: bytes) -> None:
+    """What is not one JSON object of unique keys and sane depth is answered 400."""
+    response = post(collector(), body)
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "malformed_json"
+    assert error_of(response)["retryable"] is False
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Token": "second"},
+        {"Authorization": "Bearer first"},
+        {"Authorization": "bearer second"},
+        {"X-Token": "schlüssel".encode()},
+        {"X-Token": "wrong", "Authorization": "Bearer first"},
+    ],
+)
+def test_every_key_opens(headers: dict[str, Any]) -> None:
+    """Each of the keys is accepted, in either header."""
+    app = collector(token=("first", "second", "schlüssel"), allow_anonymous=False)
+
+    assert post(app, VALID, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Token": ""},
+        {"X-Token": "firs"},
+        {"X-Token": "firstx"},
+        {"X-Token": "ü".encode()},
+        {"X-Token": b"\xff"},
+        {"Authorization": "first"},
+        {"Authorization": "Basic first"},
+        {"Authorization": "Bearer "},
+    ],
+)
+def test_a_wrong_key_is_answered_401(headers: dict[str, Any]) -> None:
+    """Without one of the keys the answer is 401 with `WWW-Authenticate`."""
+    response = post(collector(token=("first",), allow_anonymous=False), VALID, headers=headers)
+
+    assert response.status_code == 401
+    assert "Bearer" in response.headers["WWW-Authenticate"]
+    assert error_of(response)["code"] == "unauthorized"
+
+
+async def _unread() -> AsyncIterator[bytes]:
+    raise AssertionError("the body was read")
+    yield b""
+
+
+def test_the_key_is_checked_before_the_body_is_read() -> None:
+    """A request with a wrong key is answered without a look at its body."""
+    app = collector(token=("first",), allow_anonymous=False)
+
+    assert ask(app, "POST", "/track", content=_unread()).status_code == 401
+
+
+def test_a_known_absence_is_answered_before_the_body_is_read() -> None:
+    """While Kafka is away the answer is 503 at once, without a look at the body."""
+    response = ask(
+        collector(RecordingProducer(ready=False)),
+        "POST",
+        "/track",
+        content=_unread(),
+        headers={"Content-Type": "application/json"},
+    )
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert error_of(response)["retryable"] is True
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "with_id"),
+    [
+        (BrokerUnavailable("away"), "broker_unavailable", False),
+        (BufferFull("full"), "buffer_full", False),
+        (NotAcknowledged("late"), "not_acknowledged", True),
+    ],
+)
+def test_a_failed_record_is_answered_503(error: ProducerError, code: str, with_id: bool) -> None:
+    """A 503 says when to come again, and the id of an event that may be stored all the same."""
+    producer = FailingProducer(error)
+
+    response = post(collector(producer), VALID)
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert error_of(response)["code"] == code
+    assert error_of(response)["retryable"] is True
+    (value,) = producer.values
+    assert response.json().get("event_id") == (decode(value).event_id if with_id else None)
+
+
+@pytest.mark.parametrize("length", [65, 1000, 2_000_000])
+def test_a_body_that_is_too_long_is_answered_413(length: int) -> None:
+    """A body over the limit is answered 413, with its length announced or not."""
+    app = collector(max_body_bytes=64)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(length):
+            yield b" "
+
+    assert post(app, b" " * length).status_code == 413
+    if length < 10_000:
+        unannounced = ask(app, "POST", "/track", content=chunks())
+        assert unannounced.status_code == 413
+        assert error_of(unannounced)["code"] == "body_too_large"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/jsonp"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Encoding": "gzip"},
+    ],
+)
+def test_another_type_or_encoding_is_answered_415(headers: dict[str, str]) -> None:
+    """What is not announced as plain JSON in UTF-8 is answered 415."""
+    response = post(collector(), VALID, headers=headers)
+
+    assert response.status_code == 415
+    assert error_of(response)["code"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "Application/JSON; Charset=UTF-8"},
+        {"Content-Type": "application/json", "Content-Encoding": "identity"},
+    ],
+)
+def test_json_is_accepted_however_it_is_announced(headers: dict[str, str]) -> None:
+    """JSON in UTF-8 is accepted with its type in any spelling, or with none."""
+    body = json.dumps(VALID).encode()
+
+    assert ask(collector(), "POST", "/track", content=body, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/track", 405), ("GET", "/", 404), ("POST", "/track/", 404)],
+)
+def test_other_paths_and_methods_are_answered_in_the_same_shape(
+    method: str, path: str, status: int
+) -> None:
+    """404 and 405 have the shape of every other error."""
+    response = ask(collector(), method, path)
+
+    assert response.status_code == status
+    assert error_of(response)["retryable"] is False
+
+
+def test_a_defect_is_answered_500_in_the_same_shape() -> None:
+    """An unexpected exception is answered 500 without its text."""
+    response = post(collector(FailingProducer(RuntimeError("inner workings"))), VALID)
+
+    assert response.status_code == 500
+    assert error_of(response)["retryable"] is True
+    assert "inner workings" not in response.text
+
+
+def test_readiness_follows_kafka_and_liveness_does_not() -> None:
+    """Without Kafka `/readyz` is 503 and `/livez` is 200."""
+    away, there = collector(RecordingProducer(ready=False)), collector()
+
+    assert ask(away, "GET", "/readyz").status_code == 503
+    assert ask(away, "GET", "/livez").status_code == 200
+    assert ask(there, "GET", "/readyz").status_code == 200
+    assert ask(there, "GET", "/livez").status_code == 200
+
+
+def test_the_lifespan_starts_and_stops_the_producer() -> None:
+    """The producer runs for as long as the application does."""
+    producer = RecordingProducer()
+    app = collector(producer)
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            assert producer.running
+
+    asyncio.run(live())
+    assert not producer.running
+
+
+@pytest.mark.parametrize(
+    ("offset", "accepted"),
+    [
+        (timedelta(minutes=-59), True),
+        (timedelta(minutes=-61), False),
+        (timedelta(minutes=4), True),
+        (timedelta(minutes=6), False),
+    ],
+)
+def test_event_time_lies_within_the_window(offset: timedelta, accepted: bool) -> None:
+    """An `event_time` further back or ahead than the window is refused, with the field."""
+    event = PostedEvent(
+        user_id=1, app_name="a", event_category="c", event_time=datetime.now(UTC) + offset
+    )
+    window = timedelta(hours=1), timedelta(minutes=5)
+
+    if accepted:
+        assert receive(event, window).event_time == event.event_time
+    else:
+        with pytest.raises(ApiError) as refused:
+            receive(event, window)
+        assert [each["field"] for each in refused.value.fields] == ["event_time"]
+
+
+Message = MutableMapping[str, Any]
+
+
+def call(app: Starlette, incoming: Callable[[], Awaitable[Message]]) -> list[Message]:
+    """Post to `/track` below HTTP, the body coming from `incoming`; return what was sent."""
+    sent: list[Message] = []
+
+    async def send(part: Message) -> None:
+        sent.append(part)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/track",
+        "query_string": b"",
+        "headers": [(b"content-length", b"100")],
+    }
+    asyncio.run(app(scope, incoming, send))
+    return sent
+
+
+def test_a_client_that_leaves_is_no_error() -> None:
+    """A client that goes away within its body produces nothing and raises nothing."""
+    producer = RecordingProducer()
+    parts: Iterator[Message] = iter(
+        [
+            {"type": "http.request", "body": b"{", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def incoming() -> Message:
+        return next(parts)
+
+    call(collector(producer), incoming)
+    assert producer.values == []
+
+
+def test_a_stalled_body_is_answered_408() -> None:
+    """A body that does not arrive in time is answered 408, and the connection is closed."""
+
+    async def incoming() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    start, _ = call(collector(body_timeout=0.1), incoming)
+
+    assert start["status"] == 408
+    assert (b"connection", b"close") in start["headers"]
