@@ -1,0 +1,5 @@
+"""`python -m events_stream`."""
+
+from events_stream.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,128 @@
+"""From Kafka records to events, in the JVM: one branch per released writer schema.
+
+A record is an event exactly if `events_schema.decode` takes it. Spark's `from_avro` alone is more
+lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-8 pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.avro.functions import from_avro, to_avro
+
+from events_schema import EventEnvelope, FailureReason, StoredEvent, column_names, columns
+from events_schema.avro import HEADER_LENGTH, MARKER
+from events_schema.columns import Column as ContractColumn
+from events_schema.columns import ColumnType
+from events_schema.event import EVENT_ID_PATTERN, LATEST_TIME, MAX_TEXT_LENGTH
+from events_schema.spark import spark_schema
+
+Schema = dict[str, Any]
+
+AVRO_JAVA_OPTIONS = tuple(
+    f"-Dorg.apache.avro.limits.{kind}.maxLength={1 << 20}" for kind in ("string", "bytes")
+)
+"""What driver and executors run with: a length that claims 2 GB would kill them."""
+
+RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
+
+
+def decode(records: DataFrame, schemas: Mapping[bytes, Schema]) -> DataFrame:
+    """Return the records with the columns of `StoredEvent` and `reason`.
+
+    `reason` is null for an event; otherwise it is the `FailureReason`, and the event's columns
+    mean nothing. `schemas` are the writer schemas by fingerprint.
+    """
+    known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
+    header = F.expr(f"substring(value, 1, {HEADER_LENGTH})")
+    body = F.expr(f"substring(value, {HEADER_LENGTH + 1})")
+    branches = {f"_decoded_{n}": (start, schema) for n, (start, schema) in enumerate(known.items())}
+    framed = records.select(*RECORD_COLUMNS, header.alias("_header"), body.alias("_body"))
+    decoded = framed.select("*", *(_branch(name, *each) for name, each in branches.items()))
+    whole = decoded.select("*", _first_whole(branches).alias("_event"))
+    reason = _reason(list(known))
+    return whole.select(*RECORD_COLUMNS, "_event.*", reason.alias("reason"))
+
+
+def _branch(name: str, start: bytes, schema: Schema) -> Column:
+    written = from_avro(F.col("_body"), json.dumps(schema), {"mode": "PERMISSIVE"})
+    return F.when(F.col("_header") == F.lit(start), written).alias(name)
+
+
+def _first_whole(branches: Mapping[str, tuple[bytes, Schema]]) -> Column:
+    """Return the event of the branch whose body is, to the byte, what the event encodes to."""
+    return F.coalesce(*(_whole(name, schema) for name, (_, schema) in branches.items()))
+
+
+def _whole(name: str, schema: Schema) -> Column:
+    there = F.col(f"{name}.event_id").isNotNull()
+    again = F.when(there, to_avro(F.col(name), json.dumps(schema)))
+    written = {field["name"] for field in schema["fields"]}
+    event = F.struct(
+        *(
+            (F.col(f"{name}.{field.name}") if field.name in written else F.lit(None))
+            .cast(field.dataType)
+            .alias(field.name)
+            for field in spark_schema(StoredEvent).fields
+        )
+    )
+    return F.when(again == F.col("_body"), event)
+
+
+def _reason(known: list[bytes]) -> Column:
+    texts = [column.name for column in columns(EventEnvelope) if column.type is ColumnType.STRING]
+    invalid = [~F.expr(f"is_valid_utf8(_event.{name})") for name in texts]
+    broken = [_breaks_contract(column) for column in columns(EventEnvelope)]
+    value = F.col("value")
+    return (
+        F.when(value.isNull() | (F.length(value) == 0), FailureReason.EMPTY.value)
+        .when(
+            (F.length(value) < HEADER_LENGTH) | (F.expr("substring(value, 1, 2)") != F.lit(MARKER)),
+            FailureReason.NOT_SINGLE_OBJECT.value,
+        )
+        .when(~F.col("_header").isin(known), FailureReason.UNKNOWN_SCHEMA.value)
+        .when(F.col("_event").isNull(), FailureReason.UNREADABLE_BODY.value)
+        .when(_any(invalid), FailureReason.INVALID_UTF8.value)
+        .when(_any(broken), FailureReason.OUTSIDE_CONTRACT.value)
+    )
+
+
+def _breaks_contract(column: ContractColumn) -> Column:
+    value = F.col(f"_event.{column.name}")
+    if column.name == "event_id":
+        broken = ~value.rlike(EVENT_ID_PATTERN.removesuffix("$") + r"\z")  # $ allows a newline
+    elif column.type is ColumnType.STRING:
+        broken = ~F.length(value).between(1, MAX_TEXT_LENGTH) | F.contains(value, F.lit("\0"))
+    elif column.type is ColumnType.TIMESTAMP:
+        latest = int(LATEST_TIME.replace(microsecond=0).timestamp()) * 1_000_000 + 999_999
+        broken = ~F.unix_micros(value).between(0, latest)
+    else:
+        return F.lit(False)
+    return broken if not column.nullable else F.coalesce(broken, F.lit(False))
+
+
+def _any(conditions: list[Column]) -> Column:
+    return reduce(
+        lambda one, other: one | other, (F.coalesce(each, F.lit(False)) for each in conditions)
+    )
+
+
+def events(decoded: DataFrame) -> DataFrame:
+    """Return the rows of `decode` that are events: the columns of `StoredEvent`, then `_order`.
+
+    `_order` orders copies of an event: by the time they were received, then by offset.
+    """
+    order = F.struct("received_time", "partition", "offset")
+    return decoded.where(F.col("reason").isNull()).select(
+        *column_names(StoredEvent), order.alias("_order")
+    )
+
+
+def failed_events(decoded: DataFrame) -> DataFrame:
+    """Return the rows of `decode` that are none, with their reason."""
+    return decoded.where(F.col("reason").isNotNull()).select(*RECORD_COLUMNS, "reason")

@@ -1,0 +1,61 @@
+"""The errors of this package, each with the exit code that the command ends with."""
+
+from __future__ import annotations
+
+from events_schema import EventsError
+
+
+class StreamError(EventsError):
+    """The root of the errors that events-stream raises."""
+
+
+class BrokerUnavailable(StreamError):
+    """Raised when Kafka does not answer for longer than the stream waits."""
+
+    retriable = True
+    exit_code = 4
+
+
+class TopicMissing(StreamError):
+    """Raised when the topic does not exist."""
+
+    retriable = True
+    exit_code = 4
+
+
+class OtherSource(StreamError):
+    """Raised when the topic or the cluster is not the one that the table was filled from."""
+
+    exit_code = 5
+
+
+class OffsetGap(StreamError):
+    """Raised when records between the table and the batch are missing."""
+
+    exit_code = 5
+
+
+class CheckpointUnreadable(StreamError):
+    """Raised when Spark's checkpoint does not say which offsets a batch holds."""
+
+    exit_code = 5
+
+
+class TableDamaged(StreamError):
+    """Raised when the table's files and its log contradict each other."""
+
+    exit_code = 5
+
+
+class NotOurs(StreamError):
+    """Raised when the target holds something that no stream wrote."""
+
+
+class CountMismatch(StreamError):
+    """Raised when records read are not those stored, duplicate and failed; nothing is stored."""
+
+    exit_code = 5
+
+
+class QueryFailed(StreamError):
+    """Raised when Spark fails for a reason that is none of the above."""

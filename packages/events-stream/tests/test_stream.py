@@ -1,0 +1,261 @@
+"""The stream on a real broker: what is on the topic is stored once, or refused in one line."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pyarrow.dataset
+import pyarrow.parquet
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
+
+from events_schema import EventEnvelope, StoredEvent, encode
+from events_schema.errors import EventsError
+from events_schema.failed import FAILED_EVENT_DDL, FailureReason
+from events_schema.layout import partition_files
+from events_schema.spark import spark_schema
+from events_stream import open_table
+from events_stream.cli import build_run, open_checkpoint
+from events_stream.commit import Counts
+from events_stream.errors import OffsetGap, OtherSource, TopicMissing
+from events_stream.settings import RunSettings
+from topics import Topics
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+Run = Callable[..., Counts]
+
+
+def envelope(
+    day: int = 0, event_id: str | None = None, received_time: datetime = NOW
+) -> EventEnvelope:
+    """Return an event of `day` days before the test's noon."""
+    return EventEnvelope(
+        event_id=event_id or str(uuid4()),
+        received_time=received_time,
+        event_time=NOW - timedelta(days=day),
+        user_id=1,
+        app_name="shop",
+        event_category="page",
+        event_action="😀",
+    )
+
+
+def encoded(count: int) -> list[bytes]:
+    """Return that many different events."""
+    return [encode(envelope()) for _ in range(count)]
+
+
+@pytest.fixture
+def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
+    """Return what drains a topic into the test's table and returns all that it ever counted."""
+
+    def drain(topic: str, **flags: object) -> Counts:
+        settings = RunSettings(
+            brokers=topics.bootstrap, topic=topic, target=str(tmp_path / "raw"), available_now=True,
+            checkpoint=str(tmp_path / "checkpoint"), **flags,  # type: ignore[arg-type]
+        )  # fmt: skip
+        with open_table(settings.target) as table:
+            checkpoint = open_checkpoint(settings.checkpoint, table)
+            build_run(settings, spark, table, checkpoint, threading.Event()).run()
+            commits = table.log.commits
+        return Counts(
+            **{
+                name: sum(getattr(commit.counts, name) for commit in commits)
+                for name in Counts.model_fields
+            }
+        )
+
+    return drain
+
+
+def ids(folder: Path) -> list[str]:
+    """Return the stored `event_id`s, as DuckDB reads the table."""
+    query = f"SELECT event_id FROM '{folder}/raw/event_date=*/*.parquet' ORDER BY 1"
+    return [row[0] for row in duckdb.execute(query).fetchall()]
+
+
+def test_events_are_stored_once_and_everything_else_is_a_failed_event(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Good ones, copies and garbage in one topic: each record is accounted for."""
+    topic = topics.create()
+    good = [encode(envelope(day)) for day in (0, 0, 1, 5)]
+    bad = [b"garbage", good[0][:10] + b"\xfa\xff\xff\xff\x0f", good[0] + b"x", b"", None]
+    topics.produce(topic, [*bad, *good, *good[:3], *bad])
+    assert run(topic) == Counts(read=17, stored=4, duplicates=3, failed=10)
+    days = {path.parent.name for path in partition_files(tmp_path / "raw")}
+    assert days == {"event_date=2026-01-31", "event_date=2026-01-30", "event_date=2026-01-26"}
+    failed = duckdb.execute(
+        f'SELECT topic, partition, "offset", epoch_ms(timestamp), key, headers, value, reason '
+        f"FROM '{tmp_path}/raw.failed/*.parquet'"
+    ).fetchall()
+    assert sorted((row[6] or b"", row[7]) for row in failed) == sorted(
+        2
+        * [
+            (b"", FailureReason.EMPTY),
+            (b"", FailureReason.EMPTY),
+            (b"garbage", FailureReason.NOT_SINGLE_OBJECT),
+            (bad[1], FailureReason.UNREADABLE_BODY),
+            (bad[2], FailureReason.UNREADABLE_BODY),
+        ]
+    )
+    for row in failed:
+        assert row[0] == topic
+        assert row[4:6] == (b"key", [{"key": "name", "value": b"text"}])
+
+
+def test_every_way_to_read_the_folder_gives_the_same_rows(
+    run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
+) -> None:
+    """DuckDB, pyarrow and Spark; by days, by `**` and by the bare folder."""
+    topic = topics.create()
+    topics.produce(topic, [encode(envelope(day)) for day in range(4) for _ in range(5)])
+    run(topic)
+    target = tmp_path / "raw"
+    expected = ids(tmp_path)
+    assert len(expected) == 20
+    for pattern in (f"{target}/event_date=*/*.parquet", f"{target}/**/*.parquet", str(target)):
+        source = f"'{pattern}'" if "*" in pattern else f"read_parquet('{pattern}/**')"
+        assert duckdb.execute(f"SELECT count(*) FROM {source}").fetchone() == (20,)
+    arrow = pyarrow.dataset.dataset(target, partitioning="hive").to_table()
+    assert sorted(map(str, arrow["event_id"].to_pylist())) == expected
+    rows = spark.read.parquet(str(target))
+    assert sorted(row["event_id"] for row in rows.collect()) == expected
+    assert rows.drop("event_date").schema == spark_schema(StoredEvent)
+
+
+def test_failed_events_have_the_contracts_columns(
+    run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
+) -> None:
+    """A topic of garbage alone makes no file in the table, and one beside it."""
+    topic = topics.create()
+    topics.produce(topic, [b"garbage"])
+    assert run(topic) == Counts(read=1, stored=0, duplicates=0, failed=1)
+    assert partition_files(tmp_path / "raw") == []
+    failed = spark.read.parquet(str(tmp_path / "raw.failed"))
+    assert failed.schema == StructType.fromDDL(FAILED_EVENT_DDL)
+
+
+def test_times_are_stored_as_microseconds_in_utc(run: Run, topics: Topics, tmp_path: Path) -> None:
+    """INT64 TIMESTAMP_MICROS in the footer, not Spark's default INT96."""
+    topic = topics.create()
+    topics.produce(topic, encoded(1))
+    run(topic)
+    schema = pyarrow.parquet.read_metadata(partition_files(tmp_path / "raw")[0]).schema
+    for name in ("event_time", "received_time"):
+        column = schema.column(schema.names.index(name))
+        assert column.physical_type == "INT64"
+        logical = str(column.logical_type)
+        assert "isAdjustedToUTC=true" in logical
+        assert "timeUnit=microseconds" in logical
+
+
+def test_a_lost_checkpoint_neither_loses_nor_duplicates(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """The table knows where to read on."""
+    topic = topics.create()
+    topics.produce(topic, encoded(7))
+    run(topic)
+    shutil.rmtree(tmp_path / "checkpoint")
+    topics.produce(topic, encoded(5))
+    assert run(topic) == Counts(read=12, stored=12, duplicates=0, failed=0)
+
+
+def test_an_old_checkpoint_neither_loses_nor_duplicates(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Rows that the table holds are dropped by their offsets, not by the window."""
+    topic = topics.create()
+    topics.produce(topic, encoded(3))
+    run(topic)
+    shutil.copytree(tmp_path / "checkpoint", tmp_path / "old")
+    topics.produce(topic, encoded(5))
+    run(topic)
+    shutil.rmtree(tmp_path / "checkpoint")
+    shutil.move(tmp_path / "old", tmp_path / "checkpoint")
+    topics.produce(topic, encoded(2))
+    counts = run(topic, deduplication_window=0)
+    assert counts == Counts(read=10, stored=10, duplicates=0, failed=0)
+    assert len(set(ids(tmp_path))) == 10
+
+
+def test_a_gap_is_refused_by_its_offsets(run: Run, topics: Topics, tmp_path: Path) -> None:
+    """A table restored from an old copy, under a newer checkpoint; the way out works."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    for name in ("raw", "raw.control", "raw.failed"):
+        shutil.copytree(tmp_path / name, tmp_path / "old" / name)
+    topics.produce(topic, encoded(5))
+    run(topic)
+    topics.produce(topic, encoded(1))
+    for name in ("raw", "raw.control", "raw.failed"):
+        shutil.rmtree(tmp_path / name)
+        shutil.move(tmp_path / "old" / name, tmp_path / name)
+    with pytest.raises(OffsetGap, match=r"partition 0: the table ends at offset 3, .* at 8, 5 rec"):
+        run(topic)
+    assert len(ids(tmp_path)) == 3
+    shutil.rmtree(tmp_path / "checkpoint")
+    assert run(topic).stored == 9
+
+
+def test_another_topic_is_refused(run: Run, topics: Topics, tmp_path: Path) -> None:
+    """Another name; and the same name, deleted and made anew with more records than before."""
+    topic, other = topics.create(), topics.create()
+    topics.produce(topic, encoded(3))
+    run(topic)
+    with pytest.raises(OtherSource, match="filled from topic"):
+        run(other)
+    topics.delete(topic)
+    topics.create(name=topic)
+    topics.produce(topic, encoded(10))
+    with pytest.raises(OtherSource, match="filled from topic_id"):
+        run(topic)
+    assert len(ids(tmp_path)) == 3
+
+
+def test_a_missing_topic_is_refused(run: Run) -> None:
+    """With who creates it."""
+    with pytest.raises(TopicMissing, match="start events-ingest, which creates it"):
+        run("events-nowhere")
+
+
+def test_copies_within_the_window_are_stored_once_across_batches(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """The window is between the times at which two copies were received, whatever the lag."""
+    topic = topics.create(partitions=1)
+    first = envelope()
+    window = timedelta(seconds=100)
+    near = first.model_copy(update={"received_time": NOW + window})
+    far = first.model_copy(update={"received_time": NOW + window * 3})
+    for copy in (first, near, near, far):
+        topics.produce(topic, [encode(copy)])
+        counts = run(topic, deduplication_window=100)
+    assert counts == Counts(read=4, stored=2, duplicates=2, failed=0)
+
+
+def test_a_refusal_in_a_batch_stores_nothing_of_it(
+    run: Run, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts that do not add up stop the stream; the next run stores the batch."""
+    topic = topics.create()
+    topics.produce(topic, encoded(3))
+
+    def off_by_one(self: Counts) -> None:
+        raise EventsError("off by one")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("events_stream.batch.check_counts", off_by_one)
+        with pytest.raises(EventsError, match="off by one"):
+            run(topic)
+    assert partition_files(tmp_path / "raw") == []
+    assert run(topic).stored == 3
