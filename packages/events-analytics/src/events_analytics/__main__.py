@@ -1,0 +1,5 @@
+"""`python -m events_analytics`."""
+
+from events_analytics.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,44 @@
+"""The errors of this package."""
+
+from __future__ import annotations
+
+from events_schema import EventsError
+
+
+class AnalyticsError(EventsError):
+    """The root of the errors that events-analytics raises."""
+
+
+class SourceMissing(AnalyticsError):
+    """Raised when a folder to read is not there, or is no folder."""
+
+
+class NoData(AnalyticsError):
+    """Raised when a folder holds no parquet files, or only files without rows."""
+
+    retriable = True
+
+
+class UnreadableFile(AnalyticsError):
+    """Raised when a file that should be parquet is not."""
+
+
+class SparkFailed(AnalyticsError):
+    """Raised when Spark fails while it reads, computes or writes."""
+
+
+class ResultDiffers(AnalyticsError):
+    """Raised when what Spark wrote is not one typed row for each row it was given."""
+
+
+class Interrupted(AnalyticsError):
+    """Raised when SIGINT ends a run before its result is published."""
+
+    retriable = True
+    exit_code = 130
+
+
+class Terminated(Interrupted):
+    """Raised when SIGTERM ends a run before its result is published."""
+
+    exit_code = 143

@@ -1,0 +1,91 @@
+"""Parquet footers: how many rows a file holds, and in which columns.
+
+Read before Spark starts, so that a file that lacks a column is refused: Spark would read it as
+null.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from events_analytics.errors import UnreadableFile
+from events_schema import ColumnType, columns
+from events_schema.errors import ColumnsMissing
+
+READABLE: Mapping[ColumnType, frozenset[str]] = {
+    ColumnType.INT32: frozenset({"int32"}),
+    ColumnType.INT64: frozenset({"int64"}),
+    ColumnType.STRING: frozenset({"string"}),
+    ColumnType.TIMESTAMP: frozenset({"timestamp", "timestamp(milliseconds)", "int96"}),
+}
+"""The types in a file that Spark reads as a column of the contract without a change of value."""
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What a parquet file says of itself: its rows, and the type of each column.
+
+    A type is that of `ColumnType` where the file stores it as the contract does (`timestamp`
+    is INT64 `TIMESTAMP_MICROS` in UTC), and another word, for people, elsewhere.
+    """
+
+    rows: int
+    columns: Mapping[str, str]
+
+
+def read_footer(path: Path) -> Footer:
+    """Read the footer of the file at `path`. Raises `UnreadableFile`."""
+    try:
+        metadata = pq.read_metadata(path)
+        stored = [metadata.schema.column(number) for number in range(metadata.num_columns)]
+        return Footer(metadata.num_rows, {column.path: _type(column) for column in stored})
+    except FileNotFoundError:
+        raise UnreadableFile(f"cannot read {path}: it is gone") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UnreadableFile(
+            f"{path} is no parquet file, or a part of one ({error}); remove it"
+        ) from None
+
+
+def _type(column: pq.ColumnSchema) -> str:
+    logical = json.loads(column.logical_type.to_json())
+    kind = logical["Type"].lower()
+    if kind == "none":
+        return str(column.physical_type).lower()
+    if kind == "timestamp" and logical["isAdjustedToUTC"]:
+        unit = logical["timeUnit"]
+        return kind if unit == "microseconds" else f"{kind}({unit})"
+    if kind == "int":
+        return f"{'' if logical['isSigned'] else 'u'}int{logical['bitWidth']}"
+    return kind if kind == "string" else f"{kind} in {column.physical_type}".lower()
+
+
+def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
+    """Refuse a file without the columns of `model`. Raises `ColumnsMissing`."""
+    missing = [
+        f"{column.name} {column.type}"
+        for column in columns(model)
+        if footer.columns.get(column.name) not in READABLE[column.type]
+    ]
+    if missing:
+        found = ", ".join(f"{name} {type_}" for name, type_ in footer.columns.items())
+        raise ColumnsMissing(f"{path} lacks {', '.join(missing)}; found {found or 'no columns'}")
+
+
+def check_exact_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
+    """Refuse a file that is not stored as `model` is: these columns, in this order.
+
+    Raises `ColumnsMissing`.
+    """
+    wanted = [(column.name, str(column.type)) for column in columns(model)]
+    if wanted != list(footer.columns.items()):
+        expected = ", ".join(map(" ".join, wanted))
+        found = ", ".join(map(" ".join, footer.columns.items()))
+        raise ColumnsMissing(f"{path} holds {found or 'no columns'}; expected {expected}")

@@ -1,0 +1,52 @@
+"""The command's Spark: starting it, ending it, and what it says when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from events_analytics.errors import SparkFailed
+from events_schema.spark import start_session, stop_session
+from events_schema.spark_settings import SparkSettings
+
+
+@contextmanager
+def session(settings: SparkSettings) -> Iterator[SparkSession]:
+    """Start Spark as `settings` say, and leave nothing of it behind.
+
+    Raises `JavaNotFound` and `SparkNotStarted`.
+    """
+    spark = start_session(
+        "events-analytics",
+        master=settings.master,
+        settings=settings.session_settings(),
+        verbose=settings.verbose,
+    )
+    try:
+        yield spark
+    finally:
+        stop_session(spark)
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """Turn what Spark raises into `SparkFailed`, whose one line names the cause."""
+    try:
+        yield
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        raise SparkFailed(f"Spark failed: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    text = str(error.java_exception if isinstance(error, Py4JJavaError) else error)
+    if "OutOfMemoryError" in text:
+        return "Java ran out of memory; give more with --driver-memory"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    if isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError):
+        return f"its Java process ended ({lines[0] if lines else type(error).__name__})"
+    return (causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else "")[:500]

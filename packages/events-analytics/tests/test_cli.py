@@ -1,0 +1,276 @@
+"""The commands: their flags, and what they refuse before Spark starts."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from events_analytics.cli import main
+from events_analytics.settings import RunSettings
+from events_schema.command import read_settings
+from events_schema.errors import UsageError
+
+COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("event_time", pa.timestamp("us", tz="UTC")),
+    ("user_id", pa.int32()),
+    ("app_name", pa.string()),
+    ("event_action", pa.string()),
+    ("event_category", pa.string()),
+    ("event_value", pa.int32()),
+    ("event_id", pa.string()),
+    ("received_time", pa.timestamp("us", tz="UTC")),
+]
+DEADLINE_SECONDS = 90
+QUICK = ("--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A raw table of a thousand rows of nulls."""
+    path = tmp_path / "raw" / "event_date=2026-11-24" / "a.parquet"
+    path.parent.mkdir(parents=True)
+    schema = pa.schema(COLUMNS)
+    nulls = [pa.nulls(1000, field.type) for field in schema]
+    pq.write_table(pa.table(nulls, schema=schema), path)
+    return tmp_path / "raw"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    """Run the command in this process; return its exit code and its one line on stderr."""
+    code = main(arguments)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("events-analytics: ")
+    return code, line
+
+
+@pytest.mark.parametrize(
+    ("text", "time_"),
+    [
+        ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
+        ("2026-01-31T12:00+01:30", datetime(2026, 1, 31, 10, 30, tzinfo=UTC)),
+        ("2026-01-31T12:00:00.000001-00:00", datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=UTC)),
+    ],
+)
+def test_processing_times_have_a_zone(text: str, time_: datetime) -> None:
+    """An ISO-8601 time with a zone is read to the microsecond."""
+    assert read_settings(RunSettings, "run", ["--processing-time", text]).processing_time == time_
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "now",
+        "2026-01-31",
+        "2026-01-31T12:00:00",
+        "2026-01-31T12:00:00.1234567Z",
+        "2026-02-30T12:00:00Z",
+        "2026-01-31T25:00:00Z",
+        "1700000000",
+        "0001-01-01T00:00:00+01:00",
+        "1969-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-01:00",
+        "\u0662026-01-31T12:00:00Z",
+    ],
+)
+def test_other_times_are_refused(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Any other text for the time ends with exit code 2 and an example."""
+    code, line = refused(capsys, "run", "--processing-time", text)
+    assert code == 2
+    assert "--processing-time" in line
+    assert "2026-01-31T12:00:00Z" in line
+
+
+def test_flags_have_defaults_that_work_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without flags the stream's default target is read; the environment names the same."""
+    monkeypatch.delenv("EVENTS_ANALYTICS_SOURCE", raising=False)
+    settings = read_settings(RunSettings, "run")
+    assert (settings.source, settings.target) == ("./events-data/raw", "./events-data/enriched")
+    assert (settings.master, settings.driver_memory, settings.keep_versions) == (
+        "local[*]",
+        "1g",
+        1,
+    )
+    monkeypatch.setenv("EVENTS_ANALYTICS_SOURCE", "elsewhere")
+    assert read_settings(RunSettings, "run").source == "elsewhere"
+
+
+def test_spark_settings_are_flags() -> None:
+    """`--conf` is repeatable, its values may hold commas, and it comes last."""
+    arguments = ["--driver-memory", "3g", "--conf", "spark.a=1,2,b=c", "--conf", "spark.d=e=f"]
+    settings = read_settings(RunSettings, "run", arguments).session_settings()
+    assert settings == {"spark.driver.memory": "3g", "spark.a": "1,2,b=c", "spark.d": "e=f"}
+    both = read_settings(RunSettings, "run", ["--conf", "spark.driver.memory=2g"])
+    assert both.session_settings() == {"spark.driver.memory": "2g"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--conf", "a=1"],
+        ["--conf", "spark.a"],
+        ["--driver-memory", "lots"],
+        ["--keep-versions", "-1"],
+    ],
+)
+def test_wrong_flags_are_refused(arguments: list[str]) -> None:
+    """A setting that Spark would not take is refused by its flag."""
+    with pytest.raises(UsageError, match=arguments[0]):
+        read_settings(RunSettings, "run", arguments)
+
+
+def test_sources_are_refused_before_spark(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, source: Path
+) -> None:
+    """A missing or empty source, or a file, is refused, and makes no folder."""
+    (tmp_path / "empty").mkdir()
+    for wrong, said in (
+        (tmp_path / "nothing", "does not exist"),
+        (source / "event_date=2026-11-24" / "a.parquet", "is a file"),
+        (tmp_path / "empty", "no parquet files"),
+    ):
+        target = tmp_path / "out" / "enriched"
+        code, line = refused(capsys, "run", "--source", str(wrong), "--target", str(target))
+        assert code == 1
+        assert said in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("target", ["s3://bucket/enriched", "/proc", "/dev/null/x", "/dev/null"])
+def test_targets_are_refused_before_spark(
+    capsys: pytest.CaptureFixture[str], source: Path, target: str
+) -> None:
+    """A remote, mounted, misplaced or unwritable target is refused."""
+    code, line = refused(capsys, "run", "--source", str(source), "--target", target)
+    assert code == 1
+    assert target.partition("/x")[0] in line
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize("version", [None, "11.0.2", "25.0.1"])
+def test_wrong_java_is_refused_first(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    verb: str,
+    version: str | None,
+) -> None:
+    """Without a Java of a supported version both verbs say which one to install."""
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    if version:
+        java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+        java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    code, line = refused(capsys, verb)
+    assert code == 1
+    assert "install Java 17 or 21" in line
+
+
+@contextmanager
+def command(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command as a process of its own, and end it and its children at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "events_analytics", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    children: list[psutil.Process] = []
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.kill()
+        process.communicate()
+        for child in children:
+            child.kill()
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait until `condition` holds while `process` runs."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def words_of_children(process: subprocess.Popen[str]) -> set[str]:
+    """Return the words of the command lines of what `process` has started."""
+    words: set[str] = set()
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            words.update(child.cmdline())
+    return words
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names in a folder, none where it is not there."""
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def test_a_run_publishes_and_leaves_no_process(tmp_path: Path, source: Path) -> None:
+    """It says so in one line; the memory that was asked for is Java's."""
+    target = tmp_path / "enriched"
+    folders = ["--source", str(source), "--target", str(target)]
+    with command("run", *folders, *QUICK, "--driver-memory", "600m") as run:
+        wait_until(lambda: "-Xmx600m" in words_of_children(run), run)
+        processes = psutil.Process(run.pid).children(recursive=True)
+        out, err = run.communicate(timeout=DEADLINE_SECONDS)
+    assert (run.returncode, err) == (0, "")
+    assert out.startswith("published 1000 rows of 0 users as version v")
+    assert not any(process.is_running() for process in processes)
+
+
+def test_a_run_that_is_ended_while_java_starts_leaves_nothing(tmp_path: Path, source: Path) -> None:
+    """Ended while Spark's Java starts, a run leaves neither a process nor a folder of rows."""
+    folders = ["--source", str(source), "--target", str(tmp_path / "enriched")]
+    with command("run", *folders, *QUICK) as run:
+        wait_until(lambda: "org.apache.spark.deploy.SparkSubmit" in words_of_children(run), run)
+        processes = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=DEADLINE_SECONDS)
+    assert run.returncode == 130
+    assert (out, err) == ("", "events-analytics: interrupted; the old result stays\n")
+    _, alive = psutil.wait_procs(processes, timeout=DEADLINE_SECONDS)
+    assert not alive
+    assert names(tmp_path / "enriched.versions") == {"lock"}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_run_that_is_ended_leaves_the_old_result(
+    tmp_path: Path, source: Path, number: signal.Signals, code: int
+) -> None:
+    """Ended while Spark writes, a run leaves what was there, and the next one tidies up."""
+    target, versions = tmp_path / "enriched", tmp_path / "enriched.versions"
+    folders = ["--source", str(source), "--target", str(target)]
+    with command("run", *folders, *QUICK) as run:
+        wait_until(lambda: any(name.endswith(".staging") for name in names(versions)), run)
+        processes = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(number)
+        out, err = run.communicate(timeout=DEADLINE_SECONDS)
+    assert run.returncode == code
+    assert not target.exists()
+    _, alive = psutil.wait_procs(processes, timeout=DEADLINE_SECONDS)
+    assert not alive
+    if number != signal.SIGKILL:
+        assert (out, err) == ("", "events-analytics: interrupted; the old result stays\n")
+        assert names(versions) == {"lock"}
+        return
+    with command("run", *folders, *QUICK) as again:
+        out, err = again.communicate(timeout=DEADLINE_SECONDS)
+    assert (again.returncode, err) == (0, "")
+    assert names(versions) == {"lock", f"{out.split()[8]}.json"}

@@ -1,0 +1,129 @@
+"""Spark's metrics equal the definition of them in plain Python."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from events_analytics import enrich
+from events_schema import EnrichedEvent, StoredEvent, column_names
+from events_schema import enrich as defined
+from events_schema.spark import spark_schema
+from events_schema.testing import raw_tables
+
+T = datetime(2026, 11, 24, 12, 0, 0, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def frame(spark: SparkSession, events: Sequence[StoredEvent]) -> DataFrame:
+    """Return `events` as Spark has them."""
+    names = column_names(StoredEvent)
+    rows = [tuple(getattr(event, name) for name in names) for event in events]
+    return spark.createDataFrame(rows, spark_schema(StoredEvent))
+
+
+def multiset(rows: DataFrame) -> Counter[tuple[object, ...]]:
+    """Return the rows, with times as microseconds since 1970."""
+    exact = rows.withColumn("event_time", F.unix_micros("event_time"))
+    return Counter(tuple(row) for row in exact.collect())
+
+
+def expected(events: Sequence[StoredEvent], processing_time: datetime) -> Counter[object]:
+    """Return what the definition says, in the form of `multiset`."""
+    return Counter(
+        (
+            None if event.event_time is None else (event.event_time - EPOCH) // MICROSECOND,
+            *list(event.model_dump().values())[1:],
+        )
+        for event in defined(events, processing_time)
+    )
+
+
+def event(
+    time: datetime = T, user: int | None = 1, action: str | None = None, number: int = 0
+) -> StoredEvent:
+    """Return a row of which little matters."""
+    return StoredEvent(
+        event_time=time,
+        user_id=user,
+        app_name="app",
+        event_action=action,
+        event_category="category",
+        event_value=number,
+        event_id=None,
+        received_time=None,
+    )
+
+
+def metrics(
+    spark: SparkSession, events: Sequence[StoredEvent], processing_time: datetime = T
+) -> set[tuple[int | None, int | None, str | None]]:
+    """Return the different (user_id, u_count, u_mp_ea)."""
+    enriched = enrich(frame(spark, events), processing_time)
+    return {(row.user_id, row.u_count, row.u_mp_ea) for row in enriched.collect()}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(events=raw_tables(T))
+def test_spark_equals_the_definition(spark: SparkSession, events: list[StoredEvent]) -> None:
+    """For any history, Spark's rows are those of `events_schema.enrich`, each as often."""
+    assert multiset(enrich(frame(spark, events), T)) == expected(events, T)
+
+
+def test_the_columns_are_the_contract(spark: SparkSession) -> None:
+    """The result has the eight columns in order, with the contract's types, all nullable."""
+    assert enrich(frame(spark, []), T).schema == spark_schema(EnrichedEvent)
+
+
+@pytest.mark.parametrize(
+    ("offset", "count"),
+    [
+        (timedelta(hours=-3) - MICROSECOND, None),
+        (timedelta(hours=-3), 1),
+        (timedelta(hours=-3) + MICROSECOND, 1),
+        (-MICROSECOND, 1),
+        (timedelta(0), None),
+        (MICROSECOND, None),
+    ],
+)
+def test_the_window_is_exact(spark: SparkSession, offset: timedelta, count: int | None) -> None:
+    """The window starts exactly 3 hours before the processing time and ends just before it."""
+    assert metrics(spark, [event(T + offset)]) == {(1, count, None)}
+
+
+@pytest.mark.parametrize(
+    ("actions", "favourite"),
+    [
+        (["b", "a", "b", "a"], "a"),
+        (["\uffff", "\U0001f600"], "\uffff"),
+        (["e\u0301", "\u00e9"], "e\u0301"),
+        (["a", "B"], "B"),
+        (["aa", "a"], "a"),
+        ([None, None, "z"], "z"),
+        ([None], None),
+    ],
+)
+def test_ties_go_to_the_first_code_point(
+    spark: SparkSession, actions: list[str | None], favourite: str | None
+) -> None:
+    """Of the most frequent actions the first by code point wins; null never does."""
+    events = [event(T, action=action) for action in actions]
+    assert metrics(spark, events) == {(1, None, favourite)}
+
+
+def test_rows_without_a_user_keep_nulls(spark: SparkSession) -> None:
+    """Rows without a user are kept, without metrics, and count for nobody."""
+    events = [event(T - MICROSECOND, user, "a") for user in (None, None, 0)]
+    assert metrics(spark, events) == {(None, None, None), (0, 1, "a")}
+    assert enrich(frame(spark, events), T).count() == 3
+
+
+def test_the_processing_time_may_be_in_any_zone(spark: SparkSession) -> None:
+    """The processing time is an instant; its zone changes nothing."""
+    local = T.astimezone(timezone(timedelta(hours=13, minutes=45)))
+    assert metrics(spark, [event(T - MICROSECOND), event(T)], local) == {(1, 1, None)}

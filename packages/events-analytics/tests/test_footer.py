@@ -1,0 +1,130 @@
+"""Reading parquet footers."""
+
+import contextlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events_analytics.errors import UnreadableFile
+from events_analytics.footer import READABLE, check_columns, check_exact_columns, read_footer
+from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
+from events_schema.errors import ColumnsMissing
+
+TIME = pa.timestamp("us", tz="UTC")
+COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("event_time", TIME),
+    ("user_id", pa.int32()),
+    ("app_name", pa.string()),
+    ("event_action", pa.string()),
+    ("event_category", pa.string()),
+    ("event_value", pa.int32()),
+    ("event_id", pa.string()),
+    ("received_time", TIME),
+]
+RAW = pa.schema(COLUMNS)
+
+
+def write(path: Path, schema: pa.Schema, rows: int = 0) -> Path:
+    """Write a parquet file of nulls."""
+    pq.write_table(pa.table([pa.nulls(rows, field.type) for field in schema], schema=schema), path)
+    return path
+
+
+def test_rows_and_columns_are_read(tmp_path: Path) -> None:
+    """A footer gives the number of rows and the columns with their types, in order."""
+    footer = read_footer(write(tmp_path / "a.parquet", RAW, rows=1000))
+    assert footer.rows == 1000
+    assert list(footer.columns) == list(column_names(StoredEvent))
+    assert footer.columns["event_time"] == "timestamp"
+    check_columns(tmp_path / "a.parquet", footer, StoredEvent)
+
+
+@pytest.mark.parametrize(
+    "type_",
+    [
+        pa.timestamp("ns", tz="UTC"),
+        pa.timestamp("us"),
+        pa.int64(),
+        pa.int16(),
+        pa.uint32(),
+        pa.float64(),
+        pa.bool_(),
+        pa.binary(),
+        pa.date32(),
+        pa.decimal128(9, 2),
+        pa.list_(pa.int32()),
+        pa.struct([("x", pa.int32())]),
+    ],
+)
+def test_other_types_are_told_apart(tmp_path: Path, type_: pa.DataType) -> None:
+    """A column of another type is none of the contract's int32 columns, times or texts."""
+    schema = pa.schema([("x", type_), ("last", pa.string())])
+    footer = read_footer(write(tmp_path / "a.parquet", schema, rows=2))
+    for wanted in (ColumnType.INT32, ColumnType.STRING, ColumnType.TIMESTAMP):
+        assert footer.columns.get("x") not in READABLE[wanted]
+    assert footer.columns["last"] == "string"
+
+
+def test_int96_times_are_read_and_not_written(tmp_path: Path) -> None:
+    """INT96 times may stand in the source, and never in the result."""
+    path = tmp_path / "a.parquet"
+    table = pa.table({"event_time": pa.nulls(1, TIME)})
+    pq.write_table(table, path, use_deprecated_int96_timestamps=True)
+    assert read_footer(path).columns == {"event_time": "int96"}
+
+
+@pytest.mark.parametrize("column", column_names(StoredEvent))
+def test_a_missing_or_mistyped_column_is_named(tmp_path: Path, column: str) -> None:
+    """A file that lacks a column, or has it in another type, is refused by name."""
+    position = RAW.get_field_index(column)
+    for schema in (RAW.remove(position), RAW.set(position, pa.field(column, pa.float32()))):
+        path = write(tmp_path / "a.parquet", schema)
+        with pytest.raises(ColumnsMissing, match=f"lacks {column} "):
+            check_columns(path, read_footer(path), StoredEvent)
+
+
+def test_the_result_has_its_columns_in_order(tmp_path: Path) -> None:
+    """The result's columns are the contract's, in its order, and no others."""
+    metrics = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
+    right = pa.schema([*list(RAW)[:6], *(pa.field(*metric) for metric in metrics)])
+    path = write(tmp_path / "a.parquet", right)
+    check_exact_columns(path, read_footer(path), EnrichedEvent)
+    for wrong in (right.remove(7), right.append(pa.field("x", pa.string())), right.remove(0)):
+        path = write(tmp_path / "a.parquet", wrong)
+        with pytest.raises(ColumnsMissing, match="expected event_time"):
+            check_exact_columns(path, read_footer(path), EnrichedEvent)
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=200).map(lambda b: b"PAR1" + b + b"PAR1"))
+def test_what_is_no_parquet_is_refused(tmp_path_factory: pytest.TempPathFactory, b: bytes) -> None:
+    """Bytes that are no parquet file are refused in one line that names the file."""
+    path = tmp_path_factory.getbasetemp() / "garbage.parquet"
+    path.write_bytes(b)
+    with pytest.raises(UnreadableFile, match=r"garbage\.parquet is no parquet file"):
+        read_footer(path)
+
+
+@given(st.data())
+def test_a_damaged_footer_never_does_worse(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """A file cut short, or with a byte changed, is read or refused, without another error."""
+    path = write(tmp_path_factory.getbasetemp() / "damaged.parquet", RAW, rows=3)
+    content = bytearray(path.read_bytes())
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content) - 1)) :]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(content)
+    with contextlib.suppress(UnreadableFile):
+        read_footer(path)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    """A file that is gone is refused by name."""
+    with pytest.raises(UnreadableFile, match="cannot read"):
+        read_footer(tmp_path / "gone.parquet")

@@ -1,0 +1,305 @@
+"""The job on a real Spark: what it reads, writes and refuses."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+import events_analytics
+from events_analytics import AnalyticsError, Manifest
+from events_analytics.check import published_files, read_published, show
+from events_analytics.errors import NoData, SourceMissing, SparkFailed
+from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema.errors import ColumnsMissing, PublishError, UsageError
+
+T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DAY = "event_date=2026-11-24"
+TIME = pa.timestamp("us", tz="UTC")
+COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("event_time", TIME),
+    ("user_id", pa.int32()),
+    ("app_name", pa.string()),
+    ("event_action", pa.string()),
+    ("event_category", pa.string()),
+    ("event_value", pa.int32()),
+    ("event_id", pa.string()),
+    ("received_time", TIME),
+]
+RAW = pa.schema(COLUMNS)
+SCHEMA = """\
+root
+ |-- event_time: timestamp (nullable = true)
+ |-- user_id: integer (nullable = true)
+ |-- app_name: string (nullable = true)
+ |-- event_action: string (nullable = true)
+ |-- event_category: string (nullable = true)
+ |-- event_value: integer (nullable = true)
+ |-- u_count: long (nullable = true)
+ |-- u_mp_ea: string (nullable = true)"""
+
+
+def events(count: int = 6, start: int = 0) -> list[StoredEvent]:
+    """Return rows of three users and one without, a minute apart."""
+    return [
+        StoredEvent(
+            event_time=T - timedelta(minutes=number),
+            user_id=[1, 2, 3, None][number % 4],
+            app_name="app 😀",
+            event_action=["a", "b", None][number % 3],
+            event_category="category",
+            event_value=number,
+            event_id=f"{number}",
+            received_time=T,
+        )
+        for number in range(start, start + count)
+    ]
+
+
+def write(path: Path, rows: Sequence[StoredEvent], schema: pa.Schema = RAW) -> Path:
+    """Write `rows` as the raw table's file at `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist([row.model_dump() for row in rows], schema=RAW)
+    pq.write_table(table.select(schema.names).cast(schema), path)
+    return path
+
+
+def rows_of(table: pa.Table) -> Counter[tuple[object, ...]]:
+    """Return the rows of an arrow table."""
+    return Counter(tuple(row.values()) for row in table.to_pylist())
+
+
+def expected(stored: Sequence[StoredEvent]) -> Counter[tuple[object, ...]]:
+    """Return the rows that `stored` becomes."""
+    return Counter(tuple(dict(row).values()) for row in enrich(stored, T))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A raw table of two files."""
+    folder = tmp_path / "raw"
+    write(folder / DAY / "a.parquet", events(6))
+    write(folder / "event_date=2026-11-23" / "b.parquet", events(4, start=6))
+    return folder
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """Where the result goes; nothing is there yet."""
+    return tmp_path / "enriched"
+
+
+def run(spark: SparkSession, source: Path, target: Path, **more: bool) -> Manifest:
+    """Run the job at `T`."""
+    return events_analytics.run(spark, source, target, T, **more)
+
+
+def test_the_result_is_the_enriched_table(spark: SparkSession, source: Path, target: Path) -> None:
+    """pyarrow and DuckDB read the bare folder as the rows that the definition gives."""
+    published = run(spark, source, target)
+    assert (published.rows, published.users) == (10, 3)
+    table = pq.read_table(target)
+    assert table.column_names == list(column_names(EnrichedEvent))
+    assert rows_of(table) == expected(events(10))
+    found = duckdb.read_parquet(f"{target}/*.parquet").aggregate("count(*), max(u_count)")
+    assert found.fetchall() == [(10, 3)]
+
+
+def test_times_are_int64_micros_in_utc(spark: SparkSession, source: Path, target: Path) -> None:
+    """The files' footers say INT64 TIMESTAMP_MICROS adjusted to UTC, compressed with zstd."""
+    run(spark, source, target)
+    for path in target.iterdir():
+        metadata = pq.ParquetFile(path).metadata
+        column = metadata.schema.column(0)
+        assert (column.name, column.physical_type) == ("event_time", "INT64")
+        logical = json.loads(column.logical_type.to_json())
+        assert (logical["timeUnit"], logical["isAdjustedToUTC"]) == ("microseconds", True)
+        assert metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+def test_the_target_holds_only_the_version(spark: SparkSession, source: Path, target: Path) -> None:
+    """The target holds parquet files named for the version, and not even hidden others."""
+    published = run(spark, source, target)
+    assert {path.name for path in target.iterdir()} == {file.name for file in published.files}
+    assert all(file.name.startswith(f"{published.version}-") for file in published.files)
+    assert sum(file.rows for file in published.files) == 10
+
+
+def test_the_manifest_says_what_it_was_made_from(
+    spark: SparkSession, source: Path, target: Path
+) -> None:
+    """The stored manifest names the raw files with their rows, and the processing time."""
+    published = run(spark, source, target)
+    stored = target.with_name("enriched.versions") / f"{published.version}.json"
+    assert Manifest.model_validate_json(stored.read_bytes()) == published
+    assert {file.name: file.rows for file in published.raw_files} == {
+        f"{DAY}/a.parquet": 6,
+        "event_date=2026-11-23/b.parquet": 4,
+    }
+    assert published.processing_time == T
+
+
+def test_a_second_run_takes_the_place_of_the_first(
+    spark: SparkSession, source: Path, target: Path
+) -> None:
+    """The next run publishes what has come since, and the old version lies outside."""
+    first = run(spark, source, target)
+    write(source / DAY / "c.parquet", events(2, start=10))
+    second = run(spark, source, target)
+    assert second.rows == 12
+    assert rows_of(pq.read_table(target)) == expected(events(12))
+    old = target.with_name("enriched.versions") / first.version
+    assert pq.read_table(old).num_rows == 10
+
+
+def test_a_plain_folder_is_a_source(spark: SparkSession, tmp_path: Path, target: Path) -> None:
+    """Files that lie in the source itself are read, whatever characters its path holds."""
+    folder = tmp_path / "raw [1] {a,b}*? é"
+    write(folder / "a.parquet", events(3))
+    assert run(spark, folder, target).rows == 3
+
+
+def test_a_strange_target_path_is_no_pattern(
+    spark: SparkSession, source: Path, tmp_path: Path
+) -> None:
+    """The target's path may hold the characters of patterns."""
+    target = tmp_path / "en[r]iched {a,b}*?"
+    published = run(spark, source, target)
+    assert published.users == 3
+    assert read_published(spark, published_files(str(target))).count() == 10
+
+
+def test_an_empty_source_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
+    """A source without files, or with files without rows, is refused; the old result stays."""
+    published = run(spark, source, target)
+    shutil.rmtree(source)
+    source.mkdir()
+    with pytest.raises(NoData, match="no parquet files"):
+        run(spark, source, target)
+    write(source / DAY / "a.parquet", [])
+    with pytest.raises(NoData, match="without rows"):
+        run(spark, source, target)
+    assert {path.name for path in target.iterdir()} == {file.name for file in published.files}
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_an_empty_result_may_be_asked_for(
+    spark: SparkSession, tmp_path: Path, target: Path, files: int
+) -> None:
+    """With `allow_empty` a source without rows becomes a typed result without rows."""
+    source = tmp_path / "raw"
+    source.mkdir()
+    for number in range(files):
+        write(source / DAY / f"{number}.parquet", [])
+    published = run(spark, source, target, allow_empty=True)
+    assert (published.rows, published.users, len(published.files)) == (0, 0, 1)
+    assert pq.read_table(target).column_names == list(column_names(EnrichedEvent))
+
+
+def test_a_file_without_a_column_is_refused(
+    spark: SparkSession, source: Path, target: Path
+) -> None:
+    """One file among many that lacks a column is refused by name, and never read as null."""
+    schema = RAW.remove(RAW.get_field_index("event_action"))
+    write(source / DAY / "odd.parquet", events(1), schema)
+    with pytest.raises(ColumnsMissing, match=r"odd\.parquet lacks event_action string"):
+        run(spark, source, target)
+    assert not target.exists()
+
+
+def test_int96_and_milliseconds_are_read(spark: SparkSession, tmp_path: Path, target: Path) -> None:
+    """Times that another writer stored as INT96 or milliseconds become microseconds."""
+    source = tmp_path / "raw"
+    (source / DAY).mkdir(parents=True)
+    table = pa.Table.from_pylist([row.model_dump() for row in events(5)], schema=RAW)
+    pq.write_table(table, source / DAY / "a.parquet", use_deprecated_int96_timestamps=True)
+    pq.write_table(
+        table, source / DAY / "b.parquet", coerce_timestamps="ms", allow_truncated_timestamps=True
+    )
+    run(spark, source, target)
+    assert rows_of(pq.read_table(target)) == expected([*events(5), *events(5)])
+
+
+def test_a_damaged_file_is_one_line(spark: SparkSession, source: Path, target: Path) -> None:
+    """A raw file whose rows are damaged fails the run with one line, and nothing is left."""
+    first = run(spark, source, target)
+    path = source / DAY / "a.parquet"
+    content = path.read_bytes()
+    path.write_bytes(b"PAR1" + b"\xff" * 400 + content[404:])
+    with pytest.raises(SparkFailed) as failed:
+        run(spark, source, target)
+    assert "\n" not in str(failed.value)
+    assert {file.name for file in first.files} == {path.name for path in target.iterdir()}
+    versions = target.with_name("enriched.versions")
+    assert {path.name for path in versions.iterdir()} == {"lock", f"{first.version}.json"}
+
+
+def test_a_session_without_the_settings_is_refused(
+    spark: SparkSession, source: Path, target: Path
+) -> None:
+    """A session that would write INT96 times is found out before anything is published."""
+    key = "spark.sql.parquet.outputTimestampType"
+    spark.conf.set(key, "INT96")
+    try:
+        with pytest.raises(ColumnsMissing, match="int96"):
+            run(spark, source, target)
+    finally:
+        spark.conf.set(key, "TIMESTAMP_MICROS")
+    assert not target.exists()
+
+
+def test_what_cannot_be_a_source_is_refused(
+    spark: SparkSession, source: Path, target: Path
+) -> None:
+    """A source that is missing, a file or remote is refused, also where empty is allowed."""
+    for wrong in (source / "nothing", source / DAY / "a.parquet", "hdfs://host/raw"):
+        with pytest.raises(SourceMissing):
+            events_analytics.run(spark, wrong, target, T, allow_empty=True)  # type: ignore[arg-type]
+
+
+def test_folders_that_overlap_are_refused(spark: SparkSession, source: Path) -> None:
+    """A target that is the source, or in it, or around it, or its versions, is refused."""
+    link = source.with_name("link")
+    link.symlink_to(source)
+    for target in (source, source / "enriched", source.parent, link, link / "enriched"):
+        with pytest.raises(PublishError, match="lie one in the other"):
+            run(spark, source, target)
+    inside = source.with_name("x.versions") / "v"
+    inside.mkdir(parents=True)
+    with pytest.raises(PublishError, match="lie one in the other"):
+        run(spark, inside, source.with_name("x"))
+
+
+def test_a_time_without_zone_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
+    """A processing time without a zone is refused."""
+    with pytest.raises(UsageError, match="no zone"):
+        events_analytics.run(spark, source, target, T.replace(tzinfo=None))
+
+
+def test_check_prints_the_result(
+    spark: SparkSession, source: Path, target: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`check` prints 50 rows, how many there are, and the schema, all nullable, in order."""
+    write(source / DAY / "c.parquet", events(90, start=10))
+    run(spark, source, target)
+    show(read_published(spark, published_files(str(target))))
+    printed = capsys.readouterr().out
+    assert printed.count("app 😀") == 50
+    assert "Rows in the result dataset: 100\n" in printed
+    assert printed[printed.index("root\n") :].strip() == SCHEMA
+
+
+def test_check_refuses_what_is_no_result(source: Path, tmp_path: Path) -> None:
+    """`check` refuses a missing or empty folder, and files with other columns."""
+    for wrong in (tmp_path / "nothing", source):
+        with pytest.raises(AnalyticsError, match="events-analytics run"):
+            published_files(str(wrong))
+    with pytest.raises(ColumnsMissing, match="expected event_time"):
+        published_files(str(source / DAY))

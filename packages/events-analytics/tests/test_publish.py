@@ -1,0 +1,325 @@
+"""Publishing, without Spark: one complete version at any moment, whatever is killed."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from events_analytics.manifest import FileRows, Manifest
+from events_analytics.publish import Versions, open_versions
+from events_analytics.version import file_name, is_version, version_of_file
+from events_schema import posix
+from events_schema.errors import AlreadyLocked, PublishError
+from events_schema.layout import TableLayout
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+FILES = 3
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> TableLayout:
+    """A table that is not there yet."""
+    return TableLayout.at(str(tmp_path / "enriched"))
+
+
+def stage(versions: Versions, files: int = FILES) -> Manifest:
+    """Write a version's staging folder, by way of names such as Spark's."""
+    version = versions.new(datetime.now(UTC))
+    folder = versions.staging(version)
+    folder.mkdir()
+    for number in range(files):
+        part = folder / f"part-{number}.parquet"
+        part.write_text(version)
+        part.rename(folder / file_name(version, number))
+    return Manifest(
+        version=version,
+        created_time=NOW,
+        processing_time=NOW,
+        rows=files,
+        users=1,
+        files=tuple(FileRows(name=file_name(version, n), rows=1) for n in range(files)),
+        source="raw",
+        raw_files=(FileRows(name="a.parquet", rows=files),),
+    )
+
+
+def publish(layout: TableLayout, keep: int = 1) -> str:
+    """Publish a new version, as a run does; return its name."""
+    with open_versions(layout) as versions:
+        manifest = stage(versions)
+        versions.publish(manifest, keep)
+        return manifest.version
+
+
+def listing(folder: Path) -> set[str]:
+    """Return the names in a folder, read in one go."""
+    return {entry.name for entry in folder.iterdir()}
+
+
+def complete(version: str) -> set[str]:
+    """Return the names of a version's files."""
+    return {file_name(version, number) for number in range(FILES)}
+
+
+def beside(layout: TableLayout, *old: str, current: str) -> set[str]:
+    """Return what the versions' folder holds where nothing is left over."""
+    return {"lock", f"{current}.json", *old, *(f"{version}.json" for version in old)}
+
+
+def test_the_first_version_becomes_the_target(layout: TableLayout) -> None:
+    """Where there is no target, the staged folder becomes it, and its manifest stays."""
+    version = publish(layout)
+    assert listing(layout.target) == complete(version)
+    assert listing(layout.versions) == beside(layout, current=version)
+    manifest = Manifest.model_validate_json((layout.versions / f"{version}.json").read_bytes())
+    assert manifest.version == version
+    assert not layout.target.is_symlink()
+
+
+def test_missing_folders_above_the_target_are_made(tmp_path: Path) -> None:
+    """The folders above a target are made with it."""
+    layout = TableLayout.at(str(tmp_path / "a" / "b" / "enriched"))
+    version = publish(layout)
+    assert listing(layout.target) == complete(version)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2])
+def test_the_newest_old_versions_are_kept(layout: TableLayout, keep: int) -> None:
+    """As many old versions stay as asked for, whole and with their manifests."""
+    published = [publish(layout, keep) for _ in range(4)]
+    kept = published[3 - keep : 3]
+    assert listing(layout.target) == complete(published[3])
+    assert listing(layout.versions) == beside(layout, *kept, current=published[3])
+    for version in kept:
+        assert listing(layout.versions / version) == complete(version)
+
+
+def test_an_empty_target_is_replaced(layout: TableLayout) -> None:
+    """An empty folder that is there already becomes the table and leaves nothing over."""
+    layout.target.mkdir()
+    version = publish(layout)
+    assert listing(layout.target) == complete(version)
+    assert listing(layout.versions) == beside(layout, current=version)
+
+
+def test_a_failing_run_leaves_the_old_version(layout: TableLayout) -> None:
+    """An error between staging and publishing keeps the old version and removes the new one."""
+    old = publish(layout)
+
+    def run() -> None:
+        with open_versions(layout) as versions:
+            stage(versions)
+            raise RuntimeError("Spark failed")
+
+    with pytest.raises(RuntimeError):
+        run()
+    assert listing(layout.target) == complete(old)
+    assert listing(layout.versions) == beside(layout, current=old)
+
+
+def test_a_second_run_refuses(layout: TableLayout) -> None:
+    """While one run holds the table, another is refused with exit code 3."""
+    with (
+        open_versions(layout),
+        pytest.raises(AlreadyLocked, match=f"process {os.getpid()}") as refused,
+        open_versions(layout),
+    ):
+        pass
+    assert refused.value.exit_code == 3
+
+
+def test_what_is_not_ours_is_refused(layout: TableLayout) -> None:
+    """A target with a foreign file, folder or version is refused and stays as it is."""
+    for make in (
+        (layout.target / "notes.txt").touch,
+        (layout.target / "part-0.parquet").touch,
+        (layout.target / "event_date=2026-11-24").mkdir,
+        (layout.target / file_name("v20261124T120000000000Z_01234567", 0)).touch,
+    ):
+        layout.target.mkdir()
+        make()
+        before = listing(layout.target)
+        with pytest.raises(PublishError, match=r"not ours|does not know"), open_versions(layout):
+            pass
+        assert listing(layout.target) == before
+        assert not layout.versions.exists()
+        for entry in layout.target.iterdir():
+            entry.rmdir() if entry.is_dir() else entry.unlink()
+        layout.target.rmdir()
+
+
+def test_what_appears_during_a_run_is_refused(layout: TableLayout) -> None:
+    """A foreign file that is put into the target during a run stops the publishing."""
+    old = publish(layout)
+    with open_versions(layout) as versions:
+        manifest = stage(versions)
+        (layout.target / "notes.txt").touch()
+        with pytest.raises(PublishError, match="not ours"):
+            versions.publish(manifest, 1)
+    assert listing(layout.target) == complete(old) | {"notes.txt"}
+
+
+def test_other_files_beside_the_versions_stay(layout: TableLayout) -> None:
+    """What people keep in the versions' folder is not touched."""
+    publish(layout)
+    (layout.versions / "notes.txt").touch()
+    publish(layout)
+    assert "notes.txt" in listing(layout.versions)
+
+
+@pytest.mark.parametrize("target", ["/dev/null/x", "/proc/x"])
+def test_an_unwritable_target_is_refused(target: str) -> None:
+    """A target where no folder can be made is refused in one line."""
+    with pytest.raises(PublishError, match="cannot write"), open_versions(TableLayout.at(target)):
+        pass
+
+
+@contextmanager
+def without_privileges() -> Iterator[None]:
+    """Be nobody where this process is root, who may write anywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_a_read_only_folder_is_refused() -> None:
+    """A target in a read-only folder is refused before the work."""
+    with TemporaryDirectory() as parent:  # not `tmp_path`, which root keeps to itself
+        Path(parent).chmod(0o555)
+        layout = TableLayout.at(f"{parent}/enriched")
+        refused = pytest.raises(PublishError, match="cannot write")
+        with without_privileges(), refused, open_versions(layout):
+            pass
+        assert list(Path(parent).iterdir()) == []
+
+
+def test_readers_see_one_complete_version(layout: TableLayout) -> None:
+    """Whoever lists the folder while versions are published sees exactly one, complete."""
+    publish(layout)
+    stopping = threading.Event()
+    seen: set[frozenset[str]] = set()
+
+    def read() -> None:
+        while not stopping.is_set():
+            seen.add(frozenset(listing(layout.target)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        published = {publish(layout) for _ in range(30)}
+    finally:
+        stopping.set()
+        reader.join()
+    for names in seen:
+        (version,) = {version_of_file(name) for name in names}
+        assert names == complete(str(version))
+    assert published
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing that comes after it changes the disk."""
+
+
+class Disk:
+    """Counts the steps that change the disk, and dies at one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps = 0
+        self.die_at = -1
+        for module, name in [
+            (os, "mkdir"),
+            (os, "rmdir"),
+            (os, "unlink"),
+            (os, "rename"),
+            (os, "fsync"),
+            (posix, "_renameat2"),
+        ]:
+            monkeypatch.setattr(module, name, self._counting(getattr(module, name)))
+
+    def _counting(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any, **keywords: Any) -> Any:
+            self.steps += 1
+            if 0 <= self.die_at <= self.steps:
+                raise Killed
+            return step(*arguments, **keywords)
+
+        return counted
+
+    def revive(self) -> None:
+        """Let the next run change the disk again."""
+        self.steps, self.die_at = 0, -1
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
+    """The disk, of which every change can be the last."""
+    yield Disk(monkeypatch)
+    monkeypatch.undo()
+
+
+EXISTING = {"nothing": 0, "an empty folder": 0, "a version": 1, "two versions": 2}
+
+
+@pytest.mark.parametrize("before", EXISTING)
+def test_a_run_killed_at_any_step_is_recovered(tmp_path: Path, disk: Disk, before: str) -> None:
+    """After a kill at any step readers see one whole version, and the next run tidies up."""
+    died = True
+    step = 0
+    while died:
+        step += 1
+        layout = TableLayout.at(str(tmp_path / f"killed-at-{step}"))
+        if before == "an empty folder":
+            layout.target.mkdir()
+        existing = [publish(layout) for _ in range(EXISTING[before])]
+        old = listing(layout.target) if layout.target.exists() else None
+        disk.steps, disk.die_at = 0, step
+        died = _dies(layout)
+        disk.revive()
+        now = listing(layout.target) if layout.target.exists() else None
+        must_stay = set(existing[-1:])
+        if now != old:
+            (version,) = {version_of_file(name) for name in now or ()}
+            assert now == complete(str(version))
+            must_stay.add(str(version))
+        final = publish(layout, keep=9)
+        assert listing(layout.target) == complete(final)
+        kept = {name for name in listing(layout.versions) if is_version(name)}
+        assert kept >= must_stay
+        assert listing(layout.versions) == beside(layout, *kept, current=final)
+        for name in kept:
+            assert listing(layout.versions / name) == complete(name)
+    assert step > 20
+
+
+def _dies(layout: TableLayout) -> bool:
+    try:
+        publish(layout)
+    except Killed:
+        return True
+    return False
+
+
+def test_a_killed_recovery_is_recovered(tmp_path: Path, disk: Disk) -> None:
+    """A kill during the recovery from a kill, at any step of either, loses nothing."""
+    for first in range(1, 45, 3):
+        for second in range(1, 20, 2):
+            layout = TableLayout.at(str(tmp_path / f"{first}-{second}"))
+            publish(layout)
+            for step in (first, second):
+                disk.steps, disk.die_at = 0, step
+                _dies(layout)
+                disk.revive()
+                (version,) = {version_of_file(name) for name in listing(layout.target)}
+                assert listing(layout.target) == complete(str(version))
+            final = publish(layout, keep=0)
+            assert listing(layout.versions) == beside(layout, current=final)
