@@ -1,0 +1,5 @@
+"""`python -m events_loadgen`."""
+
+from events_loadgen.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,208 @@
+"""A real Apache Kafka on this machine: one node, no ZooKeeper, no Docker."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from events_loadgen.errors import TooLate
+from events_loadgen.ports import answers, free_port
+from events_loadgen.process import ChildProcess
+from events_loadgen.waiting import Pause, wait_until
+from events_schema.jars import resolve_jars
+from events_schema.java import find_java
+
+COORDINATES = (
+    "org.apache.kafka:kafka_2.13:4.3.1",
+    "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4",
+)
+START_SECONDS = 60.0
+_FORMAT_SECONDS = 30.0
+
+_JAVA_OPTIONS = (
+    "-Xmx512m",
+    # A short life: a quick start is worth more than the last bit of speed.
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+    "-Djava.awt.headless=true",
+)
+
+# The heartbeat hastens the start, and the session how soon a killed broker is taken back.
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={log_folder}
+auto.create.topics.enable=false
+default.replication.factor=1
+min.insync.replicas=1
+broker.heartbeat.interval.ms=300
+broker.session.timeout.ms=4000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
+log.retention.ms=-1
+log.cleaner.dedupe.buffer.size=4194304
+"""
+
+
+class LocalBroker:
+    """One Kafka node (KRaft, broker and controller in one) as a child process.
+
+    Its data and its log lie in `folder`; started again it serves the same data on the same port
+    (default: a free one). `pause` is what it sleeps with while it waits. Use as a context
+    manager, which starts and stops it; start it from a thread that lives as long as it should, for
+    Linux ends it with the thread that started it.
+    """
+
+    def __init__(self, folder: Path, port: int | None = None, *, pause: Pause = time.sleep) -> None:
+        self.folder = folder.resolve()
+        self.port = port or free_port()
+        self._controller_port = next(port for port in iter(free_port, None) if port != self.port)
+        self._pause = pause
+        self._process: ChildProcess | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, host:port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """The file of the broker's warnings and errors."""
+        return self.folder / "broker.log"
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers Kafka requests.
+
+        Raises `ChildFailed` and `TooLate` with the log's last lines, `JavaNotFound`, and
+        `JarsNotResolved`.
+        """
+        self.launch()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def launch(self) -> None:
+        """Start the broker without waiting for it; format its storage where that is new."""
+        self.stop()
+        jars = resolve_jars(COORDINATES)
+        properties = self._write_properties()
+        if not self._meta.is_file():
+            self._format(jars, properties)
+        self._process = self._java(jars, "kafka.Kafka", str(properties))
+
+    def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
+        """Wait until the broker answers Kafka requests. Raises as `start` does."""
+        try:
+            wait_until(self._ready, "an answer from Kafka", seconds=seconds, pause=self._pause)
+        except TooLate as error:
+            said = self._process.last_lines() if self._process else ""
+            raise TooLate(f"{error}: {said or 'it logged nothing'} ({self.log})") from None
+
+    def check(self) -> None:
+        """Raise `ChildFailed` where the broker has ended by itself."""
+        if self._process:
+            self._process.check()
+
+    def stop(self) -> None:
+        """End the broker in order, or by force after a while; it may be started again."""
+        if self._process:
+            self._process.stop()
+            self._process = None
+
+    def kill(self) -> None:
+        """End the broker by SIGKILL, as a crash would; it may be started again."""
+        if self._process:
+            self._process.kill()
+            self._process = None
+
+    def _ready(self) -> bool:
+        self.check()
+        if not answers(self.port):
+            return False
+        # In a thread: the caller may have an event loop of its own running.
+        with ThreadPoolExecutor(1) as thread:
+            cluster = thread.submit(lambda: asyncio.run(_served_cluster(self.bootstrap))).result()
+        # Another broker may have had the port before us, and then ours ends in a moment.
+        return cluster is not None and f"cluster.id={cluster}" in self._meta.read_text().split()
+
+    @property
+    def _meta(self) -> Path:
+        """What Kafka keeps of its storage, once formatted."""
+        return self.folder / "data" / "meta.properties"
+
+    def _write_properties(self) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "server.properties"
+        text = _PROPERTIES.format(
+            port=self.port,
+            controller_port=self._controller_port,
+            log_folder=str(self.folder / "data").replace("\\", "\\\\"),
+        )
+        path.write_text(text, "utf-8")
+        return path
+
+    def _format(self, jars: list[Path], properties: Path) -> None:
+        # A Kafka id is 16 bytes; none of ours starts with a dash, which would read as a flag.
+        cluster = base64.urlsafe_b64encode(b"\x10" + secrets.token_bytes(15)).decode()[:22]
+        arguments = ("format", "--config", str(properties), "--cluster-id", cluster)
+        with self._java(jars, "kafka.tools.StorageTool", *arguments) as formatting:
+            formatting.wait(seconds=_FORMAT_SECONDS, pause=self._pause)
+
+    def _java(self, jars: list[Path], main: str, *arguments: str) -> ChildProcess:
+        logging = resources.files("events_loadgen") / "log4j2.properties"
+        # fmt: off
+        command = [
+            str(find_java()), *_JAVA_OPTIONS, f"-Dlog4j2.configurationFile={logging}",
+            "-cp", ":".join(map(str, jars)), main, *arguments,
+        ]
+        # fmt: on
+        return ChildProcess("Kafka", command, log=self.log)
+
+
+async def _served_cluster(bootstrap: str) -> str | None:
+    """Return the id of the cluster that has a live broker there: until then requests are vain."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+        return str(cluster["cluster_id"]) if cluster["brokers"] else None
+    except (KafkaError, OSError):
+        return None
+    finally:
+        await admin.close()

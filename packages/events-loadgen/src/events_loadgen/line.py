@@ -1,0 +1,110 @@
+"""The parts of the line as processes on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+
+from events_loadgen.ports import free_port
+from events_loadgen.process import ChildProcess
+
+TOPIC = "events"
+
+# Jobs of few rows and a short life, on a machine that runs all the rest too: measured, half
+# the time of Spark's defaults.
+_SMALL_JOB = (
+    "--conf", "spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
+    "--conf", "spark.sql.shuffle.partitions=2",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where the parts of one line lie and listen, and how each is started."""
+
+    folder: Path
+    bootstrap: str
+    collector_port: int = field(default_factory=free_port)
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+
+    @property
+    def raw(self) -> Path:
+        """The raw table."""
+        return self.folder / "raw"
+
+    @property
+    def enriched(self) -> Path:
+        """The enriched table."""
+        return self.folder / "enriched"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the children's output."""
+        return self.folder / "logs"
+
+    @property
+    def url(self) -> str:
+        """The collector's address."""
+        return f"http://127.0.0.1:{self.collector_port}"
+
+    def start_collector(self) -> ChildProcess:
+        """Start the collector; its key goes by the environment, since flags show in `ps`."""
+        return self._start(
+            "events_ingest", "serve", "--brokers", self.bootstrap, "--topic", TOPIC,
+            "--host", "127.0.0.1", "--port", str(self.collector_port),
+            environment={"EVENTS_INGEST_TOKEN": self.token},
+        )  # fmt: skip
+
+    def collector_ready(self) -> bool:
+        """Tell whether the collector says that Kafka takes its events."""
+        with suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection("127.0.0.1", self.collector_port, timeout=5)
+            try:
+                connection.request("GET", "/readyz")
+                return connection.getresponse().status == HTTPStatus.OK
+            finally:
+                connection.close()
+        return False
+
+    def curl(self) -> str:
+        """Return a command that posts an event, ready for a shell."""
+        return (
+            f"curl -i -H 'X-Token: {self.token}' -H 'Content-Type: application/json' "
+            """-d '{"user_id": 1, "app_name": "web-shop", "event_category": "search"}' """
+            f"{self.url}/track"
+        )
+
+    def start_stream(self) -> ChildProcess:
+        """Start the stream; the topic must be there."""
+        return self._start(
+            "events_stream", "run", "--brokers", self.bootstrap, "--topic", TOPIC,
+            "--target", str(self.raw), "--checkpoint", str(self.folder / "checkpoint"),
+            "--trigger", "1 second", *_SMALL_JOB,
+        )  # fmt: skip
+
+    def start_aggregation(self) -> ChildProcess:
+        """Start the aggregation, which ends by itself."""
+        return self._start(
+            "events_analytics", "run", "--source", str(self.raw),
+            "--target", str(self.enriched), *_SMALL_JOB,
+        )  # fmt: skip
+
+    def start_check(self) -> ChildProcess:
+        """Start the printing of the result, which ends by itself."""
+        return self._start("events_analytics", "check", "--target", str(self.enriched), *_SMALL_JOB)
+
+    def _start(
+        self, module: str, verb: str, *flags: str, environment: dict[str, str] | None = None
+    ) -> ChildProcess:
+        # -P: a file of the user's folder must not stand in for a module.
+        return ChildProcess(
+            f"{module.replace('_', '-')} {verb}",
+            [sys.executable, "-P", "-m", module, verb, *flags],
+            log=self.logs / f"{module.replace('_', '-')}-{verb}.log",
+            environment=environment,
+        )

@@ -1,0 +1,73 @@
+"""`events-loadgen run`: posts a profile's events and reports what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+
+from events_loadgen.classic import classic_events
+from events_loadgen.client import post_events
+from events_loadgen.progress import show_step
+from events_loadgen.report import Report
+from events_loadgen.retries import RetryPolicy
+from events_loadgen.settings import RunSettings
+from events_schema.errors import UsageError
+
+
+def run(settings: RunSettings) -> int:
+    """Post the events; return 1 where one that was sent is not acknowledged.
+
+    Raises `UsageError`.
+    """
+    seed = choose_seed(settings.seed)
+    token = read_token(settings)
+    print(f"posting {settings.events} events to {settings.url} with --seed {seed}", flush=True)
+    report = asyncio.run(_post(settings, token, seed))
+    print("\n".join(report.lines()))
+    return 0 if report.acknowledged == report.sent else 1
+
+
+def choose_seed(given: int | None) -> int:
+    """Return `given`, or a new seed: the collector would take the same events for duplicates."""
+    return secrets.randbelow(2**32) if given is None else given
+
+
+def read_token(settings: RunSettings) -> str | None:
+    """Return the key, from its file where one is given. Raises `UsageError`."""
+    if settings.token_file is None:
+        return settings.token
+    if settings.token is not None:
+        raise UsageError("--token and --token-file are both given; give one of them")
+    try:
+        token = settings.token_file.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--token-file {settings.token_file} cannot be read: {error}") from None
+    if not token or not token.isprintable() or " " in token:
+        raise UsageError(f"--token-file {settings.token_file} holds no key; expected one line")
+    return token
+
+
+async def _post(settings: RunSettings, token: str | None, seed: int) -> Report:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    done = 0
+    with show_step("Posting events", settings.events) as step:
+
+        def show() -> None:
+            nonlocal done
+            done += 1
+            step.update(done)
+
+        return await post_events(
+            classic_events(settings.events, seed),
+            url=settings.url,
+            token=token,
+            concurrency=settings.concurrency,
+            think_time=settings.think_time,
+            retries=RetryPolicy(settings.give_up_after),
+            on_event=show,
+            stop=stop,
+        )

@@ -1,0 +1,157 @@
+"""Child processes that leave nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from events_loadgen.errors import ChildFailed
+from events_loadgen.waiting import Pause, wait_until
+
+STOP_SECONDS = 20.0
+_ORPHAN_SECONDS = 5.0
+_PR_SET_PDEATHSIG = 1
+_LOG_LINES = 3
+
+
+class ChildProcess:
+    """A command in a session of its own that dies with this process, even by kill -9.
+
+    Its output goes to the file `log`. Start it from a thread that lives as long as it should:
+    Linux ends it with the thread that started it. Use as a context manager, or call `stop`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+                preexec_fn=_dying_with(os.getpid()),  # noqa: PLW1509  # one bound system call
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, minus the signal's number where one ended it; None while it runs."""
+        return self._process.poll()
+
+    def check(self) -> None:
+        """Raise `ChildFailed`, with the log's last lines, where the process has ended."""
+        if self.exit_code is not None:
+            raise ChildFailed(
+                f"{self.name} ended with exit code {self.exit_code}: {self.last_lines()} "
+                f"(all of it: {self.log})"
+            )
+
+    def wait(self, *, seconds: float, pause: Pause = time.sleep) -> None:
+        """Wait for the process to end well.
+
+        Raises `TooLate`, and `ChildFailed` for an exit code other than 0.
+        """
+        wait_until(
+            lambda: self.exit_code is not None,
+            f"the end of {self.name}",
+            seconds=seconds,
+            pause=pause,
+            every=0.05,
+        )
+        if self.exit_code != 0:
+            self.check()
+
+    def output(self) -> str:
+        """Return what this process has written so far."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode("utf-8", "replace")
+
+    def last_lines(self) -> str:
+        """Return the last lines that this process has written."""
+        return "\n".join(self.output().strip().splitlines()[-_LOG_LINES:])
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End the process by SIGTERM or, after `seconds`, by SIGKILL, and all it has started.
+
+        Harmless where it has ended already.
+        """
+        descendants = self._descendants()
+        if self.exit_code is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+            # Java ends by itself once its Python has, in order; it only needs a moment.
+            psutil.wait_procs(descendants, timeout=_ORPHAN_SECONDS)
+        self._kill(descendants)
+
+    def kill(self) -> None:
+        """End the process, and all it has started, by SIGKILL."""
+        self._kill(self._descendants())
+
+    def _descendants(self) -> list[psutil.Process]:
+        # Asked before the process ends: Spark's Java has left its process group.
+        if self.exit_code is not None:
+            return []
+        try:
+            return psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def _kill(self, descendants: Sequence[psutil.Process]) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        for descendant in descendants:
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()
+        self._process.wait()
+        psutil.wait_procs(descendants, timeout=_ORPHAN_SECONDS)
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Return what a new child runs before its command, so that `parent`'s end ends it."""
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: no import, no lock after it
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has ended in between, and no signal will come
+            os._exit(1)
+
+    return prepare

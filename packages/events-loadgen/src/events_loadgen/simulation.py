@@ -1,0 +1,241 @@
+"""`events-loadgen simulate`: the whole line on this machine, from HTTP to SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from events_loadgen.broker import COORDINATES, LocalBroker
+from events_loadgen.classic import classic_events
+from events_loadgen.client import post_events
+from events_loadgen.errors import (
+    CountsDisagree,
+    FolderNotEmpty,
+    Interrupted,
+    NotAcknowledged,
+    TooLate,
+)
+from events_loadgen.interruption import Interruption
+from events_loadgen.line import TOPIC, Line
+from events_loadgen.load import choose_seed
+from events_loadgen.process import ChildProcess
+from events_loadgen.progress import Step, show_step
+from events_loadgen.query import answer, count_stored, users_query
+from events_loadgen.report import Report
+from events_loadgen.settings import SimulateSettings
+from events_loadgen.waiting import wait_until
+from events_schema import EventsError
+from events_schema.jars import resolve_jars
+from events_schema.java import find_java
+from events_schema.posix import refusing_unwritable
+from events_schema.spark import connector_jars
+
+READY_SECONDS = 60.0
+STORED_SECONDS = 120.0
+"""How long the stream may show no progress."""
+BATCH_SECONDS = 600.0
+AGGREGATE_EVERY_SECONDS = 60
+
+
+def run_simulation(settings: SimulateSettings) -> None:
+    """Run the line as `settings` say; leave no process behind.
+
+    Raises `EventsError` where a part fails, `CountsDisagree` where an event is lost or stored
+    twice, `Interrupted` where a signal comes before the result is checked.
+    """
+    started = time.monotonic()
+    with Interruption() as interruption, ExitStack() as children:
+        with interruption.at_once():
+            find_java()
+            with show_step("Fetching jars (downloaded once)"):
+                resolve_jars(COORDINATES)
+                connector_jars()
+        folder = open_folder(settings.dir)
+        print(f"all data and logs lie in {folder}", flush=True)
+        broker = LocalBroker(folder / "kafka", pause=interruption.pause)
+        simulation = Simulation(
+            settings, interruption, children, broker, Line(folder, broker.bootstrap)
+        )
+        try:
+            simulation.run()
+        except EventsError:
+            interruption.check()  # Ctrl-C reaches short-lived children too, which then fail
+            raise
+        print(f"\nall done in {time.monotonic() - started:.0f} s", flush=True)
+        if settings.keep:
+            simulation.keep()
+
+
+def open_folder(given: Path | None) -> Path:
+    """Return the folder for all data, created where it is missing.
+
+    Raises `FolderNotEmpty`, and `PublishError` where it cannot be written.
+    """
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="events-"))
+    folder = given.resolve()
+    with refusing_unwritable(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise FolderNotEmpty(f"--dir {folder} is not empty; give a new folder")
+    return folder
+
+
+@dataclass
+class Simulation:
+    """One run of the line. `children` ends every process that it starts."""
+
+    settings: SimulateSettings
+    interruption: Interruption
+    children: ExitStack
+    broker: LocalBroker
+    line: Line
+    _services: list[ChildProcess] = field(default_factory=list)
+    """The children that should be running now."""
+
+    def run(self) -> None:
+        """Post the events, follow them through the line, and check the result."""
+        self._start_kafka_and_collector()
+        stream = self._start_service(self.line.start_stream())
+        posted = self._post().acknowledged
+        self._wait_until_stored(posted)
+        if not self.settings.keep:
+            self._finish(stream)
+        self._aggregate()
+        self._check_result(posted)
+        self._show_result()
+
+    def keep(self) -> None:
+        """Aggregate every minute until a signal comes. Raises `EventsError` where a part fails."""
+        print(
+            f"\nthe line is running; Ctrl-C stops it\n"
+            f"  Kafka      {self.broker.bootstrap}, topic {TOPIC}\n"
+            f"  collector  {self.line.url}\n\n"
+            f"post an event of your own, and find it in the enriched events within 2 minutes:\n\n"
+            f"{self.line.curl()}\n",
+            flush=True,
+        )
+        try:
+            while True:
+                for _ in range(AGGREGATE_EVERY_SECONDS):
+                    self._pause(1.0)
+                print(self._run_batch(self.line.start_aggregation()).strip(), flush=True)
+        except Interrupted:
+            print("stopping", flush=True)
+
+    def _start_kafka_and_collector(self) -> None:
+        with show_step("Starting Kafka and the collector"):
+            self.children.callback(self.broker.stop)
+            self.broker.launch()
+            self._start_service(self.line.start_collector())
+            self.broker.wait_until_ready()
+            wait_until(
+                self.line.collector_ready,
+                "the collector's readiness",
+                seconds=READY_SECONDS,
+                pause=self._pause,
+            )
+
+    def _start_service(self, child: ChildProcess) -> ChildProcess:
+        self.children.enter_context(child)
+        self._services.append(child)
+        return child
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep, unless a signal came or a part of the line has ended."""
+        self.interruption.pause(seconds)
+        self.broker.check()
+        for service in self._services:
+            service.check()
+
+    def _post(self) -> Report:
+        seed = choose_seed(self.settings.seed)
+        with show_step("Posting events", self.settings.events) as step:
+            report = asyncio.run(self._post_until_interrupted(seed, step))
+        print(f"seed          {seed}", *report.lines(), sep="\n", flush=True)
+        if report.acknowledged != self.settings.events:
+            missing = self.settings.events - report.acknowledged
+            raise NotAcknowledged(
+                f"the collector did not take {missing} of {self.settings.events} events "
+                f"({report.first_refusal or report.last_failure}); see {self.line.logs}"
+            )
+        return report
+
+    async def _post_until_interrupted(self, seed: int, step: Step) -> Report:
+        done = itertools.count(1)
+        posting = asyncio.ensure_future(
+            post_events(
+                classic_events(self.settings.events, seed),
+                url=self.line.url,
+                token=self.line.token,
+                concurrency=self.settings.concurrency,
+                on_event=lambda: step.update(next(done)),
+            )
+        )
+        try:
+            while not posting.done():
+                self._pause(0)
+                await asyncio.wait({posting}, timeout=0.1)
+        finally:
+            posting.cancel()
+        return await posting
+
+    def _wait_until_stored(self, wanted: int) -> None:
+        with show_step("Storing events", wanted) as step:
+            count, changed = count_stored(self.line.raw), time.monotonic()
+            while count.rows < wanted:
+                self._pause(0.25)
+                before, count = count, count_stored(self.line.raw)
+                step.update(count.rows)
+                if count != before:
+                    changed = time.monotonic()
+                elif time.monotonic() > changed + STORED_SECONDS:
+                    raise TooLate(
+                        f"{count.rows} of {wanted} events are stored, and no more came for "
+                        f"{STORED_SECONDS:g} s; see {self.line.logs}"
+                    )
+        if (count.rows, count.events) != (wanted, wanted):
+            raise CountsDisagree(
+                f"{wanted} events were acknowledged, but {self.line.raw} holds {count.rows} rows "
+                f"of {count.events} events"
+            )
+
+    def _finish(self, service: ChildProcess) -> None:
+        with show_step("Stopping the stream"):
+            self._services.remove(service)
+            service.stop()
+            if service.exit_code != 0:
+                service.check()
+
+    def _aggregate(self) -> None:
+        with show_step("Aggregating"):
+            said = self._run_batch(self.line.start_aggregation())
+        print(said.strip(), flush=True)
+
+    def _check_result(self, wanted: int) -> None:
+        with show_step("Checking the result"):
+            said = self._run_batch(self.line.start_check())
+        print(said.rstrip(), flush=True)
+        if f"Rows in the result dataset: {wanted}" not in said.splitlines():
+            raise CountsDisagree(f"{self.line.enriched} does not hold {wanted} rows; see above")
+
+    def _run_batch(self, child: ChildProcess) -> str:
+        """Wait for a child that ends by itself; return what it said."""
+        with child:
+            child.wait(seconds=BATCH_SECONDS, pause=self._pause)
+            return child.output()
+
+    def _show_result(self) -> None:
+        sql = users_query(self.line.enriched)
+        print(
+            f"\nraw events       {self.line.raw}\n"
+            f"enriched events  {self.line.enriched}\n"
+            f"logs             {self.line.logs}\n\n"
+            f"in DuckDB:\n\n{sql}\n\n{answer(sql)}",
+            flush=True,
+        )

@@ -1,0 +1,86 @@
+"""The local broker. It is one of this module's own: these tests stop and kill it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.structs import TopicPartition
+
+from events_loadgen.broker import LocalBroker
+from events_loadgen.errors import ChildFailed, TooLate
+from events_loadgen.ports import answers
+
+TOPIC = "kept"
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A broker that tests may kill."""
+    with LocalBroker(tmp_path_factory.mktemp("own-kafka")) as local_broker:
+        yield local_broker
+
+
+async def create_topic(bootstrap: str) -> None:
+    """Create the topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(TOPIC, 1, 1)])
+    finally:
+        await admin.close()
+
+
+async def write(bootstrap: str, value: bytes) -> None:
+    """Write one record and wait for its acknowledgement."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
+        await producer.send_and_wait(TOPIC, value, partition=0)
+
+
+async def read(bootstrap: str, count: int) -> list[bytes]:
+    """Read the topic's first records."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    async with consumer:
+        consumer.assign([TopicPartition(TOPIC, 0)])
+        return [(await asyncio.wait_for(consumer.getone(), 30)).value for _ in range(count)]
+
+
+def test_a_broker_keeps_its_records_and_its_port(own_broker: LocalBroker) -> None:
+    """After a stop and after a kill it serves what it had acknowledged, where it was."""
+    bootstrap = own_broker.bootstrap
+    asyncio.run(create_topic(bootstrap))
+    asyncio.run(write(bootstrap, b"before a stop"))
+    own_broker.stop()
+    assert not answers(own_broker.port)
+    own_broker.start()
+    assert own_broker.bootstrap == bootstrap
+    asyncio.run(write(bootstrap, b"before a kill"))
+    own_broker.kill()
+    assert not answers(own_broker.port)
+    own_broker.start()
+    assert asyncio.run(read(bootstrap, 2)) == [b"before a stop", b"before a kill"]
+
+
+def test_a_broker_that_cannot_start_says_why(own_broker: LocalBroker, tmp_path: Path) -> None:
+    """The error ends with the broker's own last words, and no process stays."""
+    second = LocalBroker(tmp_path / "second", own_broker.port)
+    try:
+        with pytest.raises(ChildFailed, match="Address already in use"):
+            second.start()
+    finally:
+        second.stop()
+
+
+def test_a_broker_that_does_not_answer_in_time_is_an_error(own_broker: LocalBroker) -> None:
+    """Waiting has a deadline."""
+    own_broker.kill()
+    own_broker.launch()
+    try:
+        with pytest.raises(TooLate, match="an answer from Kafka did not come within 0 s"):
+            own_broker.wait_until_ready(seconds=0)
+    finally:
+        own_broker.start()

@@ -1,0 +1,40 @@
+"""Showing progress."""
+
+from __future__ import annotations
+
+import pytest
+
+from events_loadgen.progress import show_step
+
+
+def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No control characters in a log file."""
+    monkeypatch.setattr("events_loadgen.progress._LINE_EVERY_SECONDS", 0)
+    with show_step("Posting", 10) as step:
+        step.update(4)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["Posting ...", "Posting: 4 of 10"]
+    assert lines[2].startswith("Posting: done in ")
+
+
+def test_a_step_that_fails_is_not_shown_as_done(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error follows."""
+    with pytest.raises(ZeroDivisionError), show_step("Dividing"):
+        raise ZeroDivisionError
+    assert capsys.readouterr().err == "Dividing ...\n"
+
+
+@pytest.mark.parametrize("total", [None, 10])
+def test_a_terminal_shows_a_bar(
+    total: int | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the step's name, and a tick once it is done."""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with show_step("Posting", total) as step:
+        step.update(4)
+    shown = capsys.readouterr().err
+    assert "Posting" in shown
+    assert "✓" in shown
