@@ -1,0 +1,53 @@
+"""What the tests of all packages share: one broker, one Spark session, fresh topics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from hypothesis import settings
+from pyspark.sql import SparkSession
+
+from events_loadgen.broker import LocalBroker
+from events_schema.spark import connector_jars, start_session, stop_session
+from events_stream.decode import AVRO_JAVA_OPTIONS
+from topics import Topics
+
+# Examples that start a broker's topic or a Spark job take as long as the machine lets them.
+settings.register_profile("ci", deadline=None, print_blob=True)
+settings.load_profile("ci")
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """Take back the logging of a command that a test ran: its stderr is gone after the test."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """A Kafka broker for the whole session; tests that stop one start their own."""
+    with LocalBroker(tmp_path_factory.mktemp("kafka")) as local_broker:
+        yield local_broker
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """One Spark session for all tests, with the contract's settings and the connectors."""
+    session = start_session(
+        "events-tests",
+        master="local[2]",
+        settings={"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2"},
+        java_options=AVRO_JAVA_OPTIONS,
+        jars=connector_jars(),
+    )
+    yield session
+    stop_session(session)
+
+
+@pytest.fixture(scope="session")
+def topics(broker: LocalBroker) -> Topics:
+    """Fresh topics on the shared broker."""
+    return Topics(broker.bootstrap)

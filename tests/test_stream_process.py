@@ -1,0 +1,159 @@
+"""The stream as a process: killed, stopped, and left alone by Kafka."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import psutil
+import pyarrow.dataset
+
+from events_loadgen.broker import LocalBroker
+from events_loadgen.process import ChildProcess
+from events_loadgen.waiting import wait_until
+from events_schema import EventEnvelope, encode
+from events_schema.layout import partition_files
+from topics import Topics
+
+DEADLINE = 90.0
+
+
+def start_stream(
+    brokers: str, topic: str, folder: Path, *flags: str, log: str = "stream"
+) -> ChildProcess:
+    """Start the stream with a short trigger; its files lie in `folder`."""
+    # fmt: off
+    command = [
+        sys.executable, "-m", "events_stream", "run", "--brokers", brokers, "--topic", topic,
+        "--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint"),
+        "--trigger", "1 second", "--master", "local[2]", *flags,
+    ]
+    # fmt: on
+    return ChildProcess("the stream", command, log=folder / f"{log}.log")
+
+
+def stored(folder: Path) -> int:
+    """Count the stored events, as any reader of the folder would."""
+    if not partition_files(folder / "raw"):
+        return 0
+    counted = duckdb.execute(f"SELECT count(*) FROM '{folder}/raw/**/*.parquet'").fetchone()
+    assert counted is not None
+    return int(counted[0])
+
+
+def values(count: int) -> list[bytes]:
+    """Return that many different events."""
+    now = datetime.now(UTC)
+    return [
+        encode(
+            EventEnvelope(
+                event_id=str(uuid4()),
+                received_time=now,
+                event_time=now,
+                user_id=number,
+                app_name="shop",
+                event_category="page",
+            )
+        )
+        for number in range(count)
+    ]
+
+
+@contextmanager
+def producing(topics: Topics, topic: str) -> Iterator[list[int]]:
+    """Write batches of events in the background; yield the sizes of those acknowledged."""
+    written: list[int] = []
+    enough = threading.Event()
+
+    def produce() -> None:
+        while not enough.wait(0.3):  # a load that the stream keeps up with
+            topics.produce(topic, values(200))
+            written.append(200)
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    try:
+        yield written
+    finally:
+        enough.set()
+        thread.join()
+
+
+def wait_for_rows(folder: Path, count: int, stream: ChildProcess) -> None:
+    """Wait until that many events are stored, or fail with the stream's log."""
+
+    def there() -> bool:
+        stream.check()
+        return stored(folder) >= count
+
+    wait_until(there, f"{count} rows", seconds=DEADLINE)
+
+
+def test_a_killed_stream_loses_and_duplicates_nothing(topics: Topics, tmp_path: Path) -> None:
+    """kill -9 at random moments under load; any reader sees whole files, and in the end all.
+
+    The last one is ended by Ctrl-C, sent to every process of its group: exit code 0, none left.
+    """
+    topic = topics.create()
+    with producing(topics, topic) as written:
+        for attempt in range(2):
+            stream = start_stream(topics.bootstrap, topic, tmp_path, log=f"stream-{attempt}")
+            try:
+                wait_for_rows(tmp_path, stored(tmp_path) + 1, stream)
+                time.sleep(secrets.randbelow(1500) / 1000)  # a random moment to die at
+            finally:
+                stream.kill()
+            whole = pyarrow.dataset.dataset(tmp_path / "raw", partitioning="hive").count_rows()
+            assert whole == stored(tmp_path)
+    with start_stream(topics.bootstrap, topic, tmp_path, log="last") as stream:
+        wait_for_rows(tmp_path, sum(written), stream)
+        children = psutil.Process(stream.pid).children(recursive=True)
+        assert children
+        os.killpg(stream.pid, signal.SIGINT)
+        stream.wait(seconds=DEADLINE)
+        _, alive = psutil.wait_procs(children, timeout=DEADLINE)
+        assert alive == []
+    query = f"SELECT count(*), count(DISTINCT event_id) FROM '{tmp_path}/raw/**/*.parquet'"
+    assert duckdb.execute(query).fetchone() == (sum(written), sum(written))
+
+
+def test_a_signal_during_the_start_ends_the_stream_in_order(topics: Topics, tmp_path: Path) -> None:
+    """Also before there is a query to stop."""
+    topic = topics.create()
+    with start_stream(topics.bootstrap, topic, tmp_path) as stream:
+        wait_until((tmp_path / "raw.control").exists, "the start", seconds=DEADLINE)
+        time.sleep(secrets.randbelow(4000) / 1000)  # somewhere in the start of Spark
+        os.kill(stream.pid, signal.SIGTERM)
+        stream.wait(seconds=DEADLINE)
+
+
+def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Path) -> None:
+    """Events of after the absence are stored; one longer than the time-out ends the stream."""
+    with LocalBroker(tmp_path / "kafka") as broker:
+        topics = Topics(broker.bootstrap)
+        topic = topics.create()
+        topics.produce(topic, values(5))
+        flags = ("--broker-timeout", "15")
+        with start_stream(broker.bootstrap, topic, tmp_path, *flags) as stream:
+            wait_for_rows(tmp_path, 5, stream)
+            broker.kill()
+            wait_until(
+                lambda: "kafka is away" in stream.log.read_text(), "a notice", seconds=DEADLINE
+            )
+            broker.start()
+            topics.produce(topic, values(5))
+            wait_for_rows(tmp_path, 10, stream)
+            broker.kill()
+            wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
+            assert stream.exit_code == 4
+            assert "gave up after 15 s" in stream.last_lines()

@@ -1,0 +1,90 @@
+"""Each package, as people get it: its wheel, in a clean environment, with what it declares."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("schema", "ingest", "stream", "analytics", "loadgen")
+UV = (sys.executable, "-m", "uv")
+
+
+def execute(*command: object) -> subprocess.CompletedProcess[str]:
+    """Run a command without anything of this environment."""
+    inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    return subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env=inherited,
+        timeout=400,
+    )
+
+
+def run(*command: object) -> str:
+    """Run a command that must succeed; return what it printed."""
+    done = execute(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def succeeds(*command: object) -> bool:
+    """Tell whether a command ends well."""
+    return execute(*command).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel of every package."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for package in PACKAGES:
+        run(
+            sys.executable,
+            "-m",
+            "uv",
+            "build",
+            "--wheel",
+            "-o",
+            folder,
+            f"packages/events-{package}",
+        )
+    return folder
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_wheel_installs_alone_and_its_command_runs(
+    package: str, wheels: Path, tmp_path: Path
+) -> None:
+    """With its declared dependencies only: siblings come from the wheels, none is missing."""
+    run(*UV, "venv", tmp_path / "venv", "--python", sys.executable)
+    python = tmp_path / "venv" / "bin" / "python"
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(f"pyspark=={version('pyspark')}\n")  # 430 MB are fetched once
+    # fmt: off
+    install = (
+        *UV, "pip", "install", "--python", python, "--find-links", wheels, "--no-sources",
+        "--constraint", constraints, f"events-{package}",
+    )
+    # fmt: on
+    if not succeeds(*install, "--offline"):  # what this environment was made from is at hand
+        run(*install)
+    command = tmp_path / "venv" / "bin" / f"events-{package}"
+    assert run(command, "--version") == f"events-{package} 1.0.0\n"
+    assert f"events-{package}" in run(command, "--help")
+    for verb in {"schema": ["ddl"], "ingest": ["serve"], "loadgen": ["run", "simulate"]}.get(
+        package, ["run"]
+    ):
+        assert run(command, verb, "--help")
+    run(python, "-c", f"import events_{package}")
+    installed = run(*UV, "pip", "list", "--python", python)
+    siblings = {name for name in PACKAGES if f"events-{name} " in installed}
+    assert siblings == {"schema", package}
+    assert (list((tmp_path / "venv/lib").glob(f"*/site-packages/events_{package}/py.typed"))) != []

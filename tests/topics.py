@@ -1,0 +1,73 @@
+"""Topics for tests: made, written and read from synchronous code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Fresh topics on a broker, written and read from synchronous tests."""
+
+    bootstrap: str
+
+    def create(self, partitions: int = 2, name: str | None = None) -> str:
+        """Create a topic, by default of a name of its own; return its name."""
+        topic = name or f"events-{uuid4()}"
+        asyncio.run(self._administer("create_topics", [NewTopic(topic, partitions, 1)]))
+        return topic
+
+    def delete(self, topic: str) -> None:
+        """Delete `topic`."""
+        asyncio.run(self._administer("delete_topics", [topic]))
+
+    def produce(
+        self, topic: str, values: Iterable[bytes | None], partition: int | None = None
+    ) -> None:
+        """Write records with a key and a header; return once the broker has them all."""
+        asyncio.run(self._produce(topic, list(values), partition))
+
+    def values(self, topic: str) -> list[bytes | None]:
+        """Return the values of all records that `topic` holds now."""
+        return asyncio.run(self._values(topic))
+
+    async def _administer(self, action: str, argument: object) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await getattr(admin, action)(argument)
+        finally:
+            await admin.close()
+
+    async def _produce(self, topic: str, values: list[bytes | None], partition: int | None) -> None:
+        async with AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True
+        ) as producer:
+            sent = [
+                await producer.send(
+                    topic, value, key=b"key", headers=[("name", b"text")], partition=partition
+                )
+                for value in values
+            ]
+            await asyncio.gather(*sent)
+
+    async def _values(self, topic: str) -> list[bytes | None]:
+        async with AIOKafkaConsumer(topic, bootstrap_servers=self.bootstrap) as consumer:
+            await consumer.seek_to_beginning()
+            ends = await consumer.end_offsets(consumer.assignment())
+            values: list[bytes | None] = []
+            while await _behind(consumer, ends):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    values.extend(record.value for record in records)
+            return values
+
+
+async def _behind(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    positions = [await consumer.position(partition) for partition in ends]
+    return any(position < end for position, end in zip(positions, ends.values(), strict=True))
