@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events_schema import Event, MalformedJson, PostedEvent, json_schema, parse_event
-from events_schema.testing import INVALID_TIMES, invalid_posted_events, posted_events
+from events_schema.testing import (
+    INVALID_EVENT_IDS,
+    INVALID_TIMES,
+    invalid_posted_events,
+    posted_events,
+)
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "page"}
 
@@ -42,6 +47,34 @@ def test_an_invalid_event_is_refused_by_the_name_of_its_field(case: tuple[Any, s
     """Exactly the field that is wrong is named."""
     body, field = case
     assert refused_fields(json.dumps(body).encode()) == {field}
+
+
+@pytest.mark.parametrize("field", ["app_name", "event_action", "event_category"])
+@pytest.mark.parametrize("text", ["", "x" * 257, "a\0b", "\ud800", 3, True, [], {}])
+def test_no_invalid_text_passes(field: str, text: object) -> None:
+    """Empty, too long, with NUL or a lone surrogate, or no text at all."""
+    assert refused_fields(json.dumps({**VALID, field: text}).encode()) == {field}
+
+
+@pytest.mark.parametrize("field", ["user_id", "event_value"])
+@pytest.mark.parametrize("number", ["3", 3.0, True, 2**31, -(2**31) - 1, 2**64, [3], 1e300])
+def test_no_invalid_integer_passes(field: str, number: object) -> None:
+    """Never coerced, and of 32 bits."""
+    assert refused_fields(json.dumps({**VALID, field: number}).encode()) == {field}
+
+
+@pytest.mark.parametrize("field", ["user_id", "app_name", "event_category"])
+def test_a_required_field_is_required(field: str) -> None:
+    """Absent or null is the same."""
+    without = {name: value for name, value in VALID.items() if name != field}
+    assert refused_fields(json.dumps(without).encode()) == {field}
+    assert refused_fields(json.dumps({**without, field: None}).encode()) == {field}
+
+
+@pytest.mark.parametrize("event_id", INVALID_EVENT_IDS)
+def test_no_other_form_of_event_id_passes(event_id: object) -> None:
+    """One UUID, one text: otherwise two copies of an event would not be found."""
+    assert refused_fields(json.dumps({**VALID, "event_id": event_id}).encode()) == {"event_id"}
 
 
 @pytest.mark.parametrize("time", INVALID_TIMES)

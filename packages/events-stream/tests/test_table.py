@@ -119,6 +119,22 @@ def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
     assert outcomes == {(False, False), (False, True), (True, True)}
 
 
+def test_all_is_on_disk_before_the_commit_and_before_staging_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a power cut: files and folders are synced, then the commit, then the renames."""
+    with open_table(str(tmp_path / "raw")) as table:
+        commit = stage(table)
+        with killed_at(-1, monkeypatch) as taken:
+            table.store(commit)
+    committed = taken.index("create_new")
+    # Three files; two days, `table`, `failed`, the batch's folder and the one above it.
+    assert taken[:committed] == ["sync_file"] * 3 + ["sync_folder"] * 6
+    renamed = len(taken) - taken[::-1].index("rename_new")
+    assert taken.count("rename_new") == 3
+    assert taken[renamed:] == ["sync_folder"] * 3 + ["rmtree"]
+
+
 def test_recovery_may_die_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit left unfinished is finished, however often finishing it is interrupted."""
     target = str(tmp_path / "raw")
