@@ -20,17 +20,8 @@ from events_analytics.cli import main
 from events_analytics.settings import RunSettings
 from events_schema.command import read_settings
 from events_schema.errors import UsageError
+from raw_schema import RAW
 
-COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("event_time", pa.timestamp("us", tz="UTC")),
-    ("user_id", pa.int32()),
-    ("app_name", pa.string()),
-    ("event_action", pa.string()),
-    ("event_category", pa.string()),
-    ("event_value", pa.int32()),
-    ("event_id", pa.string()),
-    ("received_time", pa.timestamp("us", tz="UTC")),
-]
 DEADLINE_SECONDS = 90
 QUICK = ("--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1")
 
@@ -40,9 +31,8 @@ def source(tmp_path: Path) -> Path:
     """A raw table of a thousand rows of nulls."""
     path = tmp_path / "raw" / "event_date=2026-11-24" / "a.parquet"
     path.parent.mkdir(parents=True)
-    schema = pa.schema(COLUMNS)
-    nulls = [pa.nulls(1000, field.type) for field in schema]
-    pq.write_table(pa.table(nulls, schema=schema), path)
+    nulls = [pa.nulls(1000, field.type) for field in RAW]
+    pq.write_table(pa.table(nulls, schema=RAW), path)
     return tmp_path / "raw"
 
 
@@ -58,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
     ("text", "time_"),
     [
         ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, tzinfo=UTC)),
-        ("2026-01-31T12:00+01:30", datetime(2026, 1, 31, 10, 30, tzinfo=UTC)),
+        ("2026-01-31T12:00:00+01:30", datetime(2026, 1, 31, 10, 30, tzinfo=UTC)),
         ("2026-01-31T12:00:00.000001-00:00", datetime(2026, 1, 31, 12, 0, 0, 1, tzinfo=UTC)),
     ],
 )
@@ -88,7 +78,7 @@ def test_other_times_are_refused(capsys: pytest.CaptureFixture[str], text: str) 
     code, line = refused(capsys, "run", "--processing-time", text)
     assert code == 2
     assert "--processing-time" in line
-    assert "2026-01-31T12:00:00Z" in line
+    assert "Input should" in line
 
 
 def test_flags_have_defaults_that_work_here(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,23 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_analytics.errors import UnreadableFile
+from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_analytics.footer import READABLE, check_columns, check_exact_columns, read_footer
 from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
-from events_schema.errors import ColumnsMissing
-
-TIME = pa.timestamp("us", tz="UTC")
-COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("event_time", TIME),
-    ("user_id", pa.int32()),
-    ("app_name", pa.string()),
-    ("event_action", pa.string()),
-    ("event_category", pa.string()),
-    ("event_value", pa.int32()),
-    ("event_id", pa.string()),
-    ("received_time", TIME),
-]
-RAW = pa.schema(COLUMNS)
+from raw_schema import RAW, TIME
 
 
 def write(path: Path, schema: pa.Schema, rows: int = 0) -> Path:

@@ -16,24 +16,13 @@ from pyspark.sql import SparkSession
 import events_analytics
 from events_analytics import AnalyticsError, Manifest
 from events_analytics.check import published_files, read_published, show
-from events_analytics.errors import NoData, SourceMissing, SparkFailed
+from events_analytics.errors import ColumnsMissing, NoData, SourceMissing, SparkFailed
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.errors import ColumnsMissing, PublishError, UsageError
+from events_schema.errors import PublishError, UsageError
+from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = "event_date=2026-11-24"
-TIME = pa.timestamp("us", tz="UTC")
-COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("event_time", TIME),
-    ("user_id", pa.int32()),
-    ("app_name", pa.string()),
-    ("event_action", pa.string()),
-    ("event_category", pa.string()),
-    ("event_value", pa.int32()),
-    ("event_id", pa.string()),
-    ("received_time", TIME),
-]
-RAW = pa.schema(COLUMNS)
 SCHEMA = """\
 root
  |-- event_time: timestamp (nullable = true)

@@ -44,7 +44,6 @@ def test_a_run_that_is_not_acknowledged_fails(capsys: pytest.CaptureFixture[str]
         (["--events", "0"], "--events: "),
         (["--concurrency", "0"], "--concurrency: "),
         (["--think-time", "nan"], "--think-time: "),
-        (["--profile", "modern"], "--profile: "),
     ],
 )
 def test_a_senseless_flag_is_a_usage_error(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_schema.command import CommandSettings, TextList, Verb, run_command
+from events_schema.command import CommandSettings, Verb, run_command, split_commas
 from events_schema.errors import AlreadyLocked, JavaNotFound
 from events_schema.java import find_java
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 class GreetSettings(CommandSettings):
@@ -20,7 +23,7 @@ class GreetSettings(CommandSettings):
 
     model_config = SettingsConfigDict(env_prefix="EVENTS_TEST_")
 
-    name: TextList = Field((), description="whom to greet")
+    name: Names = Field((), description="whom to greet")
     times: int = Field(1, description="how often", ge=1)
 
 

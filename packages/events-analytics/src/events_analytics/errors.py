@@ -23,6 +23,10 @@ class UnreadableFile(AnalyticsError):
     """Raised when a file that should be parquet is not."""
 
 
+class ColumnsMissing(AnalyticsError):
+    """Raised when a file lacks columns that are needed, or has them in another type."""
+
+
 class SparkFailed(AnalyticsError):
     """Raised when Spark fails while it reads, computes or writes."""
 

@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from events_analytics.errors import UnreadableFile
+from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_schema import ColumnType, columns
-from events_schema.errors import ColumnsMissing
 
 READABLE: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.INT32: frozenset({"int32"}),

@@ -2,39 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from events_schema.event import EARLIEST_TIME, LATEST_TIME
+from events_schema.event import Time
 from events_schema.spark_settings import SparkSettings
-
-_TIME = re.compile(
-    r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII
-)
-
-
-def _read_time(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        time = datetime.fromisoformat(value).astimezone(UTC) if _TIME.fullmatch(value) else None
-    except (ValueError, OverflowError):
-        time = None
-    if time is None or not EARLIEST_TIME <= time <= LATEST_TIME:
-        raise PydanticCustomError(
-            "processing_time",
-            "{value} is no ISO-8601 time with a zone, such as 2026-01-31T12:00:00Z",
-            {"value": repr(value)},
-        )
-    return time
-
-
-ProcessingTime = Annotated[datetime, BeforeValidator(_read_time)]
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _TARGET = Field("./events-data/enriched", description="the enriched table's folder", min_length=1)
@@ -55,7 +27,7 @@ class RunSettings(SparkSettings):
         min_length=1,
     )
     target: str = _TARGET
-    processing_time: ProcessingTime | None = Field(
+    processing_time: Time | None = Field(
         None, description="the metrics' time, ISO-8601 with a zone; now where not given"
     )
     allow_empty: bool = Field(False, description="publish an empty result for an empty source")

@@ -11,16 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_schema.command import CommandSettings
+from events_schema.command import CommandSettings, split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400
 _SAFE_REPLICATION = 3
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
 
 
 def _check_brokers(value: str) -> str:
@@ -34,7 +28,7 @@ def _check_brokers(value: str) -> str:
 
 
 Brokers = Annotated[str, AfterValidator(_check_brokers)]
-Tokens = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)]
+Tokens = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_commas)]
 
 
 class ServeSettings(CommandSettings):

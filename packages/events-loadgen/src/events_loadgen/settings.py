@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -56,7 +56,6 @@ class RunSettings(CommandSettings):
     think_time: float = Field(
         0.0, description="seconds that each client rests after an event", ge=0, le=86_400
     )
-    profile: Literal["classic"] = Field("classic", description="which events to generate")
     give_up_after: float = Field(
         60.0, description="seconds for which an event is tried again", ge=0, le=86_400
     )

@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from events_schema.errors import EventsError, UsageError
 
@@ -21,14 +21,14 @@ UNEXPECTED_EXIT_CODE = 70
 """The exit code for a defect of ours (EX_SOFTWARE of sysexits.h)."""
 
 
-def _split(value: object) -> object:
+def split_commas(value: object) -> object:
+    """Split a text at its commas, for a flag that may also be given several times.
+
+    Use as `Annotated[tuple[...], NoDecode, BeforeValidator(split_commas)]`.
+    """
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
-
-
-TextList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""Several texts: a flag given several times, or one value with commas between them."""
 
 
 class CommandSettings(BaseSettings):

@@ -49,10 +49,6 @@ class SparkNotStarted(SchemaError):
     """Raised when Spark's Java process ends before it is ready."""
 
 
-class ColumnsMissing(SchemaError):
-    """Raised when a table lacks columns that a reader needs, or has them in another type."""
-
-
 class UsageError(SchemaError):
     """Raised when a command's flags, environment or arguments cannot be used."""
 

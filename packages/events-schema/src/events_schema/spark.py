@@ -14,7 +14,7 @@ from py4j.protocol import Py4JError
 from pydantic import BaseModel
 from pyspark.errors import PySparkRuntimeError
 from pyspark.java_gateway import launch_gateway
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql.types import (
     DataType,
     IntegerType,
@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 )
 
 from events_schema.columns import ColumnType, columns
-from events_schema.errors import ColumnsMissing, SparkNotStarted
+from events_schema.errors import SparkNotStarted
 from events_schema.jars import resolve_jars
 from events_schema.java import find_java
 from events_schema.signals import deferring_signals
@@ -59,24 +59,6 @@ def spark_schema(model: type[BaseModel]) -> StructType:
     return StructType(
         [StructField(column.name, _SPARK_TYPES[column.type], True) for column in columns(model)]
     )
-
-
-def select_columns(rows: DataFrame, model: type[BaseModel]) -> DataFrame:
-    """Return the columns of `model` alone, in its order.
-
-    Raises `ColumnsMissing`, naming what is missing or of another type, and what there is.
-    """
-    wanted = spark_schema(model)
-    present = {field.name: field.dataType for field in rows.schema.fields}
-    wrong = [
-        f"{field.name} {field.dataType.simpleString()}"
-        for field in wanted.fields
-        if present.get(field.name) != field.dataType
-    ]
-    if wrong:
-        found = ", ".join(f"{name} {type_.simpleString()}" for name, type_ in present.items())
-        raise ColumnsMissing(f"missing columns {', '.join(wrong)}; found {found or 'none'}")
-    return rows.select(*wanted.names)
 
 
 def connector_jars() -> list[Path]:
@@ -176,7 +158,6 @@ def stop_session(spark: SparkSession) -> None:
 __all__ = [
     "SESSION_SETTINGS",
     "connector_jars",
-    "select_columns",
     "spark_schema",
     "start_session",
     "stop_session",

@@ -38,7 +38,6 @@ AWKWARD_TEXTS = (
 )
 """Texts that pipelines are known to damage."""
 
-TEXT_FIELDS = ("app_name", "event_action", "event_category")
 REQUIRED_FIELDS = ("user_id", "app_name", "event_category")
 
 
@@ -79,11 +78,6 @@ def event_envelopes() -> st.SearchStrategy[EventEnvelope]:
         event_category=texts(),
         event_value=st.none() | int32s(),
     )
-
-
-def stored_events() -> st.SearchStrategy[StoredEvent]:
-    """Rows of the raw table as the stream writes them."""
-    return event_envelopes().map(StoredEvent.from_envelope)
 
 
 @st.composite

@@ -116,7 +116,8 @@ def open_table(target: str) -> Iterator[Table]:
         check_renames(layout.staging)
     with exclusive_lock(layout.control / "lock", "events-stream"):
         table = Table(layout)
-        table.recover()
+        with refusing_unwritable(layout.target):
+            table.recover()
         _refuse_lost(table)
         yield table
 
