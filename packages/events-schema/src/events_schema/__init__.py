@@ -1,6 +1,14 @@
 """The contract of the events pipeline: models, wire format, derived schemas, the metrics."""
 
-from events_schema.avro import avro_schema, decode, encode, fingerprint, released_schemas
+from events_schema.avro import (
+    avro_schema,
+    decode,
+    encode,
+    envelope_encoder,
+    fingerprint,
+    max_record_bytes,
+    released_schemas,
+)
 from events_schema.columns import Column, ColumnType, column_names, columns
 from events_schema.ddl import ddl
 from events_schema.enrichment import enrich
@@ -30,8 +38,10 @@ __all__ = [
     "decode",
     "encode",
     "enrich",
+    "envelope_encoder",
     "fingerprint",
     "json_schema",
+    "max_record_bytes",
     "parse_event",
     "released_schemas",
 ]

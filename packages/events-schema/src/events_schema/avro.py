@@ -7,7 +7,7 @@ then the Avro body (Avro specification 1.12, "Single-object encoding").
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from io import BytesIO
@@ -20,12 +20,14 @@ from fastavro.schema import to_parsing_canonical_form
 from pydantic import BaseModel, ValidationError
 
 from events_schema.columns import Column, ColumnType, columns
+from events_schema.encoder import record_encoder
 from events_schema.errors import DecodeError
-from events_schema.event import EventEnvelope
+from events_schema.event import LATEST_TIME, MAX_TEXT_LENGTH, EventEnvelope
 from events_schema.failed import FailureReason
 
 Schema = dict[str, Any]
 
+_UNIQUE = ("event_id", "received_time", "event_time")
 MARKER = b"\xc3\x01"
 HEADER_LENGTH = len(MARKER) + 8
 NAMESPACE = "events"
@@ -72,18 +74,38 @@ def _parsed(schema_fingerprint: bytes) -> Schema:
 
 
 @cache
-def _writer() -> tuple[bytes, Schema]:
-    schema = avro_schema()
-    return MARKER + fingerprint(schema), cast(Schema, fastavro.parse_schema(schema))
+def envelope_encoder() -> Callable[[Mapping[str, Any]], bytes]:
+    """Return a function that makes record values of envelopes given as mappings.
+
+    For callers that have validated every value: it checks none.
+    """
+    header = MARKER + fingerprint(avro_schema())
+    return record_encoder(header, columns(EventEnvelope), unique=_UNIQUE)
 
 
 def encode(envelope: EventEnvelope) -> bytes:
     """Return the record value of `envelope`, written with the newest schema."""
-    header, schema = _writer()
-    buffer = BytesIO()
-    buffer.write(header)
-    fastavro.schemaless_writer(buffer, schema, envelope.__dict__)
-    return buffer.getvalue()
+    return envelope_encoder()(envelope.__dict__)
+
+
+@cache
+def max_record_bytes() -> int:
+    """Return the length of the longest record value that an envelope can have, in bytes."""
+    longest = "\U0010ffff" * MAX_TEXT_LENGTH
+    return len(
+        encode(
+            EventEnvelope(
+                event_id="f" * 8 + "-ffff-ffff-ffff-" + "f" * 12,
+                received_time=LATEST_TIME,
+                event_time=LATEST_TIME,
+                user_id=-(2**31),
+                app_name=longest,
+                event_action=longest,
+                event_category=longest,
+                event_value=-(2**31),
+            )
+        )
+    )
 
 
 def decode(value: bytes | None) -> EventEnvelope:

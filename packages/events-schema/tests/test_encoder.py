@@ -1,0 +1,175 @@
+"""The fast ways in and out, held to the slow ones that are beyond doubt."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from events_schema import (
+    EventEnvelope,
+    MalformedJson,
+    PostedEvent,
+    avro_schema,
+    encode,
+    max_record_bytes,
+    parse_event,
+)
+from events_schema.avro import HEADER_LENGTH
+from events_schema.encoder import zigzag
+from events_schema.event import LATEST_TIME, MAX_TEXT_LENGTH
+from events_schema.parse import MAX_UNKNOWN_FIELDS, _parse_plain, parse_object
+from events_schema.testing import bodies, event_envelopes, posted_events
+
+SCHEMA = fastavro.parse_schema(avro_schema())
+
+
+def written_by_fastavro(schema: Any, value: Any) -> bytes:
+    """The bytes that fastavro writes of `value`."""
+    written = BytesIO()
+    fastavro.schemaless_writer(written, schema, value)
+    return written.getvalue()
+
+
+@given(event_envelopes())
+def test_an_event_is_written_as_fastavro_writes_it(envelope: EventEnvelope) -> None:
+    """The body of a record is to the byte what fastavro makes of the same event."""
+    assert encode(envelope)[HEADER_LENGTH:] == written_by_fastavro(SCHEMA, envelope.model_dump())
+
+
+@given(st.lists(event_envelopes(), min_size=2, max_size=2), st.data())
+def test_what_is_remembered_of_values_changes_nothing(
+    envelopes: list[EventEnvelope], data: st.DataObject
+) -> None:
+    """Events that share values, in whatever column and order, are written as if alone."""
+    first, second = envelopes
+    shared = data.draw(st.sets(st.sampled_from(sorted(EventEnvelope.model_fields))))
+    mixed = second.model_copy(update={name: getattr(first, name) for name in shared})
+
+    for envelope in (first, mixed, second, first, mixed):
+        expected = written_by_fastavro(SCHEMA, envelope.model_dump())
+        assert encode(envelope)[HEADER_LENGTH:] == expected
+
+
+@given(event_envelopes())
+def test_no_record_is_longer_than_the_longest(envelope: EventEnvelope) -> None:
+    """No event makes a record longer than `max_record_bytes()`."""
+    assert len(encode(envelope)) <= max_record_bytes()
+
+
+@pytest.mark.parametrize("number", [-(2**31), 2**31 - 1])
+def test_the_longest_record_is_one_of_an_event(number: int) -> None:
+    """An event of the longest texts, at the last moment, is as long as records get."""
+    text = "😀" * MAX_TEXT_LENGTH
+    envelope = EventEnvelope(
+        event_id="0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
+        received_time=LATEST_TIME,
+        event_time=LATEST_TIME,
+        user_id=number,
+        app_name=text,
+        event_action=text,
+        event_category=text,
+        event_value=number,
+    )
+
+    assert len(encode(envelope)) == max_record_bytes()
+
+
+@given(
+    st.integers(-(2**63), 2**63 - 1)
+    | st.integers(0, 63).flatmap(
+        lambda bits: st.sampled_from([2**bits - 1, -(2**bits), -(2**bits) + 1])
+    )
+)
+def test_numbers_are_written_as_avro_s(number: int) -> None:
+    """Every integer of 64 bits is written as fastavro writes a long."""
+    assert zigzag(number) == written_by_fastavro("long", number)
+
+
+def slowly_parsed(body: bytes) -> PostedEvent | None:
+    """The event in `body` as the slow way reads it, None where it reads none."""
+    try:
+        return PostedEvent.model_validate(parse_object(body))
+    except (MalformedJson, ValidationError):
+        return None
+
+
+def twisted_bodies() -> st.SearchStrategy[bytes]:
+    """Valid events with members put in again, escapes, and white space: all that may mislead."""
+    members = st.sampled_from(
+        [
+            '"user_id":1',
+            '"app_name":"a"',
+            '"app_name":null',
+            '"event_action":null',
+            '"event_action":"\\""',
+            '"event_value":null',
+            '"event_value":1.0',
+            '"event_time":null',
+            '"event_id":null',
+            '"event_category":"c"',
+            '"unknown":"u"',
+            '"\\u0061pp_name":"b"',
+            '"user_id":NaN',
+            '"user_id":1e0',
+        ]
+    )
+    return st.builds(
+        lambda event, added: ("{" + ", ".join([json.dumps(event)[1:-1], *added]) + "}").encode(),
+        posted_events(),
+        st.lists(members, max_size=3),
+    )
+
+
+@given(bodies() | twisted_bodies())
+def test_the_fast_way_takes_nothing_that_the_slow_way_refuses(body: bytes) -> None:
+    """What is parsed fast is what the slow way makes of it, down to which fields are set."""
+    fast = _parse_plain(body)
+
+    if fast is not None:
+        slow = slowly_parsed(body)
+        assert fast == slow
+        assert fast.model_fields_set == slow.model_fields_set
+
+
+@given(bodies() | twisted_bodies())
+def test_parsing_is_what_the_slow_way_makes_of_it(body: bytes) -> None:
+    """`parse_event` returns what the slow way does, and raises where that does."""
+    try:
+        event = parse_event(body)
+    except (MalformedJson, ValidationError):
+        assert slowly_parsed(body) is None
+    else:
+        assert event == slowly_parsed(body)
+
+
+def test_a_common_event_is_parsed_fast() -> None:
+    """The fast way is taken by what clients usually send."""
+    body = b'{"user_id": 1, "app_name": "shop", "event_category": "page", "event_value": 3}'
+
+    assert _parse_plain(body) == slowly_parsed(body)
+    assert _parse_plain(body) is not None
+
+
+def test_of_thousands_of_unknown_fields_a_few_are_named() -> None:
+    """However many unknown fields there are, at most twenty are named, and the known ones read."""
+    event = {
+        **{f"unknown_{n}": n for n in range(5000)},
+        "user_id": "1",
+        "app_name": "shop",
+        "event_category": "page",
+    }
+
+    with pytest.raises(ValidationError) as refused:
+        parse_event(json.dumps(event).encode())
+
+    named = [each["loc"][0] for each in refused.value.errors()]
+    assert sum(str(name).startswith("unknown_") for name in named) == MAX_UNKNOWN_FIELDS
+    assert "user_id" in named
+    assert len(named) == MAX_UNKNOWN_FIELDS + 1
