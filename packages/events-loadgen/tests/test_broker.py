@@ -13,7 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from events_loadgen.broker import LocalBroker
 from events_loadgen.errors import ChildFailed, TooLate
-from events_loadgen.ports import answers
+from events_loadgen.ports import answers, free_port
 
 TOPIC = "kept"
 
@@ -25,27 +25,27 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker
         yield local_broker
 
 
-async def create_topic(bootstrap: str) -> None:
-    """Create the topic."""
+async def create_topic(bootstrap: str, topic: str = TOPIC, *, node: int = 1) -> None:
+    """Create a topic of one partition, on that node."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(TOPIC, 1, 1)])
+        await admin.create_topics([NewTopic(topic, -1, -1, replica_assignments={0: [node]})])
     finally:
         await admin.close()
 
 
-async def write(bootstrap: str, value: bytes) -> None:
+async def write(bootstrap: str, value: bytes, topic: str = TOPIC) -> None:
     """Write one record and wait for its acknowledgement."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all") as producer:
-        await producer.send_and_wait(TOPIC, value, partition=0)
+        await producer.send_and_wait(topic, value, partition=0)
 
 
-async def read(bootstrap: str, count: int) -> list[bytes]:
+async def read(bootstrap: str, count: int, topic: str = TOPIC) -> list[bytes]:
     """Read the topic's first records."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
-        consumer.assign([TopicPartition(TOPIC, 0)])
+        consumer.assign([TopicPartition(topic, 0)])
         return [(await asyncio.wait_for(consumer.getone(), 30)).value for _ in range(count)]
 
 
@@ -63,6 +63,25 @@ def test_a_broker_keeps_its_records_and_its_port(own_broker: LocalBroker) -> Non
     assert not answers(own_broker.port)
     own_broker.start()
     assert asyncio.run(read(bootstrap, 2)) == [b"before a stop", b"before a kill"]
+
+
+def test_a_second_node_joins_the_cluster(own_broker: LocalBroker, tmp_path: Path) -> None:
+    """It has topics of its own, which clients of the first reach, and the listeners it is given."""
+    port = free_port()
+    protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT"
+    with LocalBroker(
+        tmp_path / "second",
+        joins=own_broker,
+        listeners={"OTHER": port},
+        properties={"listener.security.protocol.map": protocols},
+    ) as second:
+        assert second.cluster == own_broker.cluster
+        asyncio.run(create_topic(own_broker.bootstrap, "shared", node=second.node_id))
+        asyncio.run(write(own_broker.bootstrap, b"by the first", "shared"))
+        second.kill()
+        second.start()
+        # The first node has no such listener, so these clients hear of the second alone.
+        assert asyncio.run(read(f"127.0.0.1:{port}", 1, "shared")) == [b"by the first"]
 
 
 def test_a_broker_that_cannot_start_says_why(own_broker: LocalBroker, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine: one node, no ZooKeeper, no Docker."""
+"""A real Apache Kafka on this machine: no ZooKeeper, no Docker."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import base64
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -40,15 +41,14 @@ _JAVA_OPTIONS = (
 
 # The heartbeat hastens the start, and the session how soon a killed broker is taken back.
 _PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
+process.roles={roles}
+node.id={node_id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 log.dirs={log_folder}
 auto.create.topics.enable=false
-default.replication.factor=1
 min.insync.replicas=1
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=4000
@@ -73,12 +73,31 @@ class LocalBroker:
     (default: a free one). `pause` is what it sleeps with while it waits. Use as a context
     manager, which starts and stops it; start it from a thread that lives as long as it should, for
     Linux ends it with the thread that started it.
+
+    A node that `joins` another, which has been started, is one more broker of its cluster; let
+    the next one join the last. `listeners` are more ways in, by name (say SASL_SSL) and port;
+    `properties` add to server.properties, and `format_arguments` to what formats the storage.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, *, pause: Pause = time.sleep) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        joins: LocalBroker | None = None,
+        listeners: Mapping[str, int] = {},
+        properties: Mapping[str, str] = {},
+        format_arguments: Sequence[str] = (),
+        pause: Pause = time.sleep,
+    ) -> None:
         self.folder = folder.resolve()
         self.port = port or free_port()
-        self._controller_port = next(port for port in iter(free_port, None) if port != self.port)
+        self.node_id: int = joins.node_id + 1 if joins else 1
+        self.controller_port: int = joins.controller_port if joins else _other_port(self.port)
+        self._joins = joins
+        self._listeners = {"PLAINTEXT": self.port, **listeners}
+        self._properties = properties
+        self._format_arguments = format_arguments
         self._pause = pause
         self._process: ChildProcess | None = None
 
@@ -98,6 +117,12 @@ class LocalBroker:
     def bootstrap(self) -> str:
         """The address for clients, host:port."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def cluster(self) -> str:
+        """The id of the cluster, which is known once the broker was started."""
+        lines = self._meta.read_text().split()
+        return next(line for line in lines if line.startswith("cluster.id=")).partition("=")[2]
 
     @property
     def log(self) -> Path:
@@ -157,9 +182,9 @@ class LocalBroker:
             return False
         # In a thread: the caller may have an event loop of its own running.
         with ThreadPoolExecutor(1) as thread:
-            cluster = thread.submit(lambda: asyncio.run(_served_cluster(self.bootstrap))).result()
+            served = thread.submit(lambda: asyncio.run(_served_cluster(self.bootstrap))).result()
         # Another broker may have had the port before us, and then ours ends in a moment.
-        return cluster is not None and f"cluster.id={cluster}" in self._meta.read_text().split()
+        return served is not None and self.cluster == served[0] and self.node_id in served[1]
 
     @property
     def _meta(self) -> Path:
@@ -169,19 +194,25 @@ class LocalBroker:
     def _write_properties(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "server.properties"
+        advertised = [f"{name}://127.0.0.1:{port}" for name, port in self._listeners.items()]
+        controller = [] if self._joins else [f"CONTROLLER://127.0.0.1:{self.controller_port}"]
         text = _PROPERTIES.format(
-            port=self.port,
-            controller_port=self._controller_port,
+            roles="broker" if self._joins else "broker,controller",
+            node_id=self.node_id,
+            listeners=",".join(advertised + controller),
+            advertised=",".join(advertised),
+            controller_port=self.controller_port,
             log_folder=str(self.folder / "data").replace("\\", "\\\\"),
         )
-        path.write_text(text, "utf-8")
+        added = [f"{name}={value}\n" for name, value in self._properties.items()]
+        path.write_text(text + "".join(added), "utf-8")
         return path
 
     def _format(self, jars: list[Path], properties: Path) -> None:
-        # A Kafka id is 16 bytes; none of ours starts with a dash, which would read as a flag.
-        cluster = base64.urlsafe_b64encode(b"\x10" + secrets.token_bytes(15)).decode()[:22]
+        cluster = self._joins.cluster if self._joins else _new_cluster()
         arguments = ("format", "--config", str(properties), "--cluster-id", cluster)
-        with self._java(jars, "kafka.tools.StorageTool", *arguments) as formatting:
+        tool = "kafka.tools.StorageTool"
+        with self._java(jars, tool, *arguments, *self._format_arguments) as formatting:
             formatting.wait(seconds=_FORMAT_SECONDS, pause=self._pause)
 
     def _java(self, jars: list[Path], main: str, *arguments: str) -> ChildProcess:
@@ -195,13 +226,22 @@ class LocalBroker:
         return ChildProcess("Kafka", command, log=self.log)
 
 
-async def _served_cluster(bootstrap: str) -> str | None:
-    """Return the id of the cluster that has a live broker there: until then requests are vain."""
+def _other_port(taken: int) -> int:
+    return next(port for port in iter(free_port, None) if port != taken)
+
+
+def _new_cluster() -> str:
+    # A Kafka id is 16 bytes; none of ours starts with a dash, which would read as a flag.
+    return base64.urlsafe_b64encode(b"\x10" + secrets.token_bytes(15)).decode()[:22]
+
+
+async def _served_cluster(bootstrap: str) -> tuple[str, list[int]] | None:
+    """Return the cluster's id and its live brokers: until ours is one, requests are vain."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
     try:
         await admin.start()
         cluster = await admin.describe_cluster()
-        return str(cluster["cluster_id"]) if cluster["brokers"] else None
+        return str(cluster["cluster_id"]), [each["node_id"] for each in cluster["brokers"]]
     except (KafkaError, OSError):
         return None
     finally:
