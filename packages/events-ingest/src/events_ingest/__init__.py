@@ -9,6 +9,7 @@ from events_ingest.errors import (
     NotAcknowledged,
     ProducerError,
 )
+from events_ingest.group_commit import GroupCommit, RecordSink
 from events_ingest.producer import EventProducer, KafkaProducer
 from events_ingest.server import CollectorServer
 from events_ingest.settings import ServeSettings
@@ -20,10 +21,12 @@ __all__ = [
     "BufferFull",
     "CollectorServer",
     "EventProducer",
+    "GroupCommit",
     "IngestError",
     "KafkaProducer",
     "NotAcknowledged",
     "ProducerError",
+    "RecordSink",
     "ServeSettings",
     "Topic",
     "create_app",

@@ -2,70 +2,122 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
-import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.authentication import Authentication, read_tokens
-from events_ingest.errors import BrokerUnavailable
+from events_ingest.access_log import AccessLog
+from events_ingest.admission import Admission
+from events_ingest.authentication import create_authentication, read_public_keys
+from events_ingest.batch import Batch
+from events_ingest.budget import Budget
+from events_ingest.cors import Cors
+from events_ingest.documentation import documentation_routes
+from events_ingest.errors import BrokerUnavailable, ProducerError
+from events_ingest.fast_lane import FAST_LANE, FastLane
+from events_ingest.metrics import CONTENT_TYPE, EventMetrics
+from events_ingest.observation import Observation
+from events_ingest.openapi import openapi
 from events_ingest.producer import EventProducer, KafkaProducer
 from events_ingest.responses import ApiError
 from events_ingest.settings import ServeSettings
 from events_ingest.topic import Topic
-from events_ingest.track import Track, unavailable
+from events_ingest.track import Track
 
-log = structlog.get_logger()
+_GAUGE_SECONDS = 1.0
 
 
 def create_app(settings: ServeSettings, producer: EventProducer | None = None) -> Starlette:
     """Return the application for `settings`; its lifespan starts and stops `producer`.
 
-    The default producer writes to Kafka. Raises `UsageError` where the keys cannot be used.
+    The default producer writes to Kafka. Raises `UsageError` where keys or files cannot be used.
     """
-    authentication = Authentication(read_tokens(settings))
-    events = producer or kafka_producer(settings)
+    metrics = EventMetrics()
+    budget = Budget(settings.max_in_flight_bytes)
+    events = producer or kafka_producer(settings, budget, metrics)
+    admission = Admission(create_authentication(settings), events)
+    access_log = AccessLog(settings.access_log, log_clients=settings.log_clients)
+    cors = Cors(_origins(settings))
+    # fmt: off
+    track = Track(
+        admission, events, budget, metrics, limits=settings.track_limits, window=settings.window,
+    )
+    batch = Batch(
+        admission, events, budget, metrics, limits=settings.batch_limits, window=settings.window,
+        max_events=settings.max_batch_events, max_event_bytes=settings.max_event_bytes,
+    )
+    fast_lane = FastLane(
+        admission, events, metrics, access_log, cors,
+        max_bytes=settings.max_event_bytes, window=settings.window,
+    )
+    # fmt: on
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
         await events.start()
+        gauge = asyncio.create_task(_show_in_flight(budget, metrics))
         try:
-            yield
+            yield {FAST_LANE: fast_lane}
         finally:
+            gauge.cancel()
             await events.stop()
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> Response:
-        if events.ready:
-            return JSONResponse({"status": "ready"})
-        return unavailable(BrokerUnavailable("Kafka is away, or its topic is")).response()
+        if not events.ready:
+            raise BrokerUnavailable("Kafka is away, or its topic takes no records")
+        return JSONResponse({"status": "ready"})
 
+    async def show_metrics(_: Request) -> Response:
+        metrics.in_flight_bytes.set(budget.used)
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    routes = [
+        Route("/track", track, methods=["POST"]),
+        Route("/track", cors.preflight, methods=["OPTIONS"]),
+        Route("/batch", batch, methods=["POST"]),
+        Route("/batch", cors.preflight, methods=["OPTIONS"]),
+        Route("/livez", live),
+        Route("/readyz", ready),
+        *documentation_routes(openapi(settings)),
+    ]
+    if settings.metrics_port is None:
+        routes.append(Route("/metrics", show_metrics))
     app = Starlette(
-        routes=[
-            Route("/track", Track(settings, authentication, events).__call__, methods=["POST"]),
-            Route("/livez", live),
-            Route("/readyz", ready),
+        routes=routes,
+        middleware=[
+            Middleware(
+                Observation,
+                endpoints={route.path for route in routes},
+                metrics=metrics,
+                access_log=access_log,
+                cors=cors,
+            )
         ],
         exception_handlers={
             ApiError: answer_api_error,
+            ProducerError: answer_producer_error,
             HTTPException: answer_http_exception,
-            Exception: answer_unexpected,
         },
         lifespan=lifespan,
     )
+    app.state.metrics = metrics
     app.router.redirect_slashes = False
     return app
 
 
-def kafka_producer(settings: ServeSettings) -> KafkaProducer:
+def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetrics) -> KafkaProducer:
     """Return the producer that `settings` describe, not started."""
     topic = Topic(
         name=settings.topic,
@@ -74,29 +126,45 @@ def kafka_producer(settings: ServeSettings) -> KafkaProducer:
         min_insync_replicas=settings.required_replicas,
     )
     return KafkaProducer(
-        settings.brokers,
+        settings.client_options(),
         topic,
+        budget,
+        metrics,
         ack_timeout=settings.ack_timeout,
-        max_in_flight_bytes=settings.max_in_flight_bytes,
+        batch_bytes=settings.record_batch_bytes,
+        linger=settings.linger,
     )
 
 
-async def answer_api_error(_: Request, error: Exception) -> Response:
+def _origins(settings: ServeSettings) -> set[str] | None:
+    if settings.allow_anonymous:
+        return None
+    return {origin for key in read_public_keys(settings) for origin in key.origins}
+
+
+async def _show_in_flight(budget: Budget, metrics: EventMetrics) -> None:
+    """Keep the gauge up to date for other workers, which may be asked for our metrics."""
+    while True:
+        metrics.in_flight_bytes.set(budget.used)
+        await asyncio.sleep(_GAUGE_SECONDS)
+
+
+async def answer_api_error(request: Request, error: Exception) -> Response:
     """Answer an error that the collector raised."""
     assert isinstance(error, ApiError)  # noqa: S101  # Starlette's types know no narrower error
-    return error.response()
+    return error.response(request.state.request_id)
 
 
-async def answer_http_exception(_: Request, error: Exception) -> Response:
+async def answer_producer_error(request: Request, error: Exception) -> Response:
+    """Answer that nothing was handed to Kafka."""
+    assert isinstance(error, ProducerError)  # noqa: S101
+    unavailable = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))
+    return unavailable.response(request.state.request_id)
+
+
+async def answer_http_exception(request: Request, error: Exception) -> Response:
     """Answer an error that Starlette raised, such as 404 and 405."""
     assert isinstance(error, HTTPException)  # noqa: S101
     status = HTTPStatus(error.status_code)
-    code = status.name.lower()
-    return ApiError(status, code, status.phrase, headers=error.headers).response()
-
-
-async def answer_unexpected(request: Request, error: Exception) -> Response:
-    """Answer and log a defect of ours."""
-    log.error("unexpected error", path=request.url.path, exc_info=error)
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return ApiError(status, "internal_error", "the collector failed; send it again").response()
+    answer = ApiError(status, status.name.lower(), status.phrase, headers=error.headers)
+    return answer.response(request.state.request_id)

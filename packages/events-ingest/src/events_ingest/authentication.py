@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.datastructures import Headers
-
+from events_ingest.public_keys import PublicKey, read_public_key
+from events_ingest.rate import TokenBucket
 from events_ingest.settings import ServeSettings
 from events_schema.errors import UsageError
 
-_BEARER = "bearer "
+
+@dataclass(frozen=True)
+class Access:
+    """What the holder of a key may do."""
+
+    rate: TokenBucket | None
+    """How often; None for as often as it likes."""
+    origins: frozenset[str] | None
+    """From which pages; None for a service's key, whose requests come from anywhere."""
+
+    def give_back(self) -> None:
+        """Let the last request not count."""
+        if self.rate:
+            self.rate.give_back()
 
 
 class Authentication:
@@ -21,59 +35,104 @@ class Authentication:
     With no key at all, every request is accepted.
     """
 
-    def __init__(self, tokens: Iterable[bytes]) -> None:
-        self._digests = [_digest(token) for token in tokens]
+    def __init__(
+        self,
+        tokens: Iterable[bytes],
+        public_keys: Iterable[PublicKey] = (),
+        *,
+        rate: float | None = None,
+        public_rate: float = 1000,
+    ) -> None:
+        self._keys = [
+            *((_digest(token), Access(_bucket(rate), None)) for token in tokens),
+            *(
+                (_digest(key.key.encode()), Access(TokenBucket(public_rate), key.origins))
+                for key in public_keys
+            ),
+        ]
+        self._anyone = None if self._keys else Access(_bucket(rate), None)
 
-    def accepts(self, headers: Headers) -> bool:
-        """Tell whether the request with these `headers` carries a key of ours."""
-        if not self._digests:
-            return True
-        accepted = False
-        for token in _tokens(headers):
-            given = _digest(token)
-            for digest in self._digests:  # all of them: an early end would show which one fits
-                accepted |= hmac.compare_digest(given, digest)
-        return accepted
+    def authenticate(self, tokens: Sequence[bytes], query_key: bytes | None) -> Access | None:
+        """Return what a request may do that carries these keys; None for nothing.
+
+        `query_key` stood in the URL, where a service's key has no business.
+        """
+        if self._anyone:
+            return self._anyone
+        found: Access | None = None
+        for token in tokens:
+            found = self._find(token) or found
+        if query_key is not None and found is None:
+            access = self._find(query_key)
+            found = access if access and access.origins is not None else None
+        return found
+
+    def _find(self, token: bytes) -> Access | None:
+        given = _digest(token)
+        found: Access | None = None
+        for digest, access in self._keys:  # all of them: an early end would show which one fits
+            if hmac.compare_digest(given, digest):
+                found = access
+        return found
+
+
+def _bucket(rate: float | None) -> TokenBucket | None:
+    return None if rate is None else TokenBucket(rate)
 
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
 
 
-def _tokens(headers: Headers) -> list[bytes]:
-    given = headers.getlist("x-token")
-    for value in headers.getlist("authorization"):
-        if value[: len(_BEARER)].lower() == _BEARER:
-            given.append(value[len(_BEARER) :])
-    # Starlette reads headers as Latin-1; this is what the client sent.
-    return [value.strip(" \t").encode("latin-1") for value in given]
+def create_authentication(settings: ServeSettings) -> Authentication:
+    """Return the check of keys that `settings` describe. Raises `UsageError`."""
+    tokens, public_keys = read_tokens(settings), read_public_keys(settings)
+    given = bool(tokens or public_keys)
+    if given and settings.allow_anonymous:
+        raise UsageError("--allow-anonymous and keys exclude each other; give one of them")
+    if not given and not settings.allow_anonymous:
+        raise UsageError(
+            "no key is set; give --token or --token-file, --public-key or --public-key-file for "
+            "web pages, or --allow-anonymous to let anyone post"
+        )
+    if {key.key.encode() for key in public_keys} & set(tokens):
+        raise UsageError("a public key is a service's key too; make another key for web pages")
+    return Authentication(
+        tokens,
+        public_keys,
+        rate=settings.max_rate and settings.per_worker(settings.max_rate),
+        public_rate=settings.per_worker(settings.max_public_rate),
+    )
 
 
 def read_tokens(settings: ServeSettings) -> tuple[bytes, ...]:
-    """Return the keys that `settings` name; none means that anyone may post.
-
-    Raises `UsageError` where they contradict each other or their file cannot be used.
-    """
+    """Return the services' keys that `settings` name. Raises `UsageError` for unusable files."""
     tokens = tuple(token.get_secret_value().encode() for token in settings.token)
     if settings.token_file is not None:
-        tokens += _read_file(settings.token_file)
-    if tokens and settings.allow_anonymous:
-        raise UsageError("--allow-anonymous and --token exclude each other; give one of them")
-    if not tokens and not settings.allow_anonymous:
-        raise UsageError(
-            "no key is set; give --token or --token-file, or --allow-anonymous to let anyone post"
-        )
+        tokens += tuple(_read_lines("--token-file", settings.token_file))
     return tokens
 
 
-def _read_file(path: Path) -> tuple[bytes, ...]:
+def read_public_keys(settings: ServeSettings) -> tuple[PublicKey, ...]:
+    """Return the pages' keys that `settings` name. Raises `UsageError` for unusable files."""
+    keys = [read_public_key(text) for text in settings.public_key]
+    if settings.public_key_file is not None:
+        try:
+            lines = _read_lines("--public-key-file", settings.public_key_file)
+            keys += [read_public_key(line.decode("utf-8", "replace")) for line in lines]
+        except ValueError as error:
+            raise UsageError(f"--public-key-file: {error}") from None
+    return tuple(keys)
+
+
+def _read_lines(flag: str, path: Path) -> list[bytes]:
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
         raise UsageError(
-            f"--token-file: cannot read {path}: {error.strerror}; give a file of keys"
+            f"{flag}: cannot read {path}: {error.strerror}; give a file of keys"
         ) from None
-    tokens = tuple(line.strip() for line in lines if line.strip())
-    if not tokens:
-        raise UsageError(f"--token-file: {path} holds no key; write one in each line")
-    return tokens
+    keys = [line.strip() for line in lines if line.strip()]
+    if not keys:
+        raise UsageError(f"{flag}: {path} holds no key; write one in each line")
+    return keys

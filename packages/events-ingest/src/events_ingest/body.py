@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
+from events_ingest.budget import Budget
+from events_ingest.decompression import DecompressedTooLong, NotDecompressed, decompress
+from events_ingest.head import RequestHead
 from events_ingest.responses import ApiError
 
 _DISCARDED_BYTES = 1024 * 1024
@@ -18,65 +24,100 @@ answer; only of a body longer than this is that accepted.
 """
 
 
-def check_content(headers: Headers) -> None:
-    """Raise `ApiError` (415) unless the body is announced as JSON, as it stands, in UTF-8."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding != "identity":
-        raise _unsupported("the body is encoded; send it without a Content-Encoding")
-    media_type, *parameters = headers.get("content-type", "application/json").lower().split(";")
-    if media_type.strip() != "application/json":
-        raise _unsupported("the body is not announced as JSON; send application/json")
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
-            raise _unsupported("the body is not announced as UTF-8; send charset=utf-8 or none")
+@dataclass(frozen=True)
+class BodyLimits:
+    """What a body may be: bytes as sent, bytes decompressed, and seconds to arrive in."""
+
+    sent: int
+    decompressed: int
+    seconds: float
 
 
-def _unsupported(message: str) -> ApiError:
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    return ApiError(
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message, headers=headers
-    )
+@asynccontextmanager
+async def body_of(
+    receive: Receive, head: RequestHead, limits: BodyLimits, budget: Budget
+) -> AsyncIterator[bytes]:
+    """Give the body, as sent, once it has arrived within `limits`.
 
-
-async def read_body(request: Request, *, limit: int, seconds: float) -> bytes:
-    """Return the body of `request`, of at most `limit` bytes, that arrives within `seconds`.
-
-    Raises `ApiError` (413, 408), and starlette's `ClientDisconnect`.
+    It is counted in `budget` until the context ends. Raises `ApiError` (408, 413), `BufferFull`,
+    and starlette's `ClientDisconnect`.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > limit + _DISCARDED_BYTES:
-        raise _too_long(limit, close=True)
+    announced = head.text(b"content-length")
+    if announced.isdecimal() and int(announced[:20]) > limits.sent + _DISCARDED_BYTES:
+        raise too_long(limits.sent, close=True)
+    body = _Body(limits.sent, budget)
     try:
-        async with asyncio.timeout(seconds):
-            return await _read(request, limit)
-    except TimeoutError:
-        raise ApiError(
-            HTTPStatus.REQUEST_TIMEOUT,
-            "body_timeout",
-            f"the body did not arrive within {seconds:g} s; send it again",
-            headers={"Connection": "close"},
-        ) from None
+        try:
+            async with asyncio.timeout(limits.seconds):
+                await body.read(receive)
+        except TimeoutError:
+            raise ApiError(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "body_timeout",
+                f"the body did not arrive within {limits.seconds:g} s; send it again",
+                headers={"Connection": "close"},
+            ) from None
+        yield body.bytes()
+    finally:
+        body.release()
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    length = 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length <= limit:
-            body += chunk
-        elif length > limit + _DISCARDED_BYTES:
-            raise _too_long(limit, close=True)
-    if length > limit:
-        raise _too_long(limit, close=False)
-    return bytes(body)
+def decoded(body: bytes, encoding: str, limits: BodyLimits) -> bytes:
+    """Return `body` without its content coding. Raises `ApiError` (400, 413)."""
+    try:
+        return decompress(body, encoding, limit=limits.decompressed)
+    except NotDecompressed as error:
+        raise ApiError(HTTPStatus.BAD_REQUEST, "malformed_encoding", str(error)) from None
+    except DecompressedTooLong:
+        raise too_long(limits.decompressed, close=False) from None
 
 
-def _too_long(limit: int, *, close: bool) -> ApiError:
+class _Body:
+    """A body while it arrives; what is over the limit is read for a while, then refused."""
+
+    def __init__(self, limit: int, budget: Budget) -> None:
+        self._limit = limit
+        self._budget = budget
+        self._parts: list[bytes] = []
+        self._held = 0
+
+    async def read(self, receive: Receive) -> None:
+        length, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            part = message.get("body", b"")
+            more = message.get("more_body", False)
+            length += len(part)
+            if length <= self._limit:
+                self._hold(part)
+            elif length > self._limit + _DISCARDED_BYTES:
+                raise too_long(self._limit, close=True)
+            else:
+                self.release()
+        if length > self._limit:
+            raise too_long(self._limit, close=False)
+
+    def _hold(self, part: bytes) -> None:
+        self._budget.reserve(len(part))
+        self._held += len(part)
+        self._parts.append(part)
+
+    def bytes(self) -> bytes:
+        return b"".join(self._parts)
+
+    def release(self) -> None:
+        self._parts.clear()
+        self._budget.release(self._held)
+        self._held = 0
+
+
+def too_long(limit: int, *, close: bool) -> ApiError:
+    """Return the error for a body of more than `limit` bytes."""
     return ApiError(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         "body_too_large",
-        f"the body is longer than {limit} bytes; send one event",
+        f"the body is longer than {limit} bytes; send fewer events at a time",
         headers={"Connection": "close"} if close else None,
     )

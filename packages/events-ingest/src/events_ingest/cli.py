@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 import structlog
 
+from events_ingest.authentication import create_authentication
 from events_ingest.server import CollectorServer
 from events_ingest.settings import ServeSettings
+from events_ingest.workers import Workers
 from events_schema.command import Verb, run_command
 
 
@@ -19,7 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `EventsError`."""
-    server = CollectorServer(settings)
+    create_authentication(settings)  # what is wrong with keys and files shows before anything
+    settings.client_options()
+    server = CollectorServer(settings) if settings.workers == 1 else Workers(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         # Also before uvicorn takes them over and after: a second Ctrl-C kills nothing in flight.
         signal.signal(number, server.handle_exit)

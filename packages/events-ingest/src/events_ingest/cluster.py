@@ -1,16 +1,25 @@
-"""The watch on Kafka: whether it answers, and whether the topic can take records."""
+"""The watch on Kafka: whether it answers, and which partitions can take records."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from events_ingest.errors import BrokerUnavailable
-from events_ingest.topic import Topic, ensure_topic, warn_where_weak
+from events_ingest.topic import (
+    Topic,
+    TopicLimits,
+    describe_limits,
+    ensure_topic,
+    warn_where_weak,
+)
 
 _REQUEST_TIMEOUT_MS = 3000
 _CHECK_SECONDS = 15.0
@@ -25,20 +34,22 @@ class Cluster:
     said of its own may be out of date.
     """
 
-    def __init__(self, brokers: str, topic: Topic) -> None:
-        self._brokers = brokers
+    def __init__(self, client_options: Mapping[str, Any], topic: Topic) -> None:
+        self._options = {**client_options, "request_timeout_ms": _REQUEST_TIMEOUT_MS}
         self._topic = topic
         self._client: AIOKafkaClient | None = None
         self._topic_seen = False
+        self._min_insync_replicas = topic.min_insync_replicas
 
-    async def check(self) -> None:
-        """Return if a partition of the topic has a leader; create the topic if it is missing.
+    async def check(self) -> frozenset[int]:
+        """Return the partitions that can take records; create the topic if it is missing.
 
-        Raises `BrokerUnavailable`, within `_CHECK_SECONDS`.
+        Raises `BrokerUnavailable` where there is none, within `_CHECK_SECONDS`.
         """
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 await (self._refresh(self._client) if self._client else self._connect())
+            return self._writable()
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError):
@@ -46,6 +57,11 @@ class Cluster:
             if isinstance(error, (KafkaError, OSError)):
                 raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
             raise
+
+    async def limits(self) -> TopicLimits:
+        """Return what the topic's settings are now. Raises aiokafka's errors."""
+        async with self._admin() as admin:
+            return await describe_limits(admin, self._topic.name)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -55,35 +71,55 @@ class Cluster:
                 async with asyncio.timeout(_CLOSE_SECONDS):
                     await client.close()
 
-    async def _connect(self) -> None:
-        admin = AIOKafkaAdminClient(
-            bootstrap_servers=self._brokers, request_timeout_ms=_REQUEST_TIMEOUT_MS
-        )
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(**self._options)
         try:
             await admin.start()
-            await ensure_topic(admin, self._topic)
-            await self._follow_topic()
-            if not self._topic_seen:  # the operator is told once, not after each absence
-                await warn_where_weak(admin, self._topic)
-            self._topic_seen = True
+            yield admin
         finally:
             await admin.close()
 
+    async def _connect(self) -> None:
+        async with self._admin() as admin:
+            await ensure_topic(admin, self._topic)
+            await self._follow_topic()
+            limits = await describe_limits(admin, self._topic.name)
+            self._min_insync_replicas = limits.min_insync_replicas
+            if not self._topic_seen:  # the operator is told once, not after each absence
+                await warn_where_weak(admin, self._topic, limits)
+            self._topic_seen = True
+
     async def _follow_topic(self) -> None:
-        self._client = client = AIOKafkaClient(
-            bootstrap_servers=self._brokers, request_timeout_ms=_REQUEST_TIMEOUT_MS
-        )
+        self._client = client = AIOKafkaClient(**self._options)
         await client.bootstrap()
         await client.set_topics([self._topic.name])
-        while not self._has_leader(client):  # a new topic takes a moment
+        while not self._leading(client):  # a new topic takes a moment
             await asyncio.sleep(_POLL_SECONDS)
             await client.force_metadata_update()
 
     async def _refresh(self, client: AIOKafkaClient) -> None:
         if not await client.force_metadata_update():
             raise BrokerUnavailable("no broker answers")
-        if not self._has_leader(client):
-            raise BrokerUnavailable(f"topic {self._topic.name} has no leader")
 
-    def _has_leader(self, client: AIOKafkaClient) -> bool:
-        return bool(client.cluster.available_partitions_for_topic(self._topic.name))
+    def _leading(self, client: AIOKafkaClient) -> set[int]:
+        return set(client.cluster.available_partitions_for_topic(self._topic.name) or ())
+
+    def _writable(self) -> frozenset[int]:
+        """Return the partitions with a leader and enough replicas: others acknowledge nothing."""
+        assert self._client is not None  # noqa: S101  # connected just now
+        leading = self._leading(self._client)
+        if not leading:
+            raise BrokerUnavailable(f"topic {self._topic.name} has no leader")
+        known = self._client.cluster._partitions[self._topic.name]  # noqa: SLF001  # its only place
+        writable = frozenset(
+            partition
+            for partition in leading
+            if len(known[partition].isr) >= self._min_insync_replicas
+        )
+        if not writable:
+            raise BrokerUnavailable(
+                f"topic {self._topic.name} has too few replicas in sync: "
+                f"expected {self._min_insync_replicas}"
+            )
+        return writable

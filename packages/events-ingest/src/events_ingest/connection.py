@@ -4,41 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
-from events_ingest.errors import NotAcknowledged
+from events_ingest.errors import BrokerUnavailable, NotAcknowledged
 
-# Requests in a queue for one partition share a batch; below Kafka's default limit of 1 MiB.
-_MAX_BATCH_BYTES = 512 * 1024
 _CLOSE_SECONDS = 5.0
 
 
 class Connection:
-    """An idempotent producer with the producer id that Kafka gave it.
+    """An idempotent producer with the producer id that Kafka gave it: a sink for record batches.
 
     It is never mended, only replaced: a batch that was given up leaves a gap in its sequence,
     which its partition refuses from then on. `failure` says why it is to be replaced.
+    `partitions` are those that take records now; whoever watches Kafka keeps them up to date.
     """
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: Collection[int]) -> None:
         self._producer = producer
         self._topic = topic
-        self._pending: set[asyncio.Future[object]] = set()
+        self._on_their_way: Counter[int] = Counter()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._turn = 0
+        self.partitions = tuple(sorted(partitions))
         self.failure: str | None = None
 
     @classmethod
-    async def open(cls, brokers: str, topic: str, *, request_timeout: float) -> Self:
-        """Start a producer and learn the topic's partitions. Raises aiokafka's errors."""
+    async def open(
+        cls,
+        client_options: Mapping[str, Any],
+        topic: str,
+        partitions: Collection[int],
+        *,
+        request_timeout: float,
+        batch_bytes: int,
+    ) -> Self:
+        """Start a producer. Raises aiokafka's errors."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=brokers,
+            **client_options,
             acks="all",
             enable_idempotence=True,
             request_timeout_ms=int(request_timeout * 1000),
-            max_batch_size=_MAX_BATCH_BYTES,
+            max_batch_size=batch_bytes,
         )
         try:
             await producer.start()
@@ -46,59 +59,63 @@ class Connection:
         except BaseException:
             await producer.stop()  # its connections; nothing was sent
             raise
-        return cls(producer, topic)
+        return cls(producer, topic, partitions)
 
-    async def send(self, value: bytes, *, settled: Callable[[], None]) -> None:
-        """Send `value` to some partition and return once it is acknowledged.
+    @property
+    def lanes(self) -> int:
+        """How many batches can be on their way: one to a partition, beside those that hang."""
+        # Where a partition has lost its leader, its batch hangs and must not take another's lane.
+        lost = self._on_their_way.keys() - self.partitions
+        return len(self.partitions) + sum(self._on_their_way[each] for each in lost)
 
-        Given up by its caller, the record stays on its way: `settled` is called when aiokafka is
-        done with it, or at once where it did not take it. Raises `NotAcknowledged`.
+    def create_batch(self) -> BatchBuilder:
+        """Return an empty record batch."""
+        return self._producer.create_batch()
+
+    async def send(self, batch: BatchBuilder) -> None:
+        """Send `batch` to the partition with the least to do; return once it is acknowledged.
+
+        Raises `BrokerUnavailable` without having tried, `NotAcknowledged` otherwise.
         """
+        partition = self._choose_partition()
+        self._on_their_way[partition] += 1
+        self._idle.clear()
         try:
-            record: asyncio.Future[object] = await self._producer.send(self._topic, value)
-        except BaseException as error:
-            settled()
-            if isinstance(error, KafkaError):
-                raise self._failed(error) from error
-            raise
-        self._pending.add(record)
-        record.add_done_callback(self._forget)
-        record.add_done_callback(lambda _: settled())
-        try:
-            # Shielded: a cancelled record would count as settled while its batch is on its way.
-            await asyncio.shield(record)
+            await (await self._producer.send_batch(batch, self._topic, partition=partition))
         except KafkaError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: KafkaError) -> NotAcknowledged:
-        self.failure = self.failure or repr(error)
-        return NotAcknowledged("Kafka did not take the event; send it again with this event_id")
-
-    def _forget(self, record: asyncio.Future[object]) -> None:
-        self._pending.discard(record)
-        error = None if record.cancelled() else record.exception()
-        if error is not None:
             self.failure = self.failure or repr(error)
+            text = "Kafka did not take the event; send it again with the same event_id"
+            raise NotAcknowledged(text) from error
+        finally:
+            self._on_their_way[partition] -= 1
+            if not self._on_their_way.total():
+                self._idle.set()
+
+    def _choose_partition(self) -> int:
+        if not self.partitions:
+            raise BrokerUnavailable("no partition of the topic takes records; send it again later")
+        self._turn += 1
+        count = len(self.partitions)
+        turns = (self.partitions[(self._turn + step) % count] for step in range(count))
+        return min(turns, key=self._on_their_way.__getitem__)  # the first of the least busy
 
     async def close(self, *, grace: float) -> None:
-        """Give the records on their way `grace` seconds, fail the rest, and end."""
-        if self._pending and grace > 0:
-            await asyncio.wait(self._pending, timeout=grace)
-        if self._pending:
-            await self._abandon()
-        else:
+        """Give the batches on their way `grace` seconds, fail the rest, and end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        if self._idle.is_set():
             await _bounded(self._producer.stop())
-        for record in tuple(self._pending):
-            if not record.done():
-                record.set_exception(
-                    NotAcknowledged("Kafka went away; send the event again with this event_id")
-                )
+        else:
+            await self._abandon()
 
     async def _abandon(self) -> None:
-        """End the producer with records left: `stop()` would wait until they are acknowledged."""
-        self._producer._closed = True  # noqa: SLF001  # there is no public way to give up
-        await _bounded(self._producer._sender.close())  # noqa: SLF001
-        await _bounded(self._producer.client.close())
+        """End the producer with batches left: `stop()` would wait until they are acknowledged."""
+        producer = self._producer
+        producer._closed = True  # noqa: SLF001  # there is no public way to give up
+        await _bounded(producer._sender.close())  # noqa: SLF001
+        producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
+        await _bounded(producer.client.close())
 
 
 async def _bounded(closing: Coroutine[Any, Any, None]) -> None:

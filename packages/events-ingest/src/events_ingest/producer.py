@@ -1,26 +1,28 @@
-"""The way of a record to Kafka. Nothing here knows of HTTP."""
+"""The way of records to Kafka. Nothing here knows of HTTP."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import structlog
 
+from events_ingest.budget import Budget
 from events_ingest.cluster import Cluster
 from events_ingest.connection import Connection
-from events_ingest.errors import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
+from events_ingest.errors import BrokerUnavailable, ProducerError
+from events_ingest.group_commit import CommitObserver, GroupCommit
 from events_ingest.topic import Topic
+from events_schema import max_record_bytes
 
 log = structlog.get_logger()
-
-RECORD_OVERHEAD = 512
-"""Bytes that a record on its way takes beside its value: a future, its place in a batch."""
 
 _WATCH_SECONDS = 1.0
 _OPEN_SECONDS = 15.0
 _STOP_SECONDS = 5.0
+_BATCH_OVERHEAD = 128
+"""Bytes that a record batch of one record takes beside its value, at the most."""
 
 
 class EventProducer(Protocol):
@@ -39,28 +41,40 @@ class EventProducer(Protocol):
         """Let go of Kafka; records on their way get a moment to arrive."""
         ...
 
-    async def produce(self, value: bytes) -> None:
-        """Return once the broker has acknowledged `value`. Raises `ProducerError`."""
+    def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
+        """Take all values, or none, and return for each a future: done when it is acknowledged.
+
+        Values may share a future. A future fails with a `ProducerError`, in bounded time; do not
+        cancel it. Raises `ProducerError` where nothing was tried.
+        """
         ...
 
 
 class KafkaProducer:
-    """Produces to one topic and rides out any absence of Kafka.
+    """Produces to one topic, by group commit, and rides out any absence of Kafka.
 
     A task looks at Kafka every second. While it is known to be away, `produce` fails at once.
-    After an absence, or a record that failed, the aiokafka producer is replaced by a new one,
-    with a new producer id; the old one has `ack_timeout` to bring home what it holds.
+    After an absence, or a record batch that failed, the aiokafka producer is replaced by a new
+    one, with a new producer id; the old one has `ack_timeout` to bring home what it holds.
     """
 
     def __init__(
-        self, brokers: str, topic: Topic, *, ack_timeout: float, max_in_flight_bytes: int
+        self,
+        client_options: Mapping[str, Any],
+        topic: Topic,
+        budget: Budget,
+        observer: CommitObserver,
+        *,
+        ack_timeout: float,
+        batch_bytes: int,
+        linger: float,
     ) -> None:
-        self._brokers = brokers
+        self._client_options = client_options
         self._topic = topic
         self._ack_timeout = ack_timeout
-        self._max_in_flight_bytes = max_in_flight_bytes
-        self._in_flight_bytes = 0
-        self._cluster = Cluster(brokers, topic)
+        self._batch_bytes = batch_bytes
+        self._commit = GroupCommit(budget, observer, linger=linger, ack_timeout=ack_timeout)
+        self._cluster = Cluster(client_options, topic)
         self._connection: Connection | None = None
         self._reachable: bool | None = None
         self._watch_task: asyncio.Task[None] | None = None
@@ -70,11 +84,6 @@ class KafkaProducer:
     def ready(self) -> bool:
         """Whether Kafka was there when last looked at."""
         return self._reachable is True
-
-    @property
-    def in_flight_bytes(self) -> int:
-        """What waits for Kafka now, also for requests that were answered already."""
-        return self._in_flight_bytes
 
     async def start(self) -> None:
         """Begin to watch Kafka; return at once."""
@@ -87,37 +96,25 @@ class KafkaProducer:
             await asyncio.wait([self._watch_task])
         grace = _STOP_SECONDS if self.ready else 0
         self._reachable = False
+        await self._commit.drain(grace)
         if self._connection:
-            await self._connection.close(grace=grace)
+            await self._connection.close(grace=0)
         for task in self._retiring:
             task.cancel()
         if self._retiring:
             await asyncio.wait(self._retiring)
+        await self._commit.drain(_STOP_SECONDS)  # what was failed just now
         await self._cluster.close()
 
-    async def produce(self, value: bytes) -> None:
-        """Return once every in-sync replica has `value`.
+    def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
+        """Take all `values`, or none; see `EventProducer`.
 
-        Raises `BrokerUnavailable` and `BufferFull` without having tried, `NotAcknowledged` where
-        it may be on the topic all the same.
+        Raises `BrokerUnavailable` and `BufferFull` without having tried; the futures fail with
+        `NotAcknowledged` where a value may be on the topic all the same.
         """
-        connection = self._connection
-        if not self.ready or connection is None:
-            raise BrokerUnavailable("Kafka is away now; send the event again later")
-        size = len(value) + RECORD_OVERHEAD
-        if self._in_flight_bytes + size > self._max_in_flight_bytes:
-            raise BufferFull("too many events wait for Kafka; send the event again later")
-        self._in_flight_bytes += size
-        try:
-            async with asyncio.timeout(self._ack_timeout):
-                await connection.send(value, settled=partial(self._release, size))
-        except TimeoutError:
-            text = f"no acknowledgement within {self._ack_timeout:g} s"
-            connection.failure = connection.failure or text
-            raise NotAcknowledged(f"{text}; send the event again with this event_id") from None
-
-    def _release(self, size: int) -> None:
-        self._in_flight_bytes -= size
+        if not self.ready:
+            raise BrokerUnavailable("Kafka is away now; send it again later")
+        return self._commit.add(values)
 
     async def _watch(self) -> None:
         while True:
@@ -128,25 +125,40 @@ class KafkaProducer:
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _look(self) -> None:
-        await self._cluster.check()
+        partitions = await self._cluster.check()
         if not self.ready or self._connection is None or self._connection.failure:
-            await self._replace_connection()
+            await self._replace_connection(partitions)
+        else:
+            self._connection.partitions = tuple(sorted(partitions))
         if not self.ready:
-            log.info("broker reachable", brokers=self._brokers, topic=self._topic.name)
+            log.info(
+                "broker reachable",
+                brokers=self._client_options["bootstrap_servers"],
+                topic=self._topic.name,
+            )
         self._reachable = True
 
     def _lose(self, error: Exception) -> None:
         if self._reachable is not False:
             reason = str(error) if isinstance(error, ProducerError) else repr(error)
-            log.warning("broker unreachable", brokers=self._brokers, reason=reason)
+            log.warning(
+                "broker unreachable",
+                brokers=self._client_options["bootstrap_servers"],
+                reason=reason,
+            )
         self._reachable = False
 
-    async def _replace_connection(self) -> None:
+    async def _replace_connection(self, partitions: Collection[int]) -> None:
         async with asyncio.timeout(_OPEN_SECONDS):
             fresh = await Connection.open(
-                self._brokers, self._topic.name, request_timeout=self._ack_timeout
+                self._client_options,
+                self._topic.name,
+                partitions,
+                request_timeout=self._ack_timeout,
+                batch_bytes=await self._allowed_batch_bytes(),
             )
         stale, self._connection = self._connection, fresh
+        self._commit.sink = fresh
         if stale is None:
             return
         if stale.failure:
@@ -154,3 +166,14 @@ class KafkaProducer:
         retiring = asyncio.create_task(stale.close(grace=self._ack_timeout))
         self._retiring.add(retiring)
         retiring.add_done_callback(self._retiring.discard)
+
+    async def _allowed_batch_bytes(self) -> int:
+        """Return the size of our record batches, which the topic takes for sure."""
+        allowed = (await self._cluster.limits()).max_message_bytes
+        needed = max_record_bytes() + _BATCH_OVERHEAD
+        if allowed < needed:
+            raise BrokerUnavailable(
+                f"topic {self._topic.name} takes record batches of {allowed} bytes, and one event "
+                f"may need {needed}; raise its max.message.bytes"
+            )
+        return min(self._batch_bytes, allowed)

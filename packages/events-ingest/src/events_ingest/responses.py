@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from pydantic import ValidationError
-from starlette.responses import JSONResponse
+from pydantic_core import to_json
+from starlette.responses import Response
 
 RETRY_AFTER_SECONDS = 2
 MAX_FIELDS = 20
@@ -22,6 +24,41 @@ class FieldError(TypedDict):
     message: str
 
 
+class EventPlace(TypedDict):
+    """An event of a batch: its place in the batch, from 0, and its id."""
+
+    index: int
+    event_id: str
+
+
+class RejectedEvent(TypedDict):
+    """An event of a batch that was not taken: its place, its id where it has one, and why."""
+
+    index: int
+    event_id: str | None
+    errors: list[FieldError]
+
+
+class Attempt(TypedDict):
+    """What is known of events that were handed to Kafka and are not all acknowledged."""
+
+    event_id: NotRequired[str]
+    event_ids: NotRequired[list[str]]
+    acknowledged: NotRequired[list[EventPlace]]
+    unacknowledged: NotRequired[list[EventPlace]]
+    rejected: NotRequired[list[RejectedEvent]]
+
+
+class JsonResponse(Response):
+    """A response whose JSON is written by pydantic."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Write `content`, which holds no lone surrogate."""
+        return to_json(content)
+
+
 class ApiError(Exception):
     """Raised when a request ends in an error; `response` makes the answer of it."""
 
@@ -32,7 +69,7 @@ class ApiError(Exception):
         message: str,
         *,
         fields: Sequence[FieldError] = (),
-        event_id: str | None = None,
+        attempt: Attempt | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
@@ -40,7 +77,7 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.fields = fields
-        self.event_id = event_id
+        self.attempt = attempt
         self.headers = headers
 
     @property
@@ -51,21 +88,24 @@ class ApiError(Exception):
             or self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         )
 
-    def response(self) -> JSONResponse:
-        """Return the answer: `{"error": {code, message, retryable, fields}, "event_id"}`."""
+    def response(self, request_id: str) -> Response:
+        """Return the answer: `{"error": {code, message, retryable, fields}, "request_id", ...}`."""
         error = {
             "code": self.code,
             "message": self.message,
             "retryable": self.retryable,
-            "fields": list(self.fields),
+            "fields": list(self.fields[:MAX_FIELDS]),
         }
-        content: dict[str, Any] = {"error": error}
-        if self.event_id is not None:
-            content["event_id"] = self.event_id
+        content = {"error": error, "request_id": request_id, **(self.attempt or {})}
         headers = dict(self.headers or {})
         if self.status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return JSONResponse(content, self.status, headers)
+        return JsonResponse(content, self.status, headers)
+
+
+def malformed(message: str) -> ApiError:
+    """Return the error for a body that is not the JSON it should be."""
+    return ApiError(HTTPStatus.BAD_REQUEST, "malformed_json", message)
 
 
 def invalid_event(fields: Sequence[FieldError]) -> ApiError:
@@ -74,17 +114,33 @@ def invalid_event(fields: Sequence[FieldError]) -> ApiError:
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid_event",
         "the event breaks the contract; see fields",
-        fields=fields[:MAX_FIELDS],
+        fields=fields,
     )
 
 
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """Return what `error` says about each field, without what the client sent."""
+def invalid_batch(message: str, fields: Sequence[FieldError] = ()) -> ApiError:
+    """Return the error for a batch of which no event can be taken."""
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_batch", message, fields=fields)
+
+
+def too_many_requests(seconds: float) -> ApiError:
+    """Return the error for a key that is used too often; it may be used again in `seconds`."""
+    return ApiError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "rate_limited",
+        "the key is used more often than it may be; send it again later",
+        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
+    )
+
+
+def field_errors(error: ValidationError, limit: int = MAX_FIELDS) -> list[FieldError]:
+    """Return what `error` says about the first fields, without what the client sent."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         {
             "field": ".".join(map(str, each["loc"]))[:_MAX_FIELD_LENGTH],
             "code": each["type"],
             "message": each["msg"],
         }
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
+        for each in found[:limit]
     ]

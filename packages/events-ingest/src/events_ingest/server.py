@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -15,10 +19,12 @@ from starlette.applications import Starlette
 
 from events_ingest.app import create_app
 from events_ingest.errors import AddressUnavailable
+from events_ingest.metrics import EventMetrics
+from events_ingest.metrics_port import metrics_port
+from events_ingest.protocol import CollectorProtocol
 from events_ingest.settings import ServeSettings
 
 _BACKLOG = 2048
-_KEEP_ALIVE_SECONDS = 75
 _MARGIN_SECONDS = 5
 _START_SECONDS = 30.0
 
@@ -27,27 +33,38 @@ class CollectorServer(uvicorn.Server):
     """A server that listens from its construction on and ends in order on a signal.
 
     Run it with `run()`, `await serve()` or `in_thread()`. On SIGTERM and SIGINT it stops
-    accepting, answers what is in flight and returns. Raises `AddressUnavailable`.
+    accepting, answers what is in flight and returns. A worker process gets the `sockets` that
+    its parent listens on, and ends when that parent is no more. Raises `AddressUnavailable`.
     """
 
-    def __init__(self, settings: ServeSettings, app: Starlette | None = None) -> None:
+    def __init__(
+        self,
+        settings: ServeSettings,
+        app: Starlette | None = None,
+        sockets: list[socket.socket] | None = None,
+    ) -> None:
         application = app or create_app(settings)
-        self._listening = listen(settings.host, settings.port)
+        metrics: EventMetrics | None = getattr(application.state, "metrics", None)
+        self._settings = settings
+        self._metrics = metrics
+        self._listening = sockets or listen(settings.host, settings.port)
+        self._parent = os.getppid() if sockets else None
         in_flight = settings.body_timeout + settings.ack_timeout + _MARGIN_SECONDS
         super().__init__(
             uvicorn.Config(
                 application,
-                http="httptools",
+                http=partial(CollectorProtocol, settings=settings, metrics=metrics),  # type: ignore[arg-type]
+                loop="uvloop",
                 ws="none",
                 lifespan="on",
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=math.ceil(in_flight),
             )
         )
+        raise_open_files()
 
     @property
     def url(self) -> str:
@@ -58,9 +75,25 @@ class CollectorServer(uvicorn.Server):
         """Stop in order. uvicorn would end by the signal itself, with exit code -15."""
         self.should_exit = True
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look at the connections every second, and for the parent."""
+        if counter % 10 == 0:
+            now = time.monotonic()
+            for connection in tuple(self.server_state.connections):
+                connection.check_deadlines(now)  # type: ignore[union-attr]
+        if self._parent is not None and os.getppid() != self._parent:
+            return True
+        return await super().on_tick(counter)
+
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until told to stop."""
-        await super().serve(sockets or self._listening)
+        with contextlib.ExitStack() as stack:
+            for each in self._listening:
+                stack.enter_context(each)
+            if self._parent is None:  # else the parent does
+                registry = self._metrics.registry if self._metrics else None
+                stack.enter_context(metrics_port(self._settings, registry))
+            await super().serve(sockets or self._listening)
 
     @contextmanager
     def in_thread(self) -> Iterator[str]:
@@ -77,6 +110,12 @@ class CollectorServer(uvicorn.Server):
         finally:
             self.should_exit = True
             thread.join()
+
+
+def raise_open_files() -> None:
+    """Allow as many open files, and so connections, as the system lets us."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int) -> list[socket.socket]:

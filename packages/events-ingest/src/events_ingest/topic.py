@@ -16,6 +16,7 @@ from events_ingest.errors import BrokerUnavailable
 log = structlog.get_logger()
 
 _MIN_INSYNC_REPLICAS = "min.insync.replicas"
+_MAX_MESSAGE_BYTES = "max.message.bytes"
 _SAFE_REPLICATION = 3
 _SAFE_MIN_INSYNC_REPLICAS = 2
 
@@ -57,28 +58,42 @@ async def _exists(admin: AIOKafkaAdminClient, name: str) -> bool:
     return name in await admin.list_topics()
 
 
-async def warn_where_weak(admin: AIOKafkaAdminClient, topic: Topic) -> None:
+@dataclass(frozen=True)
+class TopicLimits:
+    """What a topic's settings say about what it takes."""
+
+    min_insync_replicas: int
+    """So many replicas must have a record batch before it is acknowledged."""
+    max_message_bytes: int
+    """The largest record batch that it takes, in bytes."""
+
+
+_UNSEEN = {_MIN_INSYNC_REPLICAS: 1, _MAX_MESSAGE_BYTES: 1_048_588}
+"""Kafka's defaults, for a topic whose settings this user may not see."""
+
+
+async def describe_limits(admin: AIOKafkaAdminClient, topic: str) -> TopicLimits:
+    """Return the limits of `topic`. Raises aiokafka's errors."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic, configs=dict.fromkeys(_UNSEEN))
+    (response,) = await admin.describe_configs([resource])
+    found = dict(_UNSEEN)
+    for _, _, _, _, entries in response.resources:
+        for key, value, *_ in entries or ():
+            if key in found:
+                with contextlib.suppress(TypeError, ValueError):
+                    found[key] = int(value)
+    return TopicLimits(found[_MIN_INSYNC_REPLICAS], found[_MAX_MESSAGE_BYTES])
+
+
+async def warn_where_weak(admin: AIOKafkaAdminClient, topic: Topic, limits: TopicLimits) -> None:
     """Warn where the topic that is there keeps events less safely than it should."""
     described: list[dict[str, Any]] = await admin.describe_topics([topic.name])
     replicas = [len(each["replicas"]) for each in described[0]["partitions"]]
     if not replicas:
         return
-    replication = min(replicas)
-    required = await _min_insync_replicas(admin, topic.name)
+    replication, required = min(replicas), limits.min_insync_replicas
     found = {"topic": topic.name, "replication": replication, "min_insync_replicas": required}
     if replication < topic.replication:
         log.warning("topic has fewer replicas than set", expected=topic.replication, **found)
     if replication >= _SAFE_REPLICATION and required < _SAFE_MIN_INSYNC_REPLICAS:
         log.warning("topic acknowledges events that one replica alone has", expected=2, **found)
-
-
-async def _min_insync_replicas(admin: AIOKafkaAdminClient, name: str) -> int:
-    """Return the topic's setting; the safe value where it is not to be seen."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={_MIN_INSYNC_REPLICAS: None})
-    (response,) = await admin.describe_configs([resource])
-    for _, _, _, _, entries in response.resources:
-        for key, value, *_ in entries or ():  # none where this user may not see them
-            if key == _MIN_INSYNC_REPLICAS:
-                with contextlib.suppress(TypeError, ValueError):
-                    return int(value)
-    return _SAFE_MIN_INSYNC_REPLICAS

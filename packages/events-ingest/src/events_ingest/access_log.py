@@ -1,0 +1,50 @@
+"""The access log: a sample of the requests, without anything about who made them."""
+
+from __future__ import annotations
+
+from random import random
+from typing import Any
+
+import structlog
+
+from events_ingest.head import RequestHead
+
+log = structlog.get_logger()
+
+
+class AccessLog:
+    """Logs a `share` of requests, from 0 to 1; the client's address only if `log_clients`."""
+
+    def __init__(self, share: float, *, log_clients: bool) -> None:
+        self._share = share
+        self._log_clients = log_clients
+
+    def sampled(self) -> bool:
+        """Tell whether to log this request."""
+        return random() < self._share  # noqa: S311  # no secret
+
+    def write(
+        self,
+        *,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        head: RequestHead,
+        client: Any,
+    ) -> None:
+        """Log a request. Its query is left out, for it may hold a key."""
+        about_client = {}
+        if self._log_clients:
+            address = client[0] if client else None
+            about_client = {"client": address, "user_agent": head.text(b"user-agent")}
+        log.info(
+            "request",
+            method=method,
+            endpoint=endpoint,
+            status=status,
+            milliseconds=round(seconds * 1000, 1),
+            request_id=request_id,
+            **about_client,
+        )

@@ -1,0 +1,220 @@
+"""`POST /batch`: many events, answered when Kafka has them all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import msgspec
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from events_ingest.admission import Admission
+from events_ingest.body import BodyLimits, body_of, decoded
+from events_ingest.budget import Budget
+from events_ingest.content import BATCH_TYPES
+from events_ingest.errors import ProducerError
+from events_ingest.head import RequestHead
+from events_ingest.metrics import EventMetrics
+from events_ingest.producer import EventProducer
+from events_ingest.receipt import NO_SHIFT, OutsideWindow, Window, receive
+from events_ingest.responses import (
+    MAX_FIELDS,
+    ApiError,
+    Attempt,
+    EventPlace,
+    FieldError,
+    JsonResponse,
+    RejectedEvent,
+    field_errors,
+    invalid_batch,
+)
+from events_ingest.splitting import split_batch
+from events_schema import MalformedJson, envelope_encoder, parse_event
+from events_schema.event import EVENT_ID_PATTERN
+
+_ERRORS_OF_AN_EVENT = 3
+_REJECTED_BYTES = 1536
+"""What it takes to remember why an event was not taken, while the others wait for Kafka."""
+_TURN_SECONDS = 0.005
+"""For so long events are read before other requests have their turn."""
+
+
+class Batch:
+    """The endpoint, an ASGI application, with all it needs."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        producer: EventProducer,
+        budget: Budget,
+        metrics: EventMetrics,
+        *,
+        limits: BodyLimits,
+        max_events: int,
+        max_event_bytes: int,
+        window: Window,
+    ) -> None:
+        self._admission = admission
+        self._producer = producer
+        self._budget = budget
+        self._metrics = metrics
+        self._limits = limits
+        self._max_events = max_events
+        self._max_event_bytes = max_event_bytes
+        self._window = window
+        self._turn = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request: 200 once all its good events are acknowledged.
+
+        Raises `ApiError` and `ProducerError`, which the application answers.
+        """
+        head = RequestHead(scope["headers"])
+        media_type, encoding = self._admission.admit(head, scope["query_string"], BATCH_TYPES)
+        try:
+            async with body_of(receive, head, self._limits, self._budget) as body, self._turn:
+                reading = await self._read(body, media_type, encoding)
+            del body  # it counts no more, and the wait for Kafka may be long
+        except ClientDisconnect:
+            return  # nobody is there to read an answer
+        self._metrics.rejected(len(reading.rejected))
+        if not reading.places:
+            raise invalid_batch(
+                "no event of the batch can be taken; see fields", _flattened(reading.rejected)
+            )
+        with self._budget.holding(_REJECTED_BYTES * len(reading.rejected)):
+            await self._produce(reading)
+        answer = {
+            "accepted": len(reading.places),
+            "event_ids": [place["event_id"] for place in reading.places],
+            "rejected": reading.rejected,
+        }
+        await JsonResponse(answer)(scope, receive, send)
+
+    async def _read(self, body: bytes, media_type: str, encoding: str) -> _Reading:
+        """Read the events in `body`: one body at a time, since it may grow beyond its length."""
+        text = decoded(body, encoding, self._limits)
+        posted = split_batch(text, media_type, max_events=self._max_events)
+        if not posted.events:
+            raise invalid_batch("the batch is empty; send at least one event")
+        self._metrics.batch_of(len(posted.events))
+        reading = _Reading(posted.sent_at, self._window, self._max_event_bytes)
+        if posted.sent_at is not None:
+            self._metrics.clock_skew(reading.shift.total_seconds())
+        await reading.run(posted.events)
+        return reading
+
+    async def _produce(self, reading: _Reading) -> None:
+        """Return once all is acknowledged. Raises `ApiError` (503) that says what is not."""
+        futures = self._producer.produce(reading.values)
+        groups = set(futures)
+        await asyncio.wait(groups)  # each has a deadline of its own
+        errors = {group: group.exception() for group in groups}
+        failed = [error for error in errors.values() if isinstance(error, ProducerError)]
+        acknowledged: list[EventPlace] = []
+        unacknowledged: list[EventPlace] = []
+        for place, future in zip(reading.places, futures, strict=True):
+            (unacknowledged if errors[future] else acknowledged).append(place)
+        self._metrics.accepted(len(acknowledged))
+        self._metrics.unacknowledged(len(unacknowledged))
+        if not unacknowledged:
+            return
+        attempt: Attempt | None = None
+        if acknowledged or any(error.attempted for error in failed):
+            attempt = {
+                "event_ids": [place["event_id"] for place in reading.places],
+                "acknowledged": acknowledged,
+                "unacknowledged": unacknowledged,
+                "rejected": reading.rejected,
+            }
+        code = failed[0].code
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, code, str(failed[0]), attempt=attempt)
+
+
+class _Reading:
+    """The events of a batch while they are read: the good ones as records, the others with why."""
+
+    def __init__(self, sent_at: datetime | None, window: Window, max_event_bytes: int) -> None:
+        self._sent_at = sent_at
+        self._window = window
+        self._max_event_bytes = max_event_bytes
+        self._received_time = datetime.now(UTC)
+        self._encode = envelope_encoder()
+        self.values: list[bytes] = []
+        self.places: list[EventPlace] = []
+        """Of each value, where in the batch it came from."""
+        self.rejected: list[RejectedEvent] = []
+
+    @property
+    def shift(self) -> timedelta:
+        """By how much the client's clock is behind ours, its time on the network included."""
+        return NO_SHIFT if self._sent_at is None else self._received_time - self._sent_at
+
+    async def run(self, events: list[bytes]) -> None:
+        """Read all events, letting other requests have their turn now and then."""
+        shift = self.shift
+        turn_over = time.monotonic() + _TURN_SECONDS
+        for index, text in enumerate(events):
+            self._read(index, text, shift)
+            if not index % 32 and time.monotonic() > turn_over:
+                await asyncio.sleep(0)
+                turn_over = time.monotonic() + _TURN_SECONDS
+
+    def _read(self, index: int, text: bytes, shift: timedelta) -> None:
+        if len(text) > self._max_event_bytes:
+            self._reject(index, text, [_too_long(self._max_event_bytes)])
+            return
+        try:
+            envelope = receive(parse_event(text), self._window, self._received_time, shift)
+        except MalformedJson as error:
+            said: FieldError = {"field": "", "code": "malformed_json", "message": str(error)}
+            self._reject(index, text, [said])
+        except ValidationError as error:
+            self._reject(index, text, field_errors(error, _ERRORS_OF_AN_EVENT))
+        except OutsideWindow as error:
+            self._reject(index, text, error.errors)
+        else:
+            self.values.append(self._encode(envelope))
+            self.places.append({"index": index, "event_id": envelope["event_id"]})
+
+    def _reject(self, index: int, text: bytes, errors: list[FieldError]) -> None:
+        self.rejected.append({"index": index, "event_id": _event_id(text), "errors": errors})
+
+
+def _too_long(limit: int) -> FieldError:
+    return {
+        "field": "",
+        "code": "event_too_large",
+        "message": f"the event is longer than {limit} bytes",
+    }
+
+
+class _Identified(msgspec.Struct):
+    event_id: str | None = None
+
+
+_IDENTIFIED = msgspec.json.Decoder(_Identified)
+_EVENT_ID = re.compile(EVENT_ID_PATTERN.removesuffix("$") + r"\Z")
+
+
+def _event_id(text: bytes) -> str | None:
+    """Return the id in an event that cannot be taken, where it has a proper one."""
+    try:
+        event_id = _IDENTIFIED.decode(text).event_id
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return event_id if event_id and _EVENT_ID.match(event_id) else None
+
+
+def _flattened(rejected: list[RejectedEvent]) -> list[FieldError]:
+    """Return the first errors of all events, each field with its event's index before it."""
+    return [
+        {**error, "field": f"{each['index']}.{error['field']}".rstrip(".")}
+        for each in rejected[:MAX_FIELDS]
+        for error in each["errors"]
+    ]

@@ -1,0 +1,43 @@
+"""What a body is announced as."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from events_ingest.decompression import ENCODINGS
+from events_ingest.head import RequestHead
+from events_ingest.responses import ApiError
+
+NDJSON = "application/x-ndjson"
+JSON_TYPES = frozenset(("application/json", "text/plain"))
+"""JSON, also under the name that a page can send without asking first (`sendBeacon`)."""
+BATCH_TYPES = JSON_TYPES | {NDJSON}
+
+
+def check_content(head: RequestHead, allowed: frozenset[str]) -> tuple[str, str]:
+    """Return media type and content coding of the body, both in lower case.
+
+    Without a type it is JSON. Raises `ApiError` (415) for a type that is not `allowed`, another
+    charset than UTF-8, or a coding that is none of ours.
+    """
+    encoding = head.text(b"content-encoding", "identity").strip().lower()
+    if encoding not in ENCODINGS:
+        raise _unsupported(f"send a Content-Encoding of {', '.join(ENCODINGS)}", allowed)
+    media_type, *parameters = head.text(b"content-type", "application/json").lower().split(";")
+    media_type = media_type.strip()
+    if media_type not in allowed:
+        raise _unsupported(f"send a Content-Type of {', '.join(sorted(allowed))}", allowed)
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise _unsupported("send charset=utf-8 or none", allowed)
+    return media_type, encoding
+
+
+def _unsupported(what: str, allowed: frozenset[str]) -> ApiError:
+    return ApiError(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        f"the body is not announced as something that is taken here; {what}",
+        headers={"Accept": ", ".join(sorted(allowed)), "Accept-Encoding": ", ".join(ENCODINGS)},
+    )

@@ -1,0 +1,46 @@
+"""Which pages of other origins may post, and read what is answered (CORS)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_ALLOWED_HEADERS = "x-token, authorization, content-type, content-encoding, x-request-id"
+_EXPOSED = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
+_MAX_AGE_SECONDS = 7200  # more is ignored by browsers
+
+
+class Cors:
+    """The headers for pages of `origins`; None lets pages of any origin post."""
+
+    def __init__(self, origins: Iterable[str] | None) -> None:
+        self._anyone = origins is None
+        allowed = {} if origins is None else {each.encode(): each.encode() for each in origins}
+        vary = [(b"vary", b"Origin")] if allowed else []
+        self._allowing = {origin: [*_allow(origin), *vary] for origin in allowed}
+        self._other: RawHeaders = _allow(b"*") if self._anyone else vary
+
+    def headers(self, origin: bytes | None) -> RawHeaders:
+        """Return the headers for every answer to a request from a page of `origin`, if of one."""
+        if origin is None and self._anyone:
+            return []
+        return self._allowing.get(origin or b"", self._other)
+
+    async def preflight(self, request: Request) -> Response:
+        """Answer what a browser asks before it posts; `headers` says whether it may."""
+        headers = {"Allow": "OPTIONS, POST"}
+        if "access-control-request-method" in request.headers:
+            headers |= {
+                "Access-Control-Allow-Methods": "POST",
+                "Access-Control-Allow-Headers": _ALLOWED_HEADERS,
+                "Access-Control-Max-Age": str(_MAX_AGE_SECONDS),
+            }
+        return Response(status_code=204, headers=headers)
+
+
+def _allow(origin: bytes) -> RawHeaders:
+    return [(b"access-control-allow-origin", origin), _EXPOSED]

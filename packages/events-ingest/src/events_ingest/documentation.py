@@ -1,0 +1,80 @@
+"""`/openapi.json`, and `/docs`: a page that shows it and lets one try it out."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+_ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
+_A_DAY = {"Cache-Control": "max-age=86400"}
+
+# Addresses are relative: a proxy may serve the collector under a path of its own.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Events collector</title>
+<link rel="icon" type="image/png" href="docs/favicon-32x32.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  dom_id: "#swagger-ui",
+  url: "openapi.json",
+  validatorUrl: null,
+  docExpansion: "list",
+  defaultModelExpandDepth: 3,
+});
+"""
+_PAGE_HEADERS = {
+    # Swagger UI's icons are `data:` images in its style sheet. No exception else.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def documentation_routes(document: dict[str, Any]) -> list[Route]:
+    """Return the routes of `document` and of its page, all of whose files are served here."""
+    content = json.dumps(document, ensure_ascii=False).encode()
+
+    async def show_document(_: Request) -> Response:
+        return Response(content, media_type="application/json")
+
+    async def show_page(_: Request) -> Response:
+        return Response(_PAGE, media_type="text/html", headers=_PAGE_HEADERS)
+
+    async def show_start(_: Request) -> Response:
+        return Response(_START, media_type="text/javascript")
+
+    return [
+        Route("/openapi.json", show_document),
+        Route("/docs", show_page),
+        Route("/docs/start.js", show_start),
+        *(_asset_route(name) for name in _ASSETS),
+    ]
+
+
+def _asset_route(name: str) -> Route:
+    """Return the route of one of Swagger UI's files; the package that has them is not imported."""
+    path = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static"))) / name
+
+    async def show_asset(_: Request) -> Response:
+        return FileResponse(path, headers=_A_DAY)
+
+    return Route(f"/docs/{name}", show_asset)

@@ -1,0 +1,249 @@
+"""The API as an OpenAPI 3.1 document, derived from the contract and the settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from events_ingest.content import NDJSON
+from events_ingest.decompression import ENCODINGS
+from events_ingest.responses import MAX_FIELDS, ApiError
+from events_ingest.settings import ServeSettings
+from events_schema.event import EventId, PostedEvent, Time
+from events_schema.json_schema import json_schema
+
+Object = dict[str, Any]
+
+_JSON, _PLAIN = "application/json", "text/plain"
+_TEXT: Object = {"type": "string"}
+_FLAG: Object = {"type": "boolean"}
+_COUNT: Object = {"type": "integer", "minimum": 0}
+_STATUS: Object = {"type": "object", "properties": {"status": _TEXT}, "required": ["status"]}
+_EXAMPLE = {"user_id": 42, "app_name": "shop", "event_action": "view", "event_category": "product"}
+
+_KEYS: Object = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Token"},
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "publicKey": {"type": "apiKey", "in": "query", "name": "key", "description": "For web pages"},
+}
+_REQUEST_ID: Object = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "schema": _TEXT,
+    "description": "1 to 128 printable ASCII characters; a request without such an id gets one",
+}
+
+_ERRORS = {  # of each status the description, and one of its codes
+    400: ("The body, its coding or the request itself is malformed", "malformed_json"),
+    401: ("The key is missing or wrong", "unauthorized"),
+    403: ("The key is for pages of other origins", "origin_not_allowed"),
+    408: ("The head or the body did not arrive in time", "body_timeout"),
+    413: ("The body is too long, or has too many events", "body_too_large"),
+    415: ("The type, charset or coding is none that is taken here", "unsupported_media_type"),
+    422: ("No event can be taken; `fields` says why", "invalid_event"),
+    429: ("The key is used more often than it may be", "rate_limited"),
+    431: ("The head of the request is too long", "head_too_large"),
+    500: ("The collector failed", "internal_error"),
+    503: ("Kafka is away; send it again, with the ids that the answer has", "broker_unavailable"),
+}
+_ERRORS_OF_ALL, _ERRORS_OF_KEYS = (400, 408, 431, 500, 503), (401, 403)
+
+
+def openapi(settings: ServeSettings) -> Object:
+    """Return the document that describes the collector that `settings` make."""
+    keys = {} if settings.allow_anonymous else _KEYS
+    events = {"tags": ["events"], "security": [{name: []} for name in keys]}
+    errors = [each for each in _ERRORS if keys or each not in _ERRORS_OF_KEYS]
+    paths: Object = {
+        "/track": {"post": {**events, **_track(settings, errors)}, "options": _preflight("Track")},
+        "/batch": {"post": {**events, **_batch(settings, errors)}, "options": _preflight("Batch")},
+        "/livez": {"get": _look("isLive", "Whether the process runs", _JSON, _STATUS)},
+        "/readyz": {"get": _look("isReady", "Whether events are taken now", _JSON, _STATUS)},
+        "/openapi.json": {"get": _look("getDocument", "This document", _JSON, {"type": "object"})},
+        "/docs": {"get": _look("getPage", "This document as a page", "text/html", _TEXT)},
+    }
+    if settings.metrics_port is None:
+        paths["/metrics"] = {"get": _look("getMetrics", "Metrics for Prometheus", _PLAIN, _TEXT)}
+    for path in paths.values():
+        path["parameters"] = [_REQUEST_ID]  # Swagger UI shows no reference here
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Events collector",
+            "version": version("events-ingest"),
+            "description": "Takes events over HTTP and answers 200 when Kafka has them.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**_posted(settings.max_batch_events), **_answered()},
+            "responses": {f"Error{status}": _error_response(status) for status in errors},
+            "headers": {"RequestId": _header(_TEXT)},
+            **({"securitySchemes": keys} if keys else {}),
+        },
+    }
+
+
+def _track(settings: ServeSettings, errors: Iterable[int]) -> Object:
+    return {
+        "operationId": "track",
+        "summary": "Post one event",
+        "description": (
+            f"At most {settings.max_event_bytes} bytes. {_window(settings)} A request that may "
+            "have to be sent again should have an `event_id`: it is stored once then."
+        ),
+        "requestBody": _body(
+            {kind: (_schema("PostedEvent"), _EXAMPLE) for kind in (_JSON, _PLAIN)}
+        ),
+        "responses": _responses("The event is stored", _schema("Created"), errors),
+    }
+
+
+def _batch(settings: ServeSettings, errors: Iterable[int]) -> Object:
+    batch, lines = (_schema("Batch"), {"events": [_EXAMPLE]}), (_schema("Events"), [_EXAMPLE])
+    return {
+        "operationId": "batch",
+        "summary": "Post many events",
+        "description": (
+            f"At most {settings.max_batch_events} events, each of at most "
+            f"{settings.max_event_bytes} bytes; {settings.max_batch_bytes} bytes as sent, "
+            f"{settings.max_decompressed_bytes} decompressed. {_window(settings)} The good events "
+            "are stored although others are rejected. With `sent_at` their times are moved by "
+            "what the client's clock is behind."
+        ),
+        "requestBody": _body({_JSON: batch, _PLAIN: batch, NDJSON: lines}),
+        "responses": _responses("The good events are stored", _schema("Stored"), errors),
+    }
+
+
+def _window(settings: ServeSettings) -> str:
+    return (
+        f"An `event_time` may lie {settings.event_time_back} s back and "
+        f"{settings.event_time_ahead} s ahead; without one it is the time of receipt."
+    )
+
+
+def _body(content: dict[str, tuple[Object, Any]]) -> Object:
+    return {
+        "description": (
+            f"JSON in UTF-8, its Content-Encoding one of {', '.join(ENCODINGS)}. `text/plain` is "
+            f"JSON under a name that pages may send without asking first. `{NDJSON}` is one event "
+            "a line."
+        ),
+        "required": True,
+        "content": {
+            media_type: {"schema": schema, "example": example}
+            for media_type, (schema, example) in content.items()
+        },
+    }
+
+
+def _preflight(name: str) -> Object:
+    allowed = {
+        "description": "`Access-Control-Allow-Origin` says whether the page may post",
+        "headers": {"X-Request-Id": _ref("headers", "RequestId"), "Allow": _header(_TEXT)},
+    }
+    return {
+        "tags": ["events"],
+        "operationId": f"preflight{name}",
+        "summary": "What a browser asks before a page of another origin posts",
+        "responses": {"204": allowed, **_error_responses(_ERRORS_OF_ALL)},
+    }
+
+
+def _look(name: str, summary: str, media_type: str, schema: Object) -> Object:
+    return {
+        "tags": ["service"],
+        "operationId": name,
+        "summary": summary,
+        "responses": _responses("What was asked for", schema, _ERRORS_OF_ALL, media_type),
+    }
+
+
+def _responses(
+    description: str, schema: Object, errors: Iterable[int], media_type: str = _JSON
+) -> Object:
+    return {"200": _response(description, schema, media_type), **_error_responses(errors)}
+
+
+def _error_responses(errors: Iterable[int]) -> Object:
+    return {str(status): _ref("responses", f"Error{status}") for status in errors}
+
+
+def _response(description: str, schema: Object, media_type: str = _JSON) -> Object:
+    return {
+        "description": description,
+        "headers": {"X-Request-Id": _ref("headers", "RequestId")},
+        "content": {media_type: {"schema": schema}},
+    }
+
+
+def _error_response(status: int) -> Object:
+    description, code = _ERRORS[status]
+    response = _response(description, _schema("Error"))
+    example = ApiError(HTTPStatus(status), code, description).response("01a20ce8-d911-713f")
+    response["content"][_JSON]["example"] = json.loads(bytes(example.body))
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        response["headers"]["Retry-After"] = _header({"type": "integer", "minimum": 1})
+    if status == HTTPStatus.UNAUTHORIZED:
+        response["headers"]["WWW-Authenticate"] = _header(_TEXT)
+    return response
+
+
+def _posted(max_events: int) -> Object:
+    event = json_schema(PostedEvent)
+    del event["$schema"]  # it has no place within a document
+    sent_at = TypeAdapter(Time | None).json_schema()
+    wrapped = _object({"events": _schema("Events")}, {"sent_at": sent_at})
+    return {
+        "PostedEvent": event,
+        "Events": {**_list("PostedEvent"), "minItems": 1, "maxItems": max_events},
+        "Batch": {"anyOf": [_schema("Events"), {**wrapped, "additionalProperties": False}]},
+    }
+
+
+def _answered() -> Object:
+    event_id = TypeAdapter(EventId).json_schema()
+    event_ids = {"type": "array", "items": event_id}
+    rejected = {"rejected": _list("RejectedEvent")}
+    places = {"acknowledged": _list("EventPlace"), "unacknowledged": _list("EventPlace")}
+    fields = {**_list("FieldError"), "maxItems": MAX_FIELDS}
+    error = _object({"code": _TEXT, "message": _TEXT, "retryable": _FLAG, "fields": fields})
+    attempt = {"event_id": event_id, "event_ids": event_ids, **places, **rejected}
+    perhaps_id = {"anyOf": [event_id, {"type": "null"}]}
+    return {
+        "Created": _object({"detail": _TEXT, "event_id": event_id}),
+        "Stored": _object({"accepted": _COUNT, "event_ids": event_ids, **rejected}),
+        "Error": _object({"error": error, "request_id": _TEXT}, attempt),
+        "FieldError": _object({"field": _TEXT, "code": _TEXT, "message": _TEXT}),
+        "EventPlace": _object({"index": _COUNT, "event_id": event_id}),
+        "RejectedEvent": _object(
+            {"index": _COUNT, "event_id": perhaps_id, "errors": _list("FieldError")}
+        ),
+    }
+
+
+def _object(members: Object, optional: Object | None = None) -> Object:
+    properties = {**members, **(optional or {})}
+    return {"type": "object", "properties": properties, "required": list(members)}
+
+
+def _list(name: str) -> Object:
+    return {"type": "array", "items": _schema(name)}
+
+
+def _header(schema: Object) -> Object:
+    return {"required": True, "schema": schema}
+
+
+def _schema(name: str) -> Object:
+    return _ref("schemas", name)
+
+
+def _ref(kind: str, name: str) -> Object:
+    return {"$ref": f"#/components/{kind}/{name}"}

@@ -1,0 +1,31 @@
+"""How often a key may be used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+class TokenBucket:
+    """Lets through `rate` requests per second on average, and a second's worth at once."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._capacity = max(1.0, rate)
+        self._clock = clock
+        self._tokens = self._capacity
+        self._filled = clock()
+
+    def take(self) -> float:
+        """Take a token and return 0, or return for how many seconds there is none."""
+        now = self._clock()
+        self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
+        self._filled = now
+        if self._tokens >= 1:
+            self._tokens -= 1
+            return 0.0
+        return (1 - self._tokens) / self._rate
+
+    def give_back(self) -> None:
+        """Put back a token that was taken."""
+        self._tokens += 1
