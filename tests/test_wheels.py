@@ -77,7 +77,7 @@ def test_a_wheel_installs_alone_and_its_command_runs(
     if not succeeds(*install, "--offline"):  # what this environment was made from is at hand
         run(*install)
     command = tmp_path / "venv" / "bin" / f"events-{package}"
-    assert run(command, "--version") == f"events-{package} 1.0.0\n"
+    assert run(command, "--version") == f"events-{package} {version(f'events-{package}')}\n"
     assert f"events-{package}" in run(command, "--help")
     for verb in {"schema": ["ddl"], "ingest": ["serve"], "loadgen": ["run", "simulate"]}.get(
         package, ["run"]

@@ -58,14 +58,25 @@ class Topics:
             await asyncio.gather(*sent)
 
     async def _values(self, topic: str) -> list[bytes | None]:
-        async with AIOKafkaConsumer(topic, bootstrap_servers=self.bootstrap) as consumer:
-            await consumer.seek_to_beginning()
-            ends = await consumer.end_offsets(consumer.assignment())
+        partitions = [TopicPartition(topic, number) for number in await self._partitions(topic)]
+        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap) as consumer:
+            consumer.assign(partitions)  # a subscription may have no partition yet
+            await consumer.seek_to_beginning(*partitions)
+            ends = await consumer.end_offsets(partitions)
             values: list[bytes | None] = []
             while await _behind(consumer, ends):
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     values.extend(record.value for record in records)
             return values
+
+    async def _partitions(self, topic: str) -> list[int]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            (described,) = await admin.describe_topics([topic])
+            return [each["partition"] for each in described["partitions"]]
+        finally:
+            await admin.close()
 
 
 async def _behind(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

@@ -133,7 +133,7 @@ def process(broker: LocalBroker, topic: str, port: int) -> Iterator[subprocess.P
     # fmt: off
     command = [
         sys.executable, "-m", "events_ingest", "serve", "--brokers", broker.bootstrap,
-        "--topic", topic, "--port", str(port), "--token", "secret-key",
+        "--topic", topic, "--port", str(port), "--token", "secret-key", "--access-log", "0",
     ]
     # fmt: on
     child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -9,13 +9,28 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
 from events_ingest import BrokerUnavailable, BufferFull, KafkaProducer, NotAcknowledged, Topic
-from events_ingest.producer import RECORD_OVERHEAD
+from events_ingest.budget import Budget
+from events_ingest.group_commit import RECORD_OVERHEAD
+from events_ingest.metrics import EventMetrics
 from events_loadgen.broker import LocalBroker
+
+
+class MeasuredProducer(KafkaProducer):
+    """A producer of which a test can see what it holds."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.budget: Budget = args[2]
+
+    async def send(self, *values: bytes) -> None:
+        """Return once all `values` are acknowledged."""
+        await asyncio.gather(*map(asyncio.shield, self.produce(values)))
 
 
 @asynccontextmanager
@@ -25,12 +40,18 @@ async def running(
     ack_timeout: float = 30,
     max_in_flight_bytes: int = 1_000_000,
     partitions: int = 2,
-) -> AsyncIterator[KafkaProducer]:
+) -> AsyncIterator[MeasuredProducer]:
     """A producer for a topic of its own, once it is ready."""
     name = f"topic-{uuid.uuid4()}"
     topic = Topic(name, partitions=partitions, replication=1, min_insync_replicas=1)
-    producer = KafkaProducer(
-        broker.bootstrap, topic, ack_timeout=ack_timeout, max_in_flight_bytes=max_in_flight_bytes
+    producer = MeasuredProducer(
+        {"bootstrap_servers": broker.bootstrap},
+        topic,
+        Budget(max_in_flight_bytes),
+        EventMetrics(),
+        ack_timeout=ack_timeout,
+        batch_bytes=100_000,
+        linger=0.002,
     )
     await producer.start()
     try:
@@ -64,11 +85,11 @@ def test_a_full_buffer_refuses_records(broker: LocalBroker) -> None:
     async def live() -> None:
         async with running(broker, max_in_flight_bytes=2 * (600 + RECORD_OVERHEAD)) as producer:
             outcomes = await asyncio.gather(
-                *[producer.produce(value) for _ in range(4)], return_exceptions=True
+                *[producer.send(value) for _ in range(4)], return_exceptions=True
             )
             assert [type(each) for each in outcomes] == [type(None)] * 2 + [BufferFull] * 2
-            assert producer.in_flight_bytes == 0
-            await producer.produce(value)
+            assert producer.budget.used == 0
+            await producer.send(value)
 
     asyncio.run(live())
 
@@ -80,15 +101,15 @@ def test_bytes_in_flight_count_until_the_record_is_resolved(broker: LocalBroker)
         async with running(broker, ack_timeout=0.5) as producer:
             broker.kill()  # no task has run since: the producer does not know yet
             with pytest.raises(NotAcknowledged):
-                await producer.produce(b"x")
-            assert producer.in_flight_bytes == 1 + RECORD_OVERHEAD
+                await producer.send(b"x")
+            assert producer.budget.used == 1 + RECORD_OVERHEAD
             await until(lambda: not producer.ready)
             with pytest.raises(BrokerUnavailable):
-                await producer.produce(b"y")
+                await producer.send(b"y")
             broker.start()
             await until(lambda: producer.ready)
-            await until(lambda: producer.in_flight_bytes == 0)
-            await producer.produce(b"z")
+            await until(lambda: producer.budget.used == 0)
+            await producer.send(b"z")
 
     with restored_on_error(broker):
         asyncio.run(live())
@@ -100,7 +121,7 @@ def test_a_short_absence_is_ridden_out(broker: LocalBroker) -> None:
     async def live() -> None:
         async with running(broker, ack_timeout=120) as producer:
             broker.kill()
-            produced = asyncio.create_task(producer.produce(b"x"))
+            produced = asyncio.create_task(producer.send(b"x"))
             await until(lambda: not producer.ready)
             broker.start()
             await produced
@@ -114,16 +135,16 @@ def test_a_gap_in_the_sequence_is_healed(broker: LocalBroker) -> None:
 
     async def live() -> None:
         async with running(broker, partitions=1) as producer:
-            await producer.produce(b"x")
+            await producer.send(b"x")
             connection = producer._connection
             assert connection is not None
             # What aiokafka does when it gives a batch up: its numbers are taken and never sent.
             sequence = connection._producer._txn_manager
             sequence.increment_sequence_number(TopicPartition(producer._topic.name, 0), 1)
             with pytest.raises(NotAcknowledged):
-                await producer.produce(b"y")
+                await producer.send(b"y")
             await until(lambda: producer._connection is not connection)
-            await producer.produce(b"z")
+            await producer.send(b"z")
 
     asyncio.run(live())
 
@@ -134,12 +155,12 @@ def test_stopping_without_kafka_does_not_wait_for_it(broker: LocalBroker) -> Non
     async def live() -> None:
         async with asyncio.timeout(60), running(broker, ack_timeout=600) as producer:
             broker.kill()
-            produced = asyncio.create_task(producer.produce(b"x"))
+            produced = asyncio.create_task(producer.send(b"x"))
             await until(lambda: not producer.ready)
             await producer.stop()
             with pytest.raises(NotAcknowledged):
                 await produced
-            assert producer.in_flight_bytes == 0
+            assert producer.budget.used == 0
 
     try:
         asyncio.run(live())

@@ -24,7 +24,7 @@ def new_topic() -> Topic:
 
 async def check(broker: LocalBroker, topic: Topic) -> None:
     """Let a collector look at `topic` as it does when it starts."""
-    cluster = Cluster(broker.bootstrap, topic)
+    cluster = Cluster({"bootstrap_servers": broker.bootstrap}, topic)
     try:
         await cluster.check()
     finally:

@@ -31,6 +31,14 @@ def test_without_a_key_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> 
         ["--token", "a", "--min-insync-replicas", "2"],
         ["--token", "a", "--ack-timeout", "0"],
         ["--token-file", "/nonexistent/keys"],
+        ["--public-key", "page"],
+        ["--public-key", "page shop.example"],
+        ["--public-key", "page https://shop.example/path"],
+        ["--public-key-file", "/nonexistent/keys"],
+        ["--token", "same", "--public-key", "same https://shop.example"],
+        ["--token", "a", "--workers", "0"],
+        ["--token", "a", "--max-batch-events", "0"],
+        ["--token", "a", "--access-log", "2"],
     ],
 )
 def test_unusable_flags_are_refused_in_one_line(

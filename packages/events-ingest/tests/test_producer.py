@@ -6,6 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from events_ingest import BrokerUnavailable, KafkaProducer, Topic
+from events_ingest.budget import Budget
+from events_ingest.metrics import EventMetrics
 from events_loadgen.ports import free_port
 
 
@@ -14,8 +16,15 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
 
     async def live() -> None:
         topic = Topic(name="events", partitions=1, replication=1, min_insync_replicas=1)
+        budget = Budget(10_000)
         producer = KafkaProducer(
-            f"127.0.0.1:{free_port()}", topic, ack_timeout=30, max_in_flight_bytes=10_000
+            {"bootstrap_servers": f"127.0.0.1:{free_port()}"},
+            topic,
+            budget,
+            EventMetrics(),
+            ack_timeout=30,
+            batch_bytes=100_000,
+            linger=0.002,
         )
         await producer.start()
         try:
@@ -24,8 +33,8 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
                     await asyncio.sleep(0.01)
             assert not producer.ready
             with pytest.raises(BrokerUnavailable):
-                await producer.produce(b"")
-            assert producer.in_flight_bytes == 0
+                producer.produce([b""])
+            assert budget.used == 0
         finally:
             await producer.stop()
 

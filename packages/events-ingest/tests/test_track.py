@@ -1,98 +1,35 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import brotli
 import pytest
+import zstandard
 from hypothesis import given
 from starlette.applications import Starlette
 
-from events_ingest import (
-    BrokerUnavailable,
-    BufferFull,
-    EventProducer,
-    NotAcknowledged,
-    ProducerError,
-    ServeSettings,
-    create_app,
+from collector_app import (
+    VALID,
+    FailingProducer,
+    RecordingProducer,
+    RefusingProducer,
+    ask,
+    collector,
+    error_of,
+    post,
 )
-from events_ingest.responses import MAX_FIELDS, ApiError
-from events_ingest.track import receive
+from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
+from events_ingest.receipt import OutsideWindow, Window, receive
+from events_ingest.responses import MAX_FIELDS
 from events_schema import PostedEvent, decode
 from events_schema.testing import invalid_posted_events, posted_events
-
-VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
-
-
-class RecordingProducer:
-    """Acknowledges each record at once and keeps it."""
-
-    def __init__(self, *, ready: bool = True) -> None:
-        self.ready = ready
-        self.running = False
-        self.values: list[bytes] = []
-
-    async def start(self) -> None:
-        """Run."""
-        self.running = True
-
-    async def stop(self) -> None:
-        """Run no more."""
-        self.running = False
-
-    async def produce(self, value: bytes) -> None:
-        """Keep `value`."""
-        self.values.append(value)
-
-
-class FailingProducer(RecordingProducer):
-    """Fails each record with `error`."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__()
-        self.error = error
-
-    async def produce(self, value: bytes) -> None:
-        """Keep `value` and fail."""
-        await super().produce(value)
-        raise self.error
-
-
-def collector(producer: EventProducer | None = None, **settings: Any) -> Starlette:
-    """The application in front of `producer`, with `settings`."""
-    return create_app(
-        ServeSettings(**{"allow_anonymous": True, **settings}), producer or RecordingProducer()
-    )
-
-
-def ask(app: Starlette, method: str, path: str, **request: Any) -> httpx.Response:
-    """The answer of `app` to one request."""
-
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
-            return await client.request(method, path, **request)
-
-    return asyncio.run(send())
-
-
-def post(app: Starlette, event: object, **request: Any) -> httpx.Response:
-    """The answer of `app` to `event`, JSON unless it is bytes, posted to `/track`."""
-    headers = {"Content-Type": "application/json", **request.pop("headers", {})}
-    body = event if isinstance(event, bytes) else json.dumps(event).encode()
-    return ask(app, "POST", "/track", content=body, headers=headers, **request)
-
-
-def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The error in `response`, which has the one shape."""
-    error: dict[str, Any] = response.json()["error"]
-    assert set(error) == {"code", "message", "retryable", "fields"}
-    return error
 
 
 @given(posted_events())
@@ -248,7 +185,6 @@ def test_a_known_absence_is_answered_before_the_body_is_read() -> None:
     ("error", "code", "with_id"),
     [
         (BrokerUnavailable("away"), "broker_unavailable", False),
-        (BufferFull("full"), "buffer_full", False),
         (NotAcknowledged("late"), "not_acknowledged", True),
     ],
 )
@@ -266,10 +202,21 @@ def test_a_failed_record_is_answered_503(error: ProducerError, code: str, with_i
     assert response.json().get("event_id") == (decode(value).event_id if with_id else None)
 
 
+@pytest.mark.parametrize("error", [BrokerUnavailable("away"), BufferFull("full")])
+def test_a_refused_record_is_answered_503(error: ProducerError) -> None:
+    """Where nothing was tried the 503 has no id: nothing can be stored."""
+    response = post(collector(RefusingProducer(error)), {**VALID, "event_id": str(uuid.uuid4())})
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert error_of(response)["code"] == error.code
+    assert "event_id" not in response.json()
+
+
 @pytest.mark.parametrize("length", [65, 1000, 2_000_000])
 def test_a_body_that_is_too_long_is_answered_413(length: int) -> None:
     """A body over the limit is answered 413, with its length announced or not."""
-    app = collector(max_body_bytes=64)
+    app = collector(max_event_bytes=64)
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(length):
@@ -285,14 +232,15 @@ def test_a_body_that_is_too_long_is_answered_413(length: int) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/x-ndjson"},
         {"Content-Type": "application/jsonp"},
         {"Content-Type": "application/json; charset=latin-1"},
-        {"Content-Encoding": "gzip"},
+        {"Content-Encoding": "compress"},
+        {"Content-Encoding": "gzip, gzip"},
     ],
 )
 def test_another_type_or_encoding_is_answered_415(headers: dict[str, str]) -> None:
-    """What is not announced as plain JSON in UTF-8 is answered 415."""
+    """What is not announced as JSON in UTF-8, or in a coding of ours, is answered 415."""
     response = post(collector(), VALID, headers=headers)
 
     assert response.status_code == 415
@@ -304,14 +252,35 @@ def test_another_type_or_encoding_is_answered_415(headers: dict[str, str]) -> No
     [
         {},
         {"Content-Type": "Application/JSON; Charset=UTF-8"},
+        {"Content-Type": "text/plain;charset=UTF-8"},
         {"Content-Type": "application/json", "Content-Encoding": "identity"},
     ],
 )
 def test_json_is_accepted_however_it_is_announced(headers: dict[str, str]) -> None:
-    """JSON in UTF-8 is accepted with its type in any spelling, or with none."""
+    """JSON in UTF-8 is accepted with its type in any spelling, as text, or with none."""
     body = json.dumps(VALID).encode()
 
     assert ask(collector(), "POST", "/track", content=body, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [
+        ("gzip", gzip.compress),
+        ("deflate", zlib.compress),
+        ("br", brotli.compress),
+        ("zstd", zstandard.compress),
+    ],
+)
+def test_a_compressed_body_is_taken(encoding: str, compress: Callable[[bytes], bytes]) -> None:
+    """Each coding is undone; what is not that coding is 400, a bomb 413."""
+    app, headers = collector(), {"Content-Encoding": encoding}
+    compressed = compress(json.dumps(VALID).encode())
+
+    assert post(app, compressed, headers=headers).status_code == 200
+    assert error_of(post(app, compressed[:-5], headers=headers))["code"] == "malformed_encoding"
+    bomb = compress(b" " * 50_000_000)
+    assert error_of(post(app, bomb, headers=headers))["code"] == "body_too_large"
 
 
 @pytest.mark.parametrize(
@@ -374,14 +343,25 @@ def test_event_time_lies_within_the_window(offset: timedelta, accepted: bool) ->
     event = PostedEvent(
         user_id=1, app_name="a", event_category="c", event_time=datetime.now(UTC) + offset
     )
-    window = timedelta(hours=1), timedelta(minutes=5)
+    window = Window(timedelta(hours=1), timedelta(minutes=5))
 
     if accepted:
-        assert receive(event, window).event_time == event.event_time
+        assert receive(event, window, datetime.now(UTC))["event_time"] == event.event_time
     else:
-        with pytest.raises(ApiError) as refused:
-            receive(event, window)
-        assert [each["field"] for each in refused.value.fields] == ["event_time"]
+        with pytest.raises(OutsideWindow) as refused:
+            receive(event, window, datetime.now(UTC))
+        assert [each["field"] for each in refused.value.errors] == ["event_time"]
+
+
+def test_an_event_outside_the_window_is_answered_422() -> None:
+    """The window is that of the settings, and the field is named."""
+    old = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
+    event = {**VALID, "event_time": old}
+
+    assert post(collector(), event).status_code == 200
+    response = post(collector(event_time_back=3600), event)
+    assert response.status_code == 422
+    assert [each["code"] for each in error_of(response)["fields"]] == ["event_time_window"]
 
 
 Message = MutableMapping[str, Any]
@@ -399,6 +379,7 @@ def call(app: Starlette, incoming: Callable[[], Awaitable[Message]]) -> list[Mes
         "method": "POST",
         "path": "/track",
         "query_string": b"",
+        "root_path": "",
         "headers": [(b"content-length", b"100")],
     }
     asyncio.run(app(scope, incoming, send))

@@ -1,0 +1,291 @@
+"""The collector on a Kafka that wants TLS and a login."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from events_ingest import CollectorServer, ServeSettings
+from events_ingest.cli import main
+from events_loadgen.broker import LocalBroker
+from events_loadgen.ports import free_port
+from events_loadgen.waiting import wait_until
+
+VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
+USER = "collector"
+PASSWORD = "right-horse-battery"
+WRONG_PASSWORD = "wrong-horse-battery"
+MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+LOGIN = ["--sasl-mechanism", "PLAIN", "--sasl-username", USER]
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A broker with a listener that wants TLS and a login, and one that wants a certificate."""
+
+    login: str
+    mutual: str
+    authority: trustme.CA
+    ca_file: Path
+
+
+def private_key(pem: bytes, encryption: serialization.KeySerializationEncryption) -> bytes:
+    """The key as PKCS #8, which is the form that Kafka reads."""
+    return serialization.load_pem_private_key(pem, None).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
+    )
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker of this module's own."""
+    folder = tmp_path_factory.mktemp("secured")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate = authority.issue_cert("127.0.0.1")
+    key = private_key(certificate.private_key_pem.bytes(), serialization.NoEncryption())
+    chain = [each.bytes() for each in certificate.cert_chain_pems]
+    keystore = folder / "keystore.pem"
+    keystore.write_bytes(b"".join([key, *chain]))
+
+    login, mutual = free_port(), free_port()
+    module = "org.apache.kafka.common.security"
+    properties = {
+        "listener.security.protocol.map": (
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL"
+        ),
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(keystore),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(folder / "ca.pem"),
+        "listener.name.ssl.ssl.client.auth": "required",
+        "sasl.enabled.mechanisms": ",".join(MECHANISMS),
+        "listener.name.sasl_ssl.plain.sasl.jaas.config": (
+            f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        ),
+    }
+    users = []
+    for mechanism in MECHANISMS[1:]:
+        config = f"listener.name.sasl_ssl.{mechanism.lower()}.sasl.jaas.config"
+        properties[config] = f"{module}.scram.ScramLoginModule required;"
+        users += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
+    with LocalBroker(
+        folder / "broker",
+        listeners={"SASL_SSL": login, "SSL": mutual},
+        properties=properties,
+        format_arguments=users,
+    ):
+        yield Secured(f"127.0.0.1:{login}", f"127.0.0.1:{mutual}", authority, folder / "ca.pem")
+
+
+@contextmanager
+def collector(secured: Secured, **changes: Any) -> Iterator[httpx.Client]:
+    """A client of a collector in this process that connects by TLS, and logs in."""
+    given = {
+        "brokers": secured.login,
+        "topic": f"topic-{uuid.uuid4()}",
+        "kafka_tls": True,
+        "kafka_ca_file": secured.ca_file,
+        "sasl_username": USER,
+        "allow_anonymous": True,
+        "port": 0,
+    }
+    server = CollectorServer(ServeSettings(**{**given, **changes}))
+    with server.in_thread() as url, httpx.Client(base_url=url, timeout=60) as client:
+        yield client
+
+
+def assert_takes_events(client: httpx.Client) -> None:
+    """It gets ready, and acknowledges an event."""
+    wait_until(lambda: client.get("/readyz").status_code == 200, "a ready collector", seconds=20)
+    response = client.post("/track", json=VALID)
+    assert response.status_code == 200, response.text
+
+
+def assert_stays_away(client: httpx.Client, logs: list[EventDict]) -> None:
+    """It says once that Kafka is away, and takes no event."""
+
+    def found() -> list[EventDict]:
+        return [each for each in tuple(logs) if each["event"] == "broker unreachable"]
+
+    wait_until(lambda: bool(found()), "a log line", seconds=20)
+    assert client.get("/readyz").status_code == 503
+    refused = client.post("/track", json=VALID)
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "broker_unavailable"
+    assert len(found()) == 1
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_it_logs_in_by_tls(
+    secured: Secured, mechanism: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the right authority and password events are acknowledged; the password is not logged."""
+    caplog.set_level(logging.DEBUG)
+    with (
+        capture_logs() as logs,
+        collector(secured, sasl_mechanism=mechanism, sasl_password=PASSWORD) as client,
+    ):
+        assert_takes_events(client)
+    assert PASSWORD not in caplog.text + str(logs)
+
+
+def test_the_password_may_lie_in_a_file(secured: Secured, tmp_path: Path) -> None:
+    """The password's file may end in a line feed."""
+    file = tmp_path / "password"
+    file.write_text(f"{PASSWORD}\n")
+    with collector(secured, sasl_mechanism="PLAIN", sasl_password_file=file) as client:
+        assert_takes_events(client)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_a_wrong_password_is_an_absence(
+    secured: Secured, mechanism: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Kafka refuses the login it is 503 and a line in the log, without the password."""
+    caplog.set_level(logging.DEBUG)
+    with (
+        capture_logs() as logs,
+        collector(secured, sasl_mechanism=mechanism, sasl_password=WRONG_PASSWORD) as client,
+    ):
+        assert_stays_away(client, logs)
+    assert "broker reachable" not in [each["event"] for each in logs]
+    assert WRONG_PASSWORD not in caplog.text + str(logs)
+
+
+def test_an_unknown_authority_is_an_absence(
+    secured: Secured, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where Kafka's certificate is another authority's it is 503 and a line in the log."""
+    caplog.set_level(logging.DEBUG)
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
+    with capture_logs() as logs, collector(secured, kafka_ca_file=other, **login) as client:
+        assert_stays_away(client, logs)
+    assert "broker reachable" not in [each["event"] for each in logs]
+    assert PASSWORD not in caplog.text + str(logs)
+
+
+def test_a_certificate_of_another_host_is_an_absence(
+    secured: Secured, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A certificate of the right authority must name the host that was asked for."""
+    brokers = secured.login.replace("127.0.0.1", "localhost")
+    login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
+    with capture_logs() as logs, collector(secured, brokers=brokers, **login) as client:
+        assert_stays_away(client, logs)
+    assert "Hostname mismatch" in caplog.text
+
+
+def test_it_shows_its_certificate(secured: Secured, tmp_path: Path) -> None:
+    """With a certificate of Kafka's authority it needs no login; without one it is an absence."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    own = secured.authority.issue_cert("collector")
+    own.cert_chain_pems[0].write_to_path(certificate)
+    own.private_key_pem.write_to_path(key)
+    given = {"brokers": secured.mutual, "sasl_username": None}
+    with collector(
+        secured, kafka_certificate_file=certificate, kafka_key_file=key, **given
+    ) as client:
+        assert_takes_events(client)
+    with capture_logs() as logs, collector(secured, **given) as client:
+        assert_stays_away(client, logs)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    """The one line that `serve` ends with, with exit code 2."""
+    assert main(["serve", "--allow-anonymous", *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--kafka-ca-file", "ca.pem"],
+        ["--kafka-certificate-file", "a.pem", "--kafka-key-file", "b.pem"],
+        ["--kafka-tls", "--kafka-certificate-file", "a.pem"],
+        ["--kafka-tls", "--kafka-key-file", "b.pem"],
+        ["--sasl-mechanism", "PLAIN"],
+        LOGIN,
+        ["--sasl-mechanism", "PLAIN", "--sasl-password", PASSWORD],
+        ["--sasl-username", USER],
+        ["--sasl-password", PASSWORD],
+        ["--sasl-password-file", "password"],
+        ["--sasl-username", USER, "--sasl-password", PASSWORD],
+        [*LOGIN, "--sasl-password", PASSWORD, "--sasl-password-file", "password"],
+        ["--sasl-mechanism", "GSSAPI", "--sasl-username", USER, "--sasl-password", PASSWORD],
+        ["--sasl-mechanism", "PLAIN", "--sasl-username", "", "--sasl-password", PASSWORD],
+    ],
+)
+def test_inconsistent_flags_are_refused_in_one_line(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Flags that do not go together end the command with 2 and one line without the password."""
+    error = refusal(capsys, *flags)
+    assert "--kafka-" in error or "--sasl-" in error
+    assert PASSWORD not in error
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not PEM\n", b"\xff\xfe", b"one\ntwo\n"])
+def test_an_unusable_authority_is_refused_in_one_line(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of authorities that is missing or holds none ends the command with 2."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_bytes(content)
+    assert "PEM" in refusal(capsys, "--kafka-tls", "--kafka-ca-file", str(file))
+
+
+@pytest.mark.parametrize("kind", ["missing", "of another certificate", "encrypted"])
+def test_an_unusable_key_is_refused_in_one_line(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key that is missing, does not fit, or is encrypted ends the command with 2."""
+    authority = trustme.CA()
+    own, other = (authority.issue_cert("collector") for _ in range(2))
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    own.cert_chain_pems[0].write_to_path(certificate)
+    if kind == "encrypted":
+        encryption = serialization.BestAvailableEncryption(PASSWORD.encode())
+        key.write_bytes(private_key(own.private_key_pem.bytes(), encryption))
+    elif kind == "of another certificate":
+        other.private_key_pem.write_to_path(key)
+    flags = ("--kafka-certificate-file", str(certificate), "--kafka-key-file", str(key))
+    assert "PEM" in refusal(capsys, "--kafka-tls", *flags)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe", b"one\ntwo\n"])
+def test_an_unusable_password_file_is_refused_in_one_line(
+    content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A password's file that is missing or does not hold one line ends the command with 2."""
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    error = refusal(capsys, *LOGIN, "--sasl-password-file", str(file))
+    assert "--sasl-password-file" in error
+
+
+def test_the_password_does_not_show() -> None:
+    """The settings hide the password in all their texts, and hand it to Kafka's client alone."""
+    settings = ServeSettings(
+        sasl_mechanism="PLAIN", sasl_username=USER, sasl_password=PASSWORD, allow_anonymous=True
+    )
+    assert PASSWORD not in repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.client_options()["sasl_plain_password"] == PASSWORD

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from schemathesis import BaseSchema, Case, HookContext, Response, SerializationContext
+from schemathesis.core.failures import Failure
+from starlette.applications import Starlette
+
+from events_ingest import NotAcknowledged, ServeSettings, create_app
+from events_ingest.openapi import openapi
+from events_ingest.responses import Attempt, EventPlace, FieldError, RejectedEvent
+
+KEY = "a-services-key"
+KEYED = ServeSettings(token=(KEY,))
+ANONYMOUS = ServeSettings(allow_anonymous=True, max_batch_events=5)
+
+
+class RecordingProducer:
+    """Acknowledges each record at once and keeps it."""
+
+    ready = True
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    async def start(self) -> None:
+        """Run."""
+
+    async def stop(self) -> None:
+        """Run no more."""
+
+    def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
+        """Keep `values`."""
+        self.values += values
+        acknowledged = asyncio.get_running_loop().create_future()
+        acknowledged.set_result(None)
+        return [acknowledged for _ in values]
+
+
+class SilentProducer(RecordingProducer):
+    """Keeps each record and has no acknowledgement for it."""
+
+    def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
+        """Keep `values` and fail."""
+        self.values += values
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        failed.set_exception(NotAcknowledged("Kafka is silent"))
+        return [failed for _ in values]
+
+
+def ask(app: Starlette, method: str, path: str, **request: Any) -> httpx.Response:
+    """The answer of `app` to one request."""
+
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://collector") as client:
+            return await client.request(method, path, **request)
+
+    return asyncio.run(send())
+
+
+@pytest.fixture(name="app")
+def collector() -> Starlette:
+    """The application, to which anyone may post."""
+    return create_app(ANONYMOUS, RecordingProducer())
+
+
+# --- the document ---
+
+
+@pytest.mark.parametrize("given", [ANONYMOUS, KEYED], ids=["anonymous", "keyed"])
+def test_the_document_is_valid(given: ServeSettings) -> None:
+    """The document is OpenAPI 3.1, examples and schemas included."""
+    OpenAPIV31SpecValidator(openapi(given)).validate()
+
+
+def test_the_document_is_served(app: Starlette) -> None:
+    """`/openapi.json` answers the document as it was made."""
+    response = ask(app, "GET", "/openapi.json")
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    assert response.json() == openapi(ANONYMOUS)
+
+
+@pytest.mark.parametrize("given", [ANONYMOUS, KEYED], ids=["anonymous", "keyed"])
+def test_every_error_has_the_one_schema(given: ServeSettings) -> None:
+    """Each status from 400 on, of each operation, refers to the shared schema of errors."""
+    document = openapi(given)
+    references = {
+        document["components"]["responses"][response["$ref"].rpartition("/")[2]]["content"][
+            "application/json"
+        ]["schema"]["$ref"]
+        for path in document["paths"].values()
+        for method, operation in path.items()
+        if method != "parameters"
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+    }
+
+    assert references == {"#/components/schemas/Error"}
+
+
+def test_each_status_is_listed_where_it_can_occur() -> None:
+    """Posting lists every status that the collector answers; without keys two cannot occur."""
+    posted = {200, 400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503}
+
+    for path in ("/track", "/batch"):
+        for given, expected in ((KEYED, posted), (ANONYMOUS, posted - {401, 403})):
+            responses = openapi(given)["paths"][path]["post"]["responses"]
+            assert set(map(int, responses)) == expected
+
+
+def test_the_answers_have_the_members_of_their_types() -> None:
+    """The schemas of answers name what the code that writes them names."""
+    schemas = openapi(ANONYMOUS)["components"]["schemas"]
+    named = {name: set(schema.get("properties", ())) for name, schema in schemas.items()}
+
+    assert named["Error"] == {"error", "request_id", *Attempt.__annotations__}
+    assert named["FieldError"] == set(FieldError.__annotations__)
+    assert named["EventPlace"] == set(EventPlace.__annotations__)
+    assert named["RejectedEvent"] == set(RejectedEvent.__annotations__)
+
+
+def test_the_answer_about_a_batch_in_doubt_is_as_described() -> None:
+    """A 503 says of each event what became of it, in the shape that the document has."""
+    document = openapi(ANONYMOUS)
+    schema = {"$ref": "#/components/schemas/Error", "components": document["components"]}
+    event = {"user_id": 1, "app_name": "shop", "event_category": "product"}
+
+    response = ask(create_app(ANONYMOUS, SilentProducer()), "POST", "/batch", json=[event, {}])
+
+    assert response.status_code == 503
+    Draft202012Validator(schema).validate(response.json())
+    assert {"event_ids", "unacknowledged", "rejected"} <= set(response.json())
+
+
+def test_limits_and_metrics_are_those_of_the_settings() -> None:
+    """The document has the most events of a batch, and no metrics where these are elsewhere."""
+    document = openapi(
+        ServeSettings(allow_anonymous=True, max_batch_events=7, metrics_port=9000),
+    )
+
+    assert document["components"]["schemas"]["Events"]["maxItems"] == 7
+    assert "/metrics" not in document["paths"]
+    assert "/metrics" in openapi(ANONYMOUS)["paths"]
+
+
+# --- the page ---
+
+
+class References(HTMLParser):
+    """Collects what a page refers to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, _: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep addresses."""
+        self.found += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def test_the_page_needs_no_other_host(app: Starlette) -> None:
+    """All that `/docs` refers to is served here, and its policy lets nothing else in."""
+    page = ask(app, "GET", "/docs")
+    references = [httpx.URL(each) for each in References(page.text).found]
+
+    assert page.status_code == 200
+    assert {"docs/swagger-ui-bundle.js", "docs/swagger-ui.css"} <= set(map(str, references))
+    assert "http" not in page.headers["content-security-policy"]
+    for reference in references:
+        assert reference.is_relative_url
+        assert not reference.host
+        asset = ask(app, "GET", f"/{reference}")
+        assert asset.status_code == 200
+        assert asset.content
+
+
+def test_the_page_shows_the_document(app: Starlette) -> None:
+    """The page's script reads the document from beside the page."""
+    script = ask(app, "GET", "/docs/start.js")
+
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert 'url: "openapi.json"' in script.text
+
+
+# --- the collector, held to its document ---
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_a_line(_: SerializationContext, value: Any) -> bytes:
+    """The lines of an array; what is no array is one line."""
+    if isinstance(value, bytes):
+        return value
+    values = value if isinstance(value, list) else [value]
+    return b"\n".join(json.dumps(each).encode() for each in values)
+
+
+# Why an event that fits the schema may be refused all the same.
+BEYOND_SCHEMA = frozenset(
+    (
+        "event_time_window",  # the window moves
+        "event_time_range",  # it is about the time in UTC
+        "event_time_format",  # not every day exists
+        "int_type",  # to JSON Schema `3.0` is an integer
+        "string_nul",  # the schema of a text does not have this rule yet
+    )
+)
+
+
+def filter_failure(
+    context: HookContext, failure: Failure, case: Case[Any], response: Response
+) -> bool:
+    """Keep a failure unless the collector is right and the schema cannot say so."""
+    if "positive_data_acceptance" in failure.checks:
+        fields = response.json()["error"]["fields"]
+        return not fields or any(each["code"] not in BEYOND_SCHEMA for each in fields)
+    if "negative_data_rejection" in failure.checks:
+        # The bad events of a batch are refused one by one; the good ones are stored.
+        return response.status_code != 200 or not response.json().get("rejected")
+    return True
+
+
+def load(given: ServeSettings) -> BaseSchema:
+    """The document as an application of these settings serves it, with the exclusions."""
+    # 413 is among the ways to refuse: it is the answer to more than `maxItems`.
+    config = schemathesis.Config.from_dict(
+        {"checks": {"negative_data_rejection": {"expected-statuses": [400, 405, 413, 415, 422]}}}
+    )
+    app = create_app(given, RecordingProducer())
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    schema.hook(filter_failure)
+    return schema
+
+
+bounded = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+
+
+@load(ANONYMOUS).parametrize()
+@bounded
+def test_the_collector_does_what_the_document_says(case: Case[Any]) -> None:
+    """Valid requests are taken, invalid ones refused, and every answer is as described."""
+    case.call_and_validate()
+
+
+@load(KEYED).include(method="POST").parametrize()
+@settings(bounded, max_examples=10)
+def test_the_collector_needs_the_keys_that_the_document_says(case: Case[Any]) -> None:
+    """Requests with a key are answered as described, and 401 without it."""
+    case.call_and_validate(headers={"X-Token": KEY})
