@@ -1,0 +1,270 @@
+"""`hatch run bench collector`: the collector beside what it is measured against.
+
+All figures come from one run: the cases take turns, and the ratios are those of medians. (c) is
+a Starlette route that reads the body and answers, on uvicorn with uvloop and httptools; (d) the
+obvious implementation, one awaited `send_and_wait` per event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import psutil
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from events_loadgen.broker import LocalBroker
+from events_loadgen.classic import classic_events
+from events_loadgen.ports import answers, free_port
+from events_loadgen.process import ChildProcess
+from events_loadgen.waiting import wait_until
+from http_load import Result, http_request, load
+
+CONNECTIONS = 64
+BATCH = 500
+TOPIC = "bench"
+KEY = "bench-key"
+HERE = Path(__file__).parent
+_SCRIPT = """\
+local requests = {}
+for line in io.lines("%s") do requests[#requests + 1] = line end
+local next_one = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["X-Token"] = "%s"
+function request()
+  next_one = next_one %% #requests + 1
+  return wrk.format(nil, "%s", nil, requests[next_one])
+end
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure: where it listens, what it is sent, and how many events that is."""
+
+    name: str
+    port: int
+    path: str
+    bodies: list[bytes]
+    events: int
+
+
+def main() -> None:
+    """Measure; print a table and write JSON."""
+    parser = argparse.ArgumentParser(prog="bench collector", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each case (default 5)")
+    parser.add_argument("--seconds", type=float, default=5, help="seconds of each (default 5)")
+    parser.add_argument("--latency-seconds", type=float, default=15, help="of the open loop")
+    parser.add_argument("--generator", choices=["wrk", "own"], help="default: wrk if it is there")
+    parser.add_argument("--json", type=Path, default=Path("bench-collector.json"))
+    given = parser.parse_args()
+    wrk = given.generator != "own" and shutil.which("wrk") is not None
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="events-bench-")))
+        cases, collector = start(folder, stack)
+        rates: dict[str, list[float]] = {case.name: [] for case in cases}
+        for case in cases:  # to warm up
+            measure(case, 1, folder, wrk=wrk)
+        for _ in range(given.rounds):
+            for case in cases:
+                rates[case.name].append(measure(case, given.seconds, folder, wrk=wrk))
+        medians = {name: statistics.median(each) for name, each in rates.items()}
+        half = medians["a"] / 2
+        latency = open_loop(cases[0], half, given.latency_seconds)
+        rss = psutil.Process(collector.pid).memory_info().rss
+    report(cases, rates, medians, latency, half, rss, given.json, wrk=wrk)
+
+
+def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
+    """Start Kafka, the collector and the baselines; return the cases and the collector."""
+    broker = stack.enter_context(LocalBroker(folder / "kafka"))
+    ports = {name: free_port() for name in ("collector", "plain", "obvious")}
+    environment = {
+        "EVENTS_INGEST_TOKEN": KEY,
+        "BENCH_BROKERS": broker.bootstrap,
+        "BENCH_TOPIC": TOPIC,
+        "PYTHONPATH": str(HERE),
+    }
+    # fmt: off
+    collector = stack.enter_context(_python(
+        "collector", folder, environment, "-m", "events_ingest", "serve", "--port",
+        str(ports["collector"]), "--brokers", broker.bootstrap, "--topic", TOPIC,
+        "--access-log", "0",
+    ))
+    wait_until(lambda: _ready(ports["collector"]), "the collector", seconds=60)
+    for name in ("plain", "obvious"):
+        stack.enter_context(_python(
+            name, folder, environment, "-m", "uvicorn", f"baselines:{name}", "--port",
+            str(ports[name]), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
+            "--log-level", "warning",
+        ))
+        wait_until(lambda port=ports[name]: answers(port), name, seconds=60)  # type: ignore[misc]
+    # fmt: on
+    events = [json.dumps(event).encode() for event in classic_events(20 * BATCH, seed=1)]
+    batches = [b"[" + b",".join(events[n::20]) + b"]" for n in range(20)]
+    singles = events[:1000]
+    return [
+        Case("a", ports["collector"], "/track", singles, 1),
+        Case("b", ports["collector"], "/batch", batches, BATCH),
+        Case("c", ports["plain"], "/track", singles, 1),
+        Case("d", ports["obvious"], "/track", singles, 1),
+    ], collector
+
+
+def _python(name: str, folder: Path, environment: Mapping[str, str], *words: str) -> ChildProcess:
+    return ChildProcess(
+        name, [sys.executable, *words], log=folder / f"{name}.log", environment=environment
+    )
+
+
+def _ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def measure(case: Case, seconds: float, folder: Path, *, wrk: bool) -> float:
+    """Return events per second."""
+    if wrk:
+        return case.events * _wrk(case, seconds, folder)
+    result = uvloop.run(
+        load("127.0.0.1", case.port, _requests(case), connections=CONNECTIONS, seconds=seconds)
+    )
+    _check(case, result)
+    return case.events * result.rate
+
+
+def _wrk(case: Case, seconds: float, folder: Path) -> float:
+    bodies = folder / f"{case.name}.txt"
+    script = folder / f"{case.name}.lua"
+    if not script.exists():
+        bodies.write_bytes(b"\n".join(case.bodies))
+        script.write_text(_SCRIPT % (bodies, KEY, case.path))
+    # fmt: off
+    command = [
+        "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "-s", str(script),
+        f"http://127.0.0.1:{case.port}{case.path}",
+    ]
+    # fmt: on
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if not found or "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"case ({case.name}) failed:\n{said}")
+    return float(found[1])
+
+
+def _requests(case: Case) -> list[bytes]:
+    return [http_request(case.path, body, headers={"X-Token": KEY}) for body in case.bodies]
+
+
+def _check(case: Case, result: Result) -> None:
+    if set(result.statuses) != {200}:
+        raise SystemExit(f"case ({case.name}) failed: answers by status {result.statuses}")
+
+
+def open_loop(case: Case, rate: float, seconds: float) -> Result:
+    """Return the latencies at a fixed rate, counted from when each request was due."""
+    requests = _requests(case)
+    result = uvloop.run(
+        load("127.0.0.1", case.port, requests, connections=CONNECTIONS, seconds=seconds, rate=rate)
+    )
+    _check(case, result)
+    return result
+
+
+def report(  # noqa: PLR0917
+    cases: list[Case],
+    rates: Mapping[str, list[float]],
+    medians: Mapping[str, float],
+    latency: Result,
+    half: float,
+    rss: int,
+    path: Path,
+    *,
+    wrk: bool,
+) -> None:
+    """Print a table, and write all figures as JSON."""
+    ratios = {
+        "a / c": medians["a"] / medians["c"],
+        "a / d": medians["a"] / medians["d"],
+        "b / c": medians["b"] / medians["c"],
+    }
+    names = {
+        "a": "/track, acknowledged",
+        "b": f"/batch of {BATCH}, acknowledged",
+        "c": "a Starlette route that reads and answers",
+        "d": "the obvious implementation",
+    }
+    table = Table("case", "events/s, median", "min", "max", "of (c)", "of (d)")
+    for case in cases:
+        each = rates[case.name]
+        table.add_row(
+            f"({case.name}) {names[case.name]}",
+            *(f"{value:,.0f}" for value in (statistics.median(each), min(each), max(each))),
+            f"{medians[case.name] / medians['c']:.2f}",
+            f"{medians[case.name] / medians['d']:.2f}",
+        )
+    percentiles = {f"p{p}": latency.percentile(p) * 1000 for p in (50, 95, 99)}
+    console = Console()
+    console.print(table)
+    shown = ", ".join(f"{name} {value:.1f} ms" for name, value in percentiles.items())
+    console.print(f"(a) at {latency.rate:,.0f} requests/s, open loop: {shown}")
+    console.print(f"collector's memory after all: {rss / 2**20:.0f} MiB")
+    path.write_text(
+        json.dumps(
+            {
+                "benchmark": "collector",
+                "machine": machine(),
+                "generator": "wrk" if wrk else "http_load",
+                "connections": CONNECTIONS,
+                "events_per_second": rates,
+                "ratios": ratios,
+                "open_loop": {"rate": half, "milliseconds": percentiles},
+                "rss_bytes": rss,
+            },
+            indent=2,
+        )
+    )
+    console.print(f"all figures: {path}")
+
+
+def machine() -> dict[str, object]:
+    """Return what the figures were measured on."""
+    return {
+        "cpus": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "processor": _processor(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {
+            name: version(name)
+            for name in ("uvicorn", "starlette", "uvloop", "httptools", "pydantic", "aiokafka")
+        },
+    }
+
+
+def _processor() -> str:
+    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text("utf-8"))
+    return found[1] if found else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
