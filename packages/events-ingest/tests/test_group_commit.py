@@ -432,3 +432,23 @@ def test_every_event_ends_as_its_batch_does(steps: list[list[int] | str]) -> Non
             assert {waiting[value].exception() is None for value in values} == {good}
 
     run(test)
+
+
+def test_what_hangs_in_an_earlier_sink_keeps_nothing_from_going() -> None:
+    """After a sink is replaced, batches that it never resolved take no lane of the new one."""
+
+    async def test() -> None:
+        bench = Bench(Sink(lanes=1), linger=0)
+        (stuck,) = bench.commit.add([VALUE])
+        await bench.sink.has(1)
+        (waiting,) = bench.commit.add([VALUE])
+        fresh = Sink(lanes=1)
+        bench.commit.sink = fresh
+        await fresh.has(1)
+        fresh.acknowledge(0)
+        assert await errors_of([waiting]) == [None]
+        assert not stuck.done()
+        bench.sink.fail(0, NotAcknowledged("gone"))
+        assert [type(each) for each in await errors_of([stuck])] == [NotAcknowledged]
+
+    run(test)

@@ -91,7 +91,21 @@ class GroupCommit:
         self._timer: asyncio.Handle | None = None
         self._overdue = False
         self._sending: set[asyncio.Task[None]] = set()
-        self.sink: RecordSink | None = None
+        self._busy: set[asyncio.Task[None]] = set()
+        """Those of `_sending` that are on their way to the sink that is set now."""
+        self._sink: RecordSink | None = None
+
+    @property
+    def sink(self) -> RecordSink | None:
+        """Where the batches go. What hangs in an earlier one keeps nothing from going."""
+        return self._sink
+
+    @sink.setter
+    def sink(self, sink: RecordSink) -> None:
+        self._sink = sink
+        self._busy = set()
+        if self._overdue:
+            self._send()
 
     def add(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
         """Take `values`, all or none, and return for each the future of its record batch.
@@ -118,7 +132,7 @@ class GroupCommit:
         self._group = group = _Group(self.sink.create_batch(), loop.create_future(), loop.time())
         group.future.add_done_callback(_consume)
         group.deadline = loop.call_later(self._ack_timeout, self._give_up, group)
-        if self._sending:
+        if self._busy:
             self._timer = loop.call_later(self._linger, self._send_when_due)
         else:  # after what has arrived by now, so that it shares the batch
             self._timer = loop.call_soon(self._send)
@@ -126,7 +140,7 @@ class GroupCommit:
 
     def _send_when_due(self) -> None:
         assert self.sink is not None  # noqa: S101
-        if len(self._sending) < self.sink.lanes:
+        if len(self._busy) < self.sink.lanes:
             self._send()
         else:  # it would only wait: let it grow until one of those on their way is done
             self._overdue = True
@@ -141,6 +155,7 @@ class GroupCommit:
         if group is not None:
             task = asyncio.get_running_loop().create_task(self._deliver(group))
             self._sending.add(task)
+            self._busy.add(task)
             task.add_done_callback(self._delivered)
 
     async def _deliver(self, group: _Group) -> None:
@@ -158,7 +173,8 @@ class GroupCommit:
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
-        if self._overdue or not self._sending:
+        self._busy.discard(task)
+        if self._overdue or not self._busy:
             self._send()
 
     def _give_up(self, group: _Group) -> None:
