@@ -20,6 +20,7 @@ from events_analytics.cli import main
 from events_analytics.settings import RunSettings
 from events_schema.command import read_settings
 from events_schema.errors import UsageError
+from processes import wait_until_ended
 from raw_schema import RAW
 
 DEADLINE_SECONDS = 90
@@ -222,7 +223,7 @@ def test_a_run_publishes_and_leaves_no_process(tmp_path: Path, source: Path) -> 
         out, err = run.communicate(timeout=DEADLINE_SECONDS)
     assert (run.returncode, err) == (0, "")
     assert out.startswith("published 1000 rows of 0 users as version v")
-    assert not any(process.is_running() for process in processes)
+    wait_until_ended(processes)
 
 
 def test_a_run_that_is_ended_while_java_starts_leaves_nothing(tmp_path: Path, source: Path) -> None:

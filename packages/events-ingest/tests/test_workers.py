@@ -24,6 +24,7 @@ from events_ingest.cli import main
 from events_loadgen.broker import LocalBroker
 from events_loadgen.ports import free_port
 from events_loadgen.waiting import wait_until
+from processes import wait_until_ended
 
 
 class Workers:
@@ -105,7 +106,7 @@ def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: 
         os.killpg(collector.process.pid, signal.SIGINT)
         os.killpg(collector.process.pid, signal.SIGINT)
         assert collector.process.wait(60) == 0, collector.log.read_text()
-        assert not any(each.is_running() for each in workers)
+        wait_until_ended(workers)
 
 
 def test_workers_end_with_their_parent(broker: LocalBroker, tmp_path: Path) -> None:
@@ -113,8 +114,7 @@ def test_workers_end_with_their_parent(broker: LocalBroker, tmp_path: Path) -> N
     with running(broker, tmp_path) as collector:
         workers = collector.workers()
         collector.process.kill()
-        psutil.wait_procs(workers, timeout=60)
-        assert not any(each.is_running() for each in workers)
+        wait_until_ended(workers)
 
 
 def test_a_metrics_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ class AccessLog:
             "request",
             method=method,
             endpoint=endpoint,
-            status=status,
+            status=int(status),
             milliseconds=round(seconds * 1000, 1),
             request_id=request_id,
             **about_client,

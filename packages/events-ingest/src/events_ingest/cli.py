@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import structlog
 
-from events_ingest.authentication import create_authentication
 from events_ingest.server import CollectorServer
 from events_ingest.settings import ServeSettings
 from events_ingest.workers import Workers
@@ -21,8 +20,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `EventsError`."""
-    create_authentication(settings)  # what is wrong with keys and files shows before anything
-    settings.client_options()
     server = CollectorServer(settings) if settings.workers == 1 else Workers(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         # Also before uvicorn takes them over and after: a second Ctrl-C kills nothing in flight.

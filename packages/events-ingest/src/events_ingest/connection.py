@@ -114,7 +114,10 @@ class Connection:
         producer = self._producer
         producer._closed = True  # noqa: SLF001  # there is no public way to give up
         await _bounded(producer._sender.close())  # noqa: SLF001
-        producer._message_accumulator.fail_all(KafkaError("given up"))  # noqa: SLF001
+        accumulator = producer._message_accumulator  # noqa: SLF001
+        accumulator.fail_all(KafkaError("given up"))
+        for batch in (each for queue in accumulator._batches.values() for each in queue):  # noqa: SLF001
+            batch._drain_waiter.exception()  # noqa: SLF001  # else asyncio complains of it
         await _bounded(producer.client.close())
 
 

@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 from prometheus_client import multiprocess
 
+from events_ingest.authentication import create_authentication
 from events_ingest.metrics import MULTIPROCESS_FOLDER
 from events_ingest.metrics_port import metrics_port
 from events_ingest.server import CollectorServer, address_url, listen
@@ -33,10 +34,12 @@ class Workers:
     """`--workers` processes, each a collector of its own, on the same listening sockets.
 
     One that dies is replaced. On SIGTERM and SIGINT all end in order. Raises
-    `AddressUnavailable`.
+    `AddressUnavailable`, and `UsageError` where keys or files cannot be used.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
+        create_authentication(settings)  # what is wrong with a file shows here, not in each worker
+        settings.client_options()
         self._settings = settings
         self._sockets = listen(settings.host, settings.port)
         self._processes: dict[SpawnProcess, float] = {}

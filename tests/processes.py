@@ -1,0 +1,22 @@
+"""Processes that tests started, or that those started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import psutil
+
+from events_loadgen.waiting import wait_until
+
+
+def wait_until_ended(processes: Iterable[psutil.Process]) -> None:
+    """Wait for all `processes` to end; also those whose parent is gone and has not asked why."""
+    for process in processes:
+        wait_until(lambda each=process: _ended(each), f"the end of {process}", seconds=60)  # type: ignore[misc]
+
+
+def _ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
