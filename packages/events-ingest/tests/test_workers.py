@@ -45,11 +45,8 @@ class Workers:
 
     def workers(self) -> list[psutil.Process]:
         """The processes that serve: the children but for Python's own resource tracker."""
-        return [
-            child
-            for child in psutil.Process(self.process.pid).children()
-            if "spawn_main" in " ".join(child.cmdline())
-        ]
+        children = psutil.Process(self.process.pid).children()
+        return [child for child in children if "spawn_main" in _command(child)]
 
     def posts(self) -> bool:
         """Whether an event is taken, over a connection of its own."""
@@ -68,13 +65,20 @@ class Workers:
         return float(found[1]) if found else 0.0
 
 
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return ""
+
+
 @contextmanager
 def running(broker: LocalBroker, folder: Path) -> Iterator[Workers]:
-    """Two workers that take events."""
+    """Two workers, as soon as they have been started."""
     started = Workers(broker, folder)
     tree: list[psutil.Process] = []
     try:
-        wait_until(started.posts, "an event taken", seconds=60)
+        wait_until(lambda: len(started.workers()) == 2, "two workers", seconds=60)
         tree = psutil.Process(started.process.pid).children(recursive=True)
         yield started
     finally:
@@ -88,6 +92,7 @@ def running(broker: LocalBroker, folder: Path) -> Iterator[Workers]:
 def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: Path) -> None:
     """The metrics are of all workers; one that is killed is replaced; Ctrl-C ends them all."""
     with running(broker, tmp_path) as collector:
+        wait_until(collector.posts, "an event taken", seconds=60)
         before = collector.accepted()
         assert sum(collector.posts() for _ in range(40)) == 40
         assert collector.accepted() == before + 40
@@ -109,9 +114,14 @@ def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: 
         wait_until_ended(workers)
 
 
-def test_workers_end_with_their_parent(broker: LocalBroker, tmp_path: Path) -> None:
-    """A parent that is killed leaves no worker behind."""
+@pytest.mark.parametrize("serving", [False, True])
+def test_workers_end_with_their_parent(
+    broker: LocalBroker, tmp_path: Path, *, serving: bool
+) -> None:
+    """A parent that is killed leaves no worker behind, also where they have only just started."""
     with running(broker, tmp_path) as collector:
+        if serving:
+            wait_until(collector.posts, "an event taken", seconds=60)
         workers = collector.workers()
         collector.process.kill()
         wait_until_ended(workers)

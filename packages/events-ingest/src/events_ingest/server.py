@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import resource
 import socket
 import threading
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import parent_process
 from types import FrameType
 
 import uvicorn
@@ -48,7 +48,7 @@ class CollectorServer(uvicorn.Server):
         self._settings = settings
         self._metrics = metrics
         self._listening = sockets or listen(settings.host, settings.port)
-        self._parent = os.getppid() if sockets else None
+        self._parent = parent_process() if sockets else None
         in_flight = settings.body_timeout + settings.ack_timeout + _MARGIN_SECONDS
         super().__init__(
             uvicorn.Config(
@@ -81,7 +81,7 @@ class CollectorServer(uvicorn.Server):
             now = time.monotonic()
             for connection in tuple(self.server_state.connections):
                 connection.check_deadlines(now)  # type: ignore[union-attr]
-        if self._parent is not None and os.getppid() != self._parent:
+        if self._parent is not None and not self._parent.is_alive():
             return True
         return await super().on_tick(counter)
 
