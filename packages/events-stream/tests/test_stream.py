@@ -187,6 +187,24 @@ def test_an_old_checkpoint_neither_loses_nor_duplicates(
     assert len(set(ids(tmp_path))) == 10
 
 
+@pytest.mark.parametrize("written", ["offsets", "commits"])
+def test_a_first_batch_cut_off_amid_a_write_neither_loses_nor_duplicates(
+    run: Run, topics: Topics, tmp_path: Path, written: str
+) -> None:
+    """The process died while Spark wrote its first plan, or that it was carried out."""
+    topic = topics.create()
+    topics.produce(topic, encoded(3))
+    run(topic)
+    if written == "offsets":
+        shutil.rmtree(tmp_path / "checkpoint/commits")
+    log = tmp_path / "checkpoint" / written
+    (log / "0").rename(log / f".0.{uuid4()}.tmp")
+    (log / ".0.crc").rename(log / f"..0.{uuid4()}.tmp.crc")
+    topics.produce(topic, encoded(2))
+    assert run(topic) == Counts(read=5, stored=5, duplicates=0, failed=0)
+    assert len(set(ids(tmp_path))) == 5
+
+
 def test_a_gap_is_refused_by_its_offsets(run: Run, topics: Topics, tmp_path: Path) -> None:
     """A table restored from an old copy, under a newer checkpoint; the way out works."""
     topic = topics.create(partitions=1)

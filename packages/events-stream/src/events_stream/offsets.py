@@ -57,8 +57,12 @@ def forget_unfinished_batch(checkpoint: Path) -> None:
     """Let Spark plan the last batch anew where its process died before the end of it.
 
     The table's log says what of it is stored. Spark 4.1.1 would run it again with the same
-    offsets, and then fail: its Kafka source's metrics lack the latest offsets in that case.
+    offsets, and then fail: its Kafka source's metrics lack the latest offsets in that case. Nor
+    does it start a first batch beside what is left of an interrupted write of its own.
     """
+    for name in ("offsets", "commits"):
+        for unfinished in checkpoint.glob(f"{name}/.*.tmp*"):
+            unfinished.unlink()
     planned = [int(path.name) for path in checkpoint.glob("offsets/*") if path.name.isdigit()]
     last = max(planned, default=None)
     if last is not None and not (checkpoint / "commits" / str(last)).exists():
