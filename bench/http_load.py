@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 
 import httptools
 
+_TICK_SECONDS = 0.001
+"""How often the open loop looks for what is due. uvloop counts whole milliseconds: it would take
+half of one for none, and spin."""
+
 
 @dataclass
 class Result:
@@ -141,7 +145,7 @@ class _Load:
                 offered += 1
                 self._due.append(started + offered / rate)
             self._send_due()
-            await asyncio.sleep(0.0005)
+            await asyncio.sleep(_TICK_SECONDS)
 
     def _send_due(self) -> None:
         while self._due and self._idle:
