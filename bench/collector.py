@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -71,7 +71,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench collector", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each case (default 5)")
     parser.add_argument("--seconds", type=float, default=5, help="seconds of each (default 5)")
-    parser.add_argument("--latency-seconds", type=float, default=15, help="of the open loop")
+    parser.add_argument(
+        "--latency-seconds", type=float, default=10, help="seconds of each open loop (default 10)"
+    )
     parser.add_argument("--generator", choices=["wrk", "own"], help="default: wrk if it is there")
     parser.add_argument("--json", type=Path, default=Path("bench-collector.json"))
     given = parser.parse_args()
@@ -87,9 +89,9 @@ def main() -> None:
                 rates[case.name].append(measure(case, given.seconds, folder, wrk=wrk))
         medians = {name: statistics.median(each) for name, each in rates.items()}
         half = medians["a"] / 2
-        latency = open_loop(cases[0], half, given.latency_seconds)
+        latencies = [open_loop(cases[0], half, given.latency_seconds) for _ in range(given.rounds)]
         rss = psutil.Process(collector.pid).memory_info().rss
-    report(cases, rates, medians, latency, half, rss, given.json, wrk=wrk)
+    report(cases, rates, medians, latencies, half, rss, given.json, wrk=wrk)
 
 
 def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
@@ -194,7 +196,7 @@ def report(  # noqa: PLR0917
     cases: list[Case],
     rates: Mapping[str, list[float]],
     medians: Mapping[str, float],
-    latency: Result,
+    latencies: Sequence[Result],
     half: float,
     rss: int,
     path: Path,
@@ -222,11 +224,17 @@ def report(  # noqa: PLR0917
             f"{medians[case.name] / medians['c']:.2f}",
             f"{medians[case.name] / medians['d']:.2f}",
         )
-    percentiles = {f"p{p}": latency.percentile(p) * 1000 for p in (50, 95, 99)}
+    percentiles = {
+        f"p{p}": [latency.percentile(p) * 1000 for latency in latencies] for p in (50, 95, 99)
+    }
     console = Console()
     console.print(table)
-    shown = ", ".join(f"{name} {value:.1f} ms" for name, value in percentiles.items())
-    console.print(f"(a) at {latency.rate:,.0f} requests/s, open loop: {shown}")
+    shown = ", ".join(
+        f"{name} {statistics.median(each):.1f} ms ({min(each):.1f} to {max(each):.1f})"
+        for name, each in percentiles.items()
+    )
+    answered = statistics.median(latency.rate for latency in latencies)
+    console.print(f"(a) at {answered:,.0f} requests/s, open loop, medians: {shown}")
     console.print(f"collector's memory after all: {rss / 2**20:.0f} MiB")
     path.write_text(
         json.dumps(
