@@ -12,10 +12,10 @@ _NAMES = ["collector"]
 
 def main() -> None:
     """Run the benchmark that the first word names, with the words that follow."""
-    if len(sys.argv) < 2 or sys.argv[1] not in _NAMES:  # noqa: PLR2004
+    name = sys.argv.pop(1) if sys.argv[1:] else None
+    if name not in _NAMES:
         raise SystemExit(f"usage: bench NAME [flags]; NAME is one of: {', '.join(_NAMES)}")
-    script = _HERE / f"{sys.argv.pop(1)}.py"
-    runpy.run_path(str(script), run_name="__main__")
+    runpy.run_path(str(_HERE / f"{name}.py"), run_name="__main__")
 
 
 main()

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -87,11 +88,10 @@ def main() -> None:
         for _ in range(given.rounds):
             for case in cases:
                 rates[case.name].append(measure(case, given.seconds, folder, wrk=wrk))
-        medians = {name: statistics.median(each) for name, each in rates.items()}
-        half = medians["a"] / 2
+        half = statistics.median(rates["a"]) / 2
         latencies = [open_loop(cases[0], half, given.latency_seconds) for _ in range(given.rounds)]
         rss = psutil.Process(collector.pid).memory_info().rss
-    report(cases, rates, medians, latencies, half, rss, given.json, wrk=wrk)
+    report(cases, rates, latencies, rss, given.json, wrk=wrk)
 
 
 def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
@@ -117,7 +117,7 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
             str(ports[name]), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
             "--log-level", "warning",
         ))
-        wait_until(lambda port=ports[name]: answers(port), name, seconds=60)  # type: ignore[misc]
+        wait_until(partial(answers, ports[name]), name, seconds=60)
     # fmt: on
     events = [json.dumps(event).encode() for event in classic_events(20 * BATCH, seed=1)]
     batches = [b"[" + b",".join(events[n::20]) + b"]" for n in range(20)]
@@ -192,18 +192,17 @@ def open_loop(case: Case, rate: float, seconds: float) -> Result:
     return result
 
 
-def report(  # noqa: PLR0917
+def report(
     cases: list[Case],
     rates: Mapping[str, list[float]],
-    medians: Mapping[str, float],
     latencies: Sequence[Result],
-    half: float,
     rss: int,
     path: Path,
     *,
     wrk: bool,
 ) -> None:
     """Print a table, and write all figures as JSON."""
+    medians = {name: statistics.median(each) for name, each in rates.items()}
     ratios = {
         "a / c": medians["a"] / medians["c"],
         "a / d": medians["a"] / medians["d"],
@@ -220,7 +219,7 @@ def report(  # noqa: PLR0917
         each = rates[case.name]
         table.add_row(
             f"({case.name}) {names[case.name]}",
-            *(f"{value:,.0f}" for value in (statistics.median(each), min(each), max(each))),
+            *(f"{value:,.0f}" for value in (medians[case.name], min(each), max(each))),
             f"{medians[case.name] / medians['c']:.2f}",
             f"{medians[case.name] / medians['d']:.2f}",
         )
@@ -245,7 +244,7 @@ def report(  # noqa: PLR0917
                 "connections": CONNECTIONS,
                 "events_per_second": rates,
                 "ratios": ratios,
-                "open_loop": {"rate": half, "milliseconds": percentiles},
+                "open_loop": {"rate": answered, "milliseconds": percentiles},
                 "rss_bytes": rss,
             },
             indent=2,

@@ -11,6 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
@@ -61,22 +62,21 @@ OnAnswer = Callable[[int, int, bytes], None]
 class _Connection(asyncio.Protocol):
     """One request at a time; `on_answer` is given status, body and seconds."""
 
+    transport: asyncio.Transport
+
     def __init__(self, load: _Load) -> None:
         self._load = load
         self._body = b""
         self._since = 0.0
         self._request = -1
-        self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self._parser = httptools.HttpResponseParser(self)
         self._load.idle(self)
 
     def post(self, index: int, since: float) -> None:
         """Send a request that was due at `since`."""
-        assert self.transport
         self._request, self._since, self._body = index, since, b""
         self.transport.write(self._load.requests[index])
 
@@ -94,7 +94,6 @@ class _Connection(asyncio.Protocol):
         if keep:
             self._load.idle(self)
         else:
-            assert self.transport
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -130,7 +129,6 @@ class _Load:
         self._over = True
         self.result.seconds = time.perf_counter() - started
         for connection in tuple(self._idle):
-            assert connection.transport
             connection.transport.close()
         deadline = time.perf_counter() + 30
         while self._open and time.perf_counter() < deadline:
@@ -167,7 +165,6 @@ class _Load:
     def idle(self, connection: _Connection) -> None:
         """A connection may send its next request."""
         if self._over:
-            assert connection.transport
             connection.transport.close()
         elif self._closed_loop:
             connection.post(next(self._order), time.perf_counter())
@@ -187,7 +184,7 @@ class _Load:
     def lost(self) -> None:
         """A connection is gone; another one takes its place."""
         self._open -= 1
-        self._idle = deque(each for each in self._idle if not each.transport.is_closing())  # type: ignore[union-attr]
+        self._idle = deque(each for each in self._idle if not each.transport.is_closing())
         if not self._over:
             task = asyncio.get_running_loop().create_task(self._connect())
             self._connecting.add(task)

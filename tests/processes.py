@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 import psutil
 
@@ -12,7 +13,7 @@ from events_loadgen.waiting import wait_until
 def wait_until_ended(processes: Iterable[psutil.Process]) -> None:
     """Wait for all `processes` to end; also those whose parent is gone and has not asked why."""
     for process in processes:
-        wait_until(lambda each=process: _ended(each), f"the end of {process}", seconds=60)  # type: ignore[misc]
+        wait_until(partial(_ended, process), f"the end of {process}", seconds=60)
 
 
 def _ended(process: psutil.Process) -> bool:

@@ -266,6 +266,13 @@ def test_a_head_that_is_too_long_is_answered_431(shared: tuple[str, int], head: 
         assert (answer.status, answer.code) == (431, "head_too_large")
 
 
+def test_every_piece_of_a_head_counts(shared: tuple[str, int]) -> None:
+    """A head that is too long is refused also where each of its pieces is within the limit."""
+    head = b"GET /livez HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"
+    answer = exchange(shared, head[:20_000], head[20_000:])
+    assert (answer.status, answer.code) == (431, "head_too_large")
+
+
 def test_a_head_within_the_limit_is_taken(shared: tuple[str, int]) -> None:
     """A head of nearly the limit is fine, also when it comes in pieces."""
     request = TRACK.replace(b"Host", b"X: " + b"x" * 30_000 + b"\r\nHost")

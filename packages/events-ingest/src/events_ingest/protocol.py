@@ -86,6 +86,7 @@ class CollectorProtocol(HttpToolsProtocol):
         self._deadline = time.monotonic() + settings.header_timeout
         self._awaited = False
         self._in_head = False
+        self._head_is_split = False
         self._in_message = False
         self._fed_bytes = 0
         self._chunk_bytes = 0
@@ -118,7 +119,7 @@ class CollectorProtocol(HttpToolsProtocol):
         if not self._awaited:  # the first of a request: the rest of its head is to follow soon
             self._awaited = True
             self._deadline = time.monotonic() + self._settings.header_timeout
-        in_head_before = self._in_head
+        self._head_is_split = self._in_head
         self._chunk_bytes = len(data)
         try:
             self._feed(data)
@@ -127,7 +128,7 @@ class CollectorProtocol(HttpToolsProtocol):
             return
         if self._waiting_for_body:  # it comes in pieces, so it may be slow: not for this lane
             self._leave_fast_lane()
-        if self._in_head and in_head_before:
+        if self._in_head and self._head_is_split:
             self._fed_bytes += len(data)
             if self._fed_bytes > self._settings.max_header_bytes:
                 self._refuse(_head_too_long(self._settings.max_header_bytes))
@@ -173,7 +174,7 @@ class CollectorProtocol(HttpToolsProtocol):
                 raise _Refused(_bad_request())
             return
         limit = self._settings.max_header_bytes
-        if self._fed_bytes + self._chunk_bytes > limit and self._measure_head() > limit:
+        if (self._head_is_split or self._chunk_bytes > limit) and self._measure_head() > limit:
             raise _Refused(_head_too_long(limit))
         if (
             self.url == _FAST_URL
