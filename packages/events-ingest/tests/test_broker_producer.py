@@ -41,7 +41,7 @@ async def running(
     max_in_flight_bytes: int = 1_000_000,
     partitions: int = 2,
 ) -> AsyncIterator[MeasuredProducer]:
-    """A producer for a topic of its own, once it is ready."""
+    """A producer for a topic of its own, started and so ready."""
     name = f"topic-{uuid.uuid4()}"
     topic = Topic(name, partitions=partitions, replication=1, min_insync_replicas=1)
     producer = MeasuredProducer(
@@ -55,7 +55,7 @@ async def running(
     )
     await producer.start()
     try:
-        await until(lambda: producer.ready)
+        assert producer.ready  # it has looked
         yield producer
     finally:
         await producer.stop()

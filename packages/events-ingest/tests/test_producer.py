@@ -28,9 +28,7 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
         )
         await producer.start()
         try:
-            async with asyncio.timeout(20):
-                while not logs:  # noqa: ASYNC110  # a log line sets no event
-                    await asyncio.sleep(0.01)
+            assert logs  # it has looked
             assert not producer.ready
             with pytest.raises(BrokerUnavailable):
                 producer.produce([b""])

@@ -56,6 +56,10 @@ class Workers:
         except httpx.TransportError:
             return False
 
+    def reached(self) -> int:
+        """How many workers have logged that they reach Kafka."""
+        return self.log.read_text().count("broker reachable")
+
     def accepted(self) -> float:
         """How many events the metrics count."""
         text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
@@ -92,7 +96,7 @@ def running(broker: LocalBroker, folder: Path) -> Iterator[Workers]:
 def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: Path) -> None:
     """The metrics are of all workers; one that is killed is replaced; Ctrl-C ends them all."""
     with running(broker, tmp_path) as collector:
-        wait_until(collector.posts, "an event taken", seconds=60)
+        wait_until(lambda: collector.reached() == 2, "Kafka reached by both", seconds=60)
         before = collector.accepted()
         assert sum(collector.posts() for _ in range(40)) == 40
         assert collector.accepted() == before + 40

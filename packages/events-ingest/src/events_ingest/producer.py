@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from events_schema import max_record_bytes
 log = structlog.get_logger()
 
 _WATCH_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 10.0
 _OPEN_SECONDS = 15.0
 _STOP_SECONDS = 5.0
 _BATCH_OVERHEAD = 128
@@ -34,7 +36,7 @@ class EventProducer(Protocol):
         ...
 
     async def start(self) -> None:
-        """Begin to reach for Kafka; return at once."""
+        """Reach for Kafka; return within seconds, whether it is there or not."""
         ...
 
     async def stop(self) -> None:
@@ -78,6 +80,7 @@ class KafkaProducer:
         self._connection: Connection | None = None
         self._reachable: bool | None = None
         self._watch_task: asyncio.Task[None] | None = None
+        self._looked = asyncio.Event()
         self._retiring: set[asyncio.Task[None]] = set()
 
     @property
@@ -86,8 +89,14 @@ class KafkaProducer:
         return self._reachable is True
 
     async def start(self) -> None:
-        """Begin to watch Kafka; return at once."""
+        """Begin to watch Kafka; return after the first look, or after a few seconds without.
+
+        A collector that takes requests before it has looked refuses them although Kafka is there.
+        """
         self._watch_task = asyncio.create_task(self._watch())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FIRST_LOOK_SECONDS):
+                await self._looked.wait()
 
     async def stop(self) -> None:
         """End; what is on its way gets a few seconds if Kafka is there."""
@@ -122,6 +131,7 @@ class KafkaProducer:
                 await self._look()
             except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on
                 self._lose(error)
+            self._looked.set()
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _look(self) -> None:
