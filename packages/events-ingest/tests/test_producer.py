@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,21 +12,25 @@ from events_ingest.metrics import EventMetrics
 from events_loadgen.ports import free_port
 
 
+def producer_to(port: int, budget: Budget) -> KafkaProducer:
+    """A producer for a broker that is no broker."""
+    return KafkaProducer(
+        {"bootstrap_servers": f"127.0.0.1:{port}"},
+        Topic(name="events", partitions=1, replication=1, min_insync_replicas=1),
+        budget,
+        EventMetrics(),
+        ack_timeout=30,
+        batch_bytes=100_000,
+        linger=0.002,
+    )
+
+
 def test_an_unreachable_broker_is_known_and_told_once() -> None:
     """Without a broker it starts and stops, fails records at once, and logs one line."""
 
     async def live() -> None:
-        topic = Topic(name="events", partitions=1, replication=1, min_insync_replicas=1)
         budget = Budget(10_000)
-        producer = KafkaProducer(
-            {"bootstrap_servers": f"127.0.0.1:{free_port()}"},
-            topic,
-            budget,
-            EventMetrics(),
-            ack_timeout=30,
-            batch_bytes=100_000,
-            linger=0.002,
-        )
+        producer = producer_to(free_port(), budget)
         await producer.start()
         try:
             assert logs  # it has looked
@@ -39,3 +44,22 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
     with capture_logs() as logs:
         asyncio.run(live())
     assert [each["event"] for each in logs] == ["broker unreachable"]
+
+
+def test_a_broker_that_does_not_answer_delays_the_start_only_so_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It starts although its first look has not ended, and takes no record."""
+    monkeypatch.setattr("events_ingest.producer._FIRST_LOOK_SECONDS", 0.1)
+
+    async def live(port: int) -> None:
+        producer = producer_to(port, Budget(10_000))
+        await producer.start()
+        try:
+            assert not logs  # it looks still
+            assert not producer.ready
+        finally:
+            await producer.stop()
+
+    with capture_logs() as logs, socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(live(silent.getsockname()[1]))

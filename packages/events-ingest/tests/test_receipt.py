@@ -42,8 +42,9 @@ def test_a_time_is_moved_before_the_window_is_checked(time: datetime, shift: tim
     if moved is not None and EDGES[0] <= moved <= EDGES[1]:
         assert receive(event(time), WINDOW, RECEIVED, shift)["event_time"] == moved
     else:
-        with pytest.raises(OutsideWindow):
+        with pytest.raises(OutsideWindow) as refused:
             receive(event(time), WINDOW, RECEIVED, shift)
+        assert [each["field"] for each in refused.value.errors] == ["event_time"]
 
 
 @given(shifts)

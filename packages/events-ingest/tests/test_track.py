@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +12,6 @@ import brotli
 import pytest
 import zstandard
 from hypothesis import given
-from starlette.applications import Starlette
 
 from collector_app import (
     VALID,
@@ -26,7 +24,6 @@ from collector_app import (
     post,
 )
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.receipt import OutsideWindow, Window, receive
 from events_ingest.responses import MAX_FIELDS
 from events_schema import PostedEvent, decode
 from events_schema.testing import invalid_posted_events, posted_events
@@ -283,76 +280,6 @@ def test_a_compressed_body_is_taken(encoding: str, compress: Callable[[bytes], b
     assert error_of(post(app, bomb, headers=headers))["code"] == "body_too_large"
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "/track", 405), ("GET", "/", 404), ("POST", "/track/", 404)],
-)
-def test_other_paths_and_methods_are_answered_in_the_same_shape(
-    method: str, path: str, status: int
-) -> None:
-    """404 and 405 have the shape of every other error."""
-    response = ask(collector(), method, path)
-
-    assert response.status_code == status
-    assert error_of(response)["retryable"] is False
-
-
-def test_a_defect_is_answered_500_in_the_same_shape() -> None:
-    """An unexpected exception is answered 500 without its text."""
-    response = post(collector(FailingProducer(RuntimeError("inner workings"))), VALID)
-
-    assert response.status_code == 500
-    assert error_of(response)["retryable"] is True
-    assert "inner workings" not in response.text
-
-
-def test_readiness_follows_kafka_and_liveness_does_not() -> None:
-    """Without Kafka `/readyz` is 503 and `/livez` is 200."""
-    away, there = collector(RecordingProducer(ready=False)), collector()
-
-    assert ask(away, "GET", "/readyz").status_code == 503
-    assert ask(away, "GET", "/livez").status_code == 200
-    assert ask(there, "GET", "/readyz").status_code == 200
-    assert ask(there, "GET", "/livez").status_code == 200
-
-
-def test_the_lifespan_starts_and_stops_the_producer() -> None:
-    """The producer runs for as long as the application does."""
-    producer = RecordingProducer()
-    app = collector(producer)
-
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            assert producer.running
-
-    asyncio.run(live())
-    assert not producer.running
-
-
-@pytest.mark.parametrize(
-    ("offset", "accepted"),
-    [
-        (timedelta(minutes=-59), True),
-        (timedelta(minutes=-61), False),
-        (timedelta(minutes=4), True),
-        (timedelta(minutes=6), False),
-    ],
-)
-def test_event_time_lies_within_the_window(offset: timedelta, accepted: bool) -> None:
-    """An `event_time` further back or ahead than the window is refused, with the field."""
-    event = PostedEvent(
-        user_id=1, app_name="a", event_category="c", event_time=datetime.now(UTC) + offset
-    )
-    window = Window(timedelta(hours=1), timedelta(minutes=5))
-
-    if accepted:
-        assert receive(event, window, datetime.now(UTC))["event_time"] == event.event_time
-    else:
-        with pytest.raises(OutsideWindow) as refused:
-            receive(event, window, datetime.now(UTC))
-        assert [each["field"] for each in refused.value.errors] == ["event_time"]
-
-
 def test_an_event_outside_the_window_is_answered_422() -> None:
     """The window is that of the settings, and the field is named."""
     old = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
@@ -362,55 +289,3 @@ def test_an_event_outside_the_window_is_answered_422() -> None:
     response = post(collector(event_time_back=3600), event)
     assert response.status_code == 422
     assert [each["code"] for each in error_of(response)["fields"]] == ["event_time_window"]
-
-
-Message = MutableMapping[str, Any]
-
-
-def call(app: Starlette, incoming: Callable[[], Awaitable[Message]]) -> list[Message]:
-    """Post to `/track` below HTTP, the body coming from `incoming`; return what was sent."""
-    sent: list[Message] = []
-
-    async def send(part: Message) -> None:
-        sent.append(part)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/track",
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"content-length", b"100")],
-    }
-    asyncio.run(app(scope, incoming, send))
-    return sent
-
-
-def test_a_client_that_leaves_is_no_error() -> None:
-    """A client that goes away within its body produces nothing and raises nothing."""
-    producer = RecordingProducer()
-    parts: Iterator[Message] = iter(
-        [
-            {"type": "http.request", "body": b"{", "more_body": True},
-            {"type": "http.disconnect"},
-        ]
-    )
-
-    async def incoming() -> Message:
-        return next(parts)
-
-    call(collector(producer), incoming)
-    assert producer.values == []
-
-
-def test_a_stalled_body_is_answered_408() -> None:
-    """A body that does not arrive in time is answered 408, and the connection is closed."""
-
-    async def incoming() -> Message:
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    start, _ = call(collector(body_timeout=0.1), incoming)
-
-    assert start["status"] == 408
-    assert (b"connection", b"close") in start["headers"]

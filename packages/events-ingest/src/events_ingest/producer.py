@@ -89,7 +89,7 @@ class KafkaProducer:
         return self._reachable is True
 
     async def start(self) -> None:
-        """Begin to watch Kafka; return after the first look, or after a few seconds without.
+        """Begin to watch Kafka; return after the first look, or in 10 s if that has not ended.
 
         A collector that takes requests before it has looked refuses them although Kafka is there.
         """
