@@ -21,6 +21,7 @@ from events_ingest.authentication import create_authentication, read_public_keys
 from events_ingest.batch import Batch
 from events_ingest.budget import Budget
 from events_ingest.cors import Cors
+from events_ingest.demo import demo_routes
 from events_ingest.documentation import documentation_routes
 from events_ingest.errors import BrokerUnavailable, ProducerError
 from events_ingest.fast_lane import FAST_LANE, FastLane
@@ -32,6 +33,7 @@ from events_ingest.responses import ApiError
 from events_ingest.settings import ServeSettings
 from events_ingest.topic import Topic
 from events_ingest.track import Track
+from events_ingest.tracker import tracker_routes
 
 _GAUGE_SECONDS = 1.0
 
@@ -91,6 +93,8 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
         Route("/livez", live),
         Route("/readyz", ready),
         *documentation_routes(openapi(settings)),
+        *tracker_routes(settings.window),
+        *demo_routes(settings),
     ]
     if settings.metrics_port is None:
         routes.append(Route("/metrics", show_metrics))

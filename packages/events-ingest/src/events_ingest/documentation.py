@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+
+from events_ingest.web import file_route, page_headers
 
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _A_DAY = {"Cache-Control": "max-age=86400"}
@@ -39,25 +41,19 @@ _START = """SwaggerUIBundle({
   defaultModelExpandDepth: 3,
 });
 """
-_PAGE_HEADERS = {
-    # Swagger UI's icons are `data:` images in its style sheet. No exception else.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def documentation_routes(document: dict[str, Any]) -> list[Route]:
     """Return the routes of `document` and of its page, all of whose files are served here."""
     content = json.dumps(document, ensure_ascii=False).encode()
+    # Swagger UI's own files; the package that has them is not imported.
+    folder = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
 
     async def show_document(_: Request) -> Response:
         return Response(content, media_type="application/json")
 
     async def show_page(_: Request) -> Response:
-        return Response(_PAGE, media_type="text/html", headers=_PAGE_HEADERS)
+        return Response(_PAGE, media_type="text/html", headers=page_headers())
 
     async def show_start(_: Request) -> Response:
         return Response(_START, media_type="text/javascript")
@@ -66,15 +62,5 @@ def documentation_routes(document: dict[str, Any]) -> list[Route]:
         Route("/openapi.json", show_document),
         Route("/docs", show_page),
         Route("/docs/start.js", show_start),
-        *(_asset_route(name) for name in _ASSETS),
+        *(file_route(f"/docs/{name}", folder / name, _A_DAY) for name in _ASSETS),
     ]
-
-
-def _asset_route(name: str) -> Route:
-    """Return the route of one of Swagger UI's files; the package that has them is not imported."""
-    path = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static"))) / name
-
-    async def show_asset(_: Request) -> Response:
-        return FileResponse(path, headers=_A_DAY)
-
-    return Route(f"/docs/{name}", show_asset)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,21 @@ def _check_public_keys(value: tuple[str, ...]) -> tuple[str, ...]:
         read_public_key(text)
     return value
 
+
+_URL = re.compile(r"https?://[\w.\-\[\]:]+(/[\w./\-]*)?", re.ASCII)
+
+
+def _check_stats_url(value: str | None) -> str | None:
+    if value is not None and not _URL.fullmatch(value):
+        raise PydanticCustomError(
+            "stats_url",
+            "{url} is no address of numbers, such as http://127.0.0.1:8001/stats",
+            {"url": repr(value)},
+        )
+    return value
+
+
+StatsUrl = Annotated[str | None, AfterValidator(_check_stats_url)]
 
 PublicKeys = Annotated[
     tuple[str, ...],
@@ -140,6 +156,13 @@ class ServeSettings(KafkaSettings):
     )
     log_clients: bool = Field(
         False, description="let the access log have the client's address and user agent"
+    )
+
+    demo: bool = Field(
+        False, description="serve /demo, a page that shows what becomes of its events"
+    )
+    demo_stats: StatsUrl = Field(
+        None, description="where that page finds what is stored, as `simulate --keep` serves it"
     )
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ class Line:
     folder: Path
     bootstrap: str
     collector_port: int = field(default_factory=free_port)
+    stats_port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
 
     @property
@@ -52,12 +53,31 @@ class Line:
         """The collector's address."""
         return f"http://127.0.0.1:{self.collector_port}"
 
-    def start_collector(self) -> ChildProcess:
-        """Start the collector; its key goes by the environment, since flags show in `ps`."""
+    @property
+    def demo_url(self) -> str:
+        """The collector's page that shows what becomes of its events."""
+        return f"{self.url}/demo"
+
+    @property
+    def stats_url(self) -> str:
+        """Where that page finds what is stored."""
+        return f"http://127.0.0.1:{self.stats_port}/stats"
+
+    @property
+    def page_origins(self) -> list[str]:
+        """The origins of the collector's pages."""
+        return [f"http://{host}:{self.collector_port}" for host in ("127.0.0.1", "localhost")]
+
+    def start_collector(self, *, demo: bool) -> ChildProcess:
+        """Start the collector; its keys go by the environment, since flags show in `ps`."""
         return self._start(
             "events_ingest", "serve", "--brokers", self.bootstrap, "--topic", TOPIC,
             "--host", "127.0.0.1", "--port", str(self.collector_port),
-            environment={"EVENTS_INGEST_TOKEN": self.token},
+            *(("--demo", "--demo-stats", self.stats_url) if demo else ()),
+            environment={
+                "EVENTS_INGEST_TOKEN": self.token,
+                "EVENTS_INGEST_PUBLIC_KEY": " ".join(("pk_demo", *self.page_origins)),
+            },
         )  # fmt: skip
 
     def collector_ready(self) -> bool:

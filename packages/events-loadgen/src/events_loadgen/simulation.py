@@ -28,6 +28,7 @@ from events_loadgen.progress import Step, show_step
 from events_loadgen.query import answer, count_stored, users_query
 from events_loadgen.report import Report
 from events_loadgen.settings import SimulateSettings
+from events_loadgen.stats import serve_stats
 from events_loadgen.waiting import wait_until
 from events_schema import EventsError
 from events_schema.jars import resolve_jars
@@ -115,7 +116,8 @@ class Simulation:
         print(
             f"\nthe line is running; Ctrl-C stops it\n"
             f"  Kafka      {self.broker.bootstrap}, topic {TOPIC}\n"
-            f"  collector  {self.line.url}\n\n"
+            f"  collector  {self.line.url}\n"
+            f"  demo page  {self.line.demo_url}\n\n"
             f"post an event of your own, and find it in the enriched events within 2 minutes:\n\n"
             f"{self.line.curl()}\n",
             flush=True,
@@ -132,7 +134,9 @@ class Simulation:
         with show_step("Starting Kafka and the collector"):
             self.children.callback(self.broker.stop)
             self.broker.launch()
-            self._start_service(self.line.start_collector())
+            if self.settings.keep:
+                self.children.enter_context(serve_stats(self.line))
+            self._start_service(self.line.start_collector(demo=self.settings.keep))
             self.broker.wait_until_ready()
             wait_until(
                 self.line.collector_ready,

@@ -1,0 +1,37 @@
+"""What browsers fetch from the collector: files of packages, and the headers of its pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+FOLDER = Path(__file__).with_name("web")
+"""The files of our own."""
+NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
+
+
+def file_route(path: str, file: Path, headers: dict[str, str] | None = None) -> Route:
+    """Return the route that answers `file` at `path`."""
+
+    async def show_file(_: Request) -> Response:
+        return FileResponse(file, headers={**NO_SNIFFING, **(headers or {})})
+
+    return Route(path, show_file)
+
+
+def page_headers(connect: str = "'self'") -> dict[str, str]:
+    """Return the headers of a page whose files all come from the collector.
+
+    `connect` are the sources that its scripts may read, as Content-Security-Policy writes them.
+    """
+    return {
+        # Swagger UI's icons are `data:` images in its style sheet. No exception else.
+        "Content-Security-Policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+            f"connect-src {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        ),
+        **NO_SNIFFING,
+    }

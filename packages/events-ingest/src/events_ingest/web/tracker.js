@@ -1,0 +1,426 @@
+// Sends the events of a web page to an events collector, and keeps each until the collector has
+// answered for it. How to use it: tracker.d.ts.
+(() => {
+  "use strict";
+  if (window.events?.init) return; // the page has this script twice
+
+  // How old an event may be, in seconds. The collector serves this file with its own number.
+  const WINDOW = 604800;
+  const BATCH_EVENTS = 50;
+  const BATCH_MS = 1000;
+  // Browsers let the requests that outlive a page have 64 KiB together.
+  const IN_FLIGHT_BYTES = 60 * 1024;
+  const QUEUE_EVENTS = 1000;
+  const ANSWER_MS = 30000;
+  const LEASE_MS = ANSWER_MS + 5000;
+  const LEASE_PAUSE_MS = 100;
+  const RECHECK_MS = 5000;
+  const MAX_BACKOFF_MS = 60000;
+  const MAX_RETRY_AFTER_MS = 3600000;
+  const KEEPALIVE = "keepalive" in Request.prototype;
+  const home = document.currentScript && new URL(".", document.currentScript.src).href;
+
+  let app, url, prefix, signals, locks;
+  let most = BATCH_EVENTS; // fewer after a 413
+  let inFlight = 0; // bytes
+  let timer, flushing, left, fresh = 0;
+  let failures = 0, backoff = 0, retryAfter = 0; // until when, in ms since 1970
+  let path, reached;
+  let sent = 0;
+  const dropped = { expired: 0, full: 0, refused: 0, invalid: 0 };
+  const leases = new Set(); // the keys of this page's own
+
+  const complain = (text) => console.error("events: " + text);
+  const started = () => url || complain("call init first");
+  const isText = (value) =>
+    typeof value == "string" && /^[^\0\ud800-\udfff]{1,256}$/u.test(value);
+  const isInt = (value) => (value | 0) === value;
+  const bytes = (text) => new TextEncoder().encode(text).length;
+  const time = (ms) => new Date(ms).toISOString();
+
+  // UUIDv7: their order is that of time. crypto.randomUUID is missing on plain http.
+  function uuid() {
+    const random = crypto.getRandomValues(new Uint8Array(10));
+    random[0] = (random[0] & 15) | 112;
+    random[2] = (random[2] & 63) | 128;
+    const hex = Date.now().toString(16).padStart(12, "0") +
+      Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  }
+
+  // --- what is kept: a key for each event, since tabs would overwrite each other's list ---
+
+  const memory = new Map(); // what localStorage does not take
+
+  function put(key, text) {
+    memory.set(key, text);
+    try {
+      localStorage.setItem(key, text);
+      memory.delete(key);
+    } catch {} // full, or forbidden
+  }
+
+  function get(key) {
+    try {
+      return memory.get(key) ?? localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  }
+
+  function remove(key) {
+    memory.delete(key);
+    try {
+      localStorage.removeItem(key);
+    } catch {}
+  }
+
+  function keys(kind) {
+    let stored = [];
+    try {
+      stored = Object.keys(localStorage);
+    } catch {}
+    return [...new Set([...stored, ...memory.keys()])]
+      .filter((key) => key.startsWith(prefix + kind)).sort();
+  }
+
+  function parsed(key) {
+    try {
+      return JSON.parse(get(key));
+    } catch {
+      remove(key);
+    }
+  }
+
+  const eventKey = (event) => prefix + "event " + event.event_id;
+
+  function drop(key, reason) {
+    remove(key);
+    dropped[reason]++;
+  }
+
+  // Returns the events, oldest first; the user is filled in where one is known by now.
+  function queue() {
+    const user = parsed(prefix + "user") ?? undefined;
+    const now = Date.now();
+    return keys("event ").flatMap((key) => {
+      const event = parsed(key);
+      if (!event) return []; // another tab sent it since
+      const age = now - Date.parse(event.event_time);
+      if (!(age <= WINDOW * 1000)) return drop(key, "expired") ?? [];
+      if (age < 0) event.event_time = time(now); // the clock was set back since
+      if (event.user_id === undefined && user !== undefined) {
+        event.user_id = user;
+        put(key, JSON.stringify(event));
+      }
+      return [event];
+    });
+  }
+
+  function refuses() {
+    const signal = navigator.globalPrivacyControl === true ||
+      ["1", "yes"].includes(navigator.doNotTrack ?? window.doNotTrack);
+    const refusing = (signals && signal) || get(prefix + "off");
+    if (refusing) ["event ", "user"].flatMap(keys).forEach(remove);
+    return refusing;
+  }
+
+  // --- what is sent ---
+
+  // Returns the leases of all tabs: which events are on their way, since when.
+  function leased() {
+    return keys("lease ").flatMap((key) => {
+      const lease = parsed(key);
+      if (lease?.at + LEASE_MS > Date.now()) return [{ key, ...lease }];
+      remove(key);
+      return [];
+    });
+  }
+
+  function take() {
+    if (refuses()) return [];
+    for (const [key, text] of memory) put(key, text); // there may be room now
+    const away = new Set(leased().flatMap((lease) => lease.ids));
+    const batch = [];
+    let room = IN_FLIGHT_BYTES - inFlight - 100;
+    for (const event of queue()) {
+      if (event.user_id === undefined || away.has(event.event_id)) continue;
+      room -= bytes(JSON.stringify(event)) + 1;
+      if (room < 0 || batch.length == most) break;
+      batch.push(event);
+    }
+    return batch;
+  }
+
+  function lease(batch) {
+    const key = prefix + "lease " + uuid();
+    put(key, JSON.stringify({ at: Date.now(), ids: batch.map((event) => event.event_id) }));
+    leases.add(key);
+    return key;
+  }
+
+  function release(key) {
+    leases.delete(key);
+    remove(key);
+  }
+
+  // Without locks: whether another tab took one of the same events just before.
+  async function outbid(key, batch) {
+    await new Promise((resolve) => setTimeout(resolve, LEASE_PAUSE_MS));
+    return !leases.has(key) || leased().some((other) =>
+      other.key < key && batch.some(({ event_id }) => other.ids.includes(event_id)));
+  }
+
+  const bodyOf = (batch) => JSON.stringify({ sent_at: time(Date.now()), events: batch });
+
+  async function post(batch, key = lease(batch)) {
+    const body = bodyOf(batch);
+    const size = bytes(body);
+    inFlight += size;
+    let status = 0, answer = {}, after;
+    try {
+      // As text/plain, and with the key in the URL, it needs no preflight.
+      const response = await fetch(url, {
+        method: "POST", body, keepalive: true, credentials: "omit",
+        signal: AbortSignal.timeout?.(ANSWER_MS),
+      });
+      after = response.headers.get("Retry-After");
+      status = response.status;
+      answer = await response.json();
+    } catch {}
+    inFlight -= size;
+    try {
+      settle(batch, status, answer, after);
+    } catch {
+      settle(batch, 0, {}); // this is no collector's answer
+    }
+    release(key);
+  }
+
+  function settle(batch, status, answer, after) {
+    const taken = status == 200 ? answer.event_ids : answer.acknowledged?.map((at) => at.event_id);
+    taken?.forEach((event_id) => remove(eventKey({ event_id })));
+    sent += taken?.length ?? 0;
+    answer.rejected?.forEach(({ index, errors }) => {
+      drop(eventKey(batch[index]), "refused");
+      complain(`an event is refused: ${errors[0].field}: ${errors[0].message}`);
+    });
+    if (status == 200 && taken) {
+      failures = backoff = retryAfter = 0;
+      most = Math.min(2 * most, BATCH_EVENTS);
+    } else if (status == 413 && batch.length > 1) {
+      most = batch.length >> 1;
+    } else if ([400, 401, 403, 413, 422].includes(status)) {
+      batch.forEach((event) => drop(eventKey(event), "refused"));
+      complain(`${batch.length} events are refused: ${status} ${answer.error?.message}`);
+    } else {
+      const asked = 1000 * after || Date.parse(after) - Date.now();
+      if (asked > 0) retryAfter = Date.now() + Math.min(asked, MAX_RETRY_AFTER_MS);
+      const longest = Math.min(1000 * 2 ** failures++, MAX_BACKOFF_MS);
+      backoff = Math.max(Date.now() + longest * (0.5 + Math.random() / 2), retryAfter);
+    }
+    dispatchEvent(new CustomEvent("events:answer", { detail: { status, answer, events: batch } }));
+  }
+
+  function beacon(batch) {
+    const body = bodyOf(batch);
+    const size = bytes(body);
+    if (!navigator.sendBeacon(url, body)) return false;
+    lease(batch);
+    inFlight += size;
+    setTimeout(() => (inFlight -= size), ANSWER_MS); // no answer will tell
+    return true;
+  }
+
+  function schedule(ms) {
+    timer ??= setTimeout(flush, Math.max(ms, backoff - Date.now()));
+  }
+
+  async function flush() {
+    clearTimeout(timer);
+    timer = undefined;
+    fresh = 0;
+    if (flushing) return;
+    flushing = true;
+    const work = async () => {
+      let batch;
+      while (Date.now() >= backoff && (batch = take()).length) {
+        const key = lease(batch);
+        if (locks || !(await outbid(key, batch))) await post(batch, key);
+        else return release(key);
+      }
+    };
+    await (locks ? locks.request(prefix, work) : work());
+    flushing = false;
+    // Also for what another tab has taken, which may end before it has an answer.
+    if (queue().some((event) => event.user_id !== undefined)) schedule(failures ? 0 : RECHECK_MS);
+  }
+
+  // The page may be gone after this: what is not on its way is sent, and no answer is awaited.
+  function leave({ type }) {
+    if (left) return; // some browsers hide a page after pagehide
+    left = type == "pagehide";
+    if (!KEEPALIVE) leases.forEach(release); // their requests end with the page
+    if (Date.now() >= retryAfter) {
+      let batch;
+      while ((batch = take()).length) {
+        if (!left && KEEPALIVE) post(batch);
+        else if (!beacon(batch)) break;
+      }
+    }
+    if (left) leases.forEach(release); // the next page need not wait for answers to this one
+  }
+
+  // --- what is tracked ---
+
+  function track(category, action, value) {
+    if (!started() || refuses()) return;
+    action ??= undefined;
+    value ??= undefined;
+    const wrong =
+      !isText(category) ? ["category", category] :
+      action !== undefined && !isText(action) ? ["action", action] :
+      value !== undefined && !isInt(value) && ["value", value];
+    if (wrong) {
+      dropped.invalid++;
+      const [name, given] = wrong;
+      return complain(`${name} is ${JSON.stringify(given)?.slice(0, 80)}; expected ` +
+        (name == "value" ? "a 32-bit integer" : "1 to 256 characters"));
+    }
+    const event = {
+      event_id: uuid(),
+      event_time: time(Date.now()),
+      user_id: parsed(prefix + "user") ?? undefined,
+      app_name: app,
+      event_category: category,
+      event_action: action,
+      event_value: value,
+    };
+    put(eventKey(event), JSON.stringify(event));
+    for (const key of keys("event ").slice(0, -QUEUE_EVENTS)) drop(key, "full");
+    if (++fresh < BATCH_EVENTS) schedule(BATCH_MS);
+    else if (Date.now() >= backoff) flush();
+  }
+
+  function view(event) {
+    if (location.pathname == path && !event?.persisted) return;
+    path = location.pathname;
+    reached = 0;
+    track(path.slice(0, 256), "page_view");
+  }
+
+  function scroll() {
+    const page = document.scrollingElement ?? document.documentElement;
+    const percent = (100 * (scrollY + innerHeight + 1)) / page.scrollHeight;
+    while (reached < 100 && percent >= reached + 25) {
+      track(path.slice(0, 256), "scroll", (reached += 25));
+    }
+  }
+
+  function click(event) {
+    const clicked = event.composedPath().find((each) => each.dataset?.eventCategory !== undefined);
+    if (!clicked) return;
+    const { eventCategory, eventValue } = clicked.dataset;
+    track(eventCategory, "button_click", /^-?\d+$/.test(eventValue) ? +eventValue : eventValue);
+  }
+
+  function watch() {
+    for (const name of ["pushState", "replaceState"]) {
+      const original = history[name];
+      history[name] = function (...given) {
+        original.apply(this, given);
+        view();
+      };
+    }
+    addEventListener("popstate", () => view());
+    addEventListener("pageshow", (event) => event.persisted && view(event));
+    addEventListener("scroll", scroll, { passive: true });
+    addEventListener("click", click, true); // before the page can stop it
+    if (document.prerendering) document.addEventListener("prerenderingchange", () => view());
+    else view();
+  }
+
+  window.events = {
+    init({ key, app_name, endpoint = home, auto = true, respect_privacy_signals = true } = {}) {
+      if (url) return complain("init is called twice");
+      if (!isText(app_name)) return complain("init needs an app_name of 1 to 256 characters");
+      let batch;
+      try {
+        batch = new URL(endpoint.replace(/\/*$/, "/batch"), location.href);
+        if (!/^https?:/.test(batch)) throw 0;
+      } catch {
+        return complain(`endpoint is ${JSON.stringify(endpoint)}; expected the collector's URL`);
+      }
+      app = app_name;
+      prefix = `events ${batch} `;
+      signals = respect_privacy_signals;
+      if (key) batch.searchParams.set("key", key);
+      url = batch.href;
+      try {
+        localStorage.length; // where storage is forbidden, so are locks, and tabs share nothing
+        locks = navigator.locks;
+      } catch {}
+      document.addEventListener("visibilitychange", (event) => {
+        if (document.visibilityState == "hidden") leave(event);
+        else schedule(0);
+      });
+      addEventListener("pagehide", leave);
+      addEventListener("pageshow", () => {
+        left = false;
+        schedule(BATCH_MS);
+      });
+      addEventListener("online", () => {
+        failures = 0;
+        backoff = retryAfter;
+        flush();
+      });
+      if (auto) watch();
+      schedule(BATCH_MS); // for what an earlier page left
+    },
+    identify(user_id) {
+      if (!started()) return;
+      if (!isInt(user_id)) {
+        return complain(`user_id is ${JSON.stringify(user_id)}; expected a 32-bit integer`);
+      }
+      if (refuses()) return;
+      put(prefix + "user", JSON.stringify(user_id));
+      queue();
+      schedule(BATCH_MS);
+    },
+    reset() {
+      if (started()) remove(prefix + "user");
+    },
+    track,
+    optOut() {
+      if (!started()) return;
+      put(prefix + "off", "1");
+      refuses();
+    },
+    optIn() {
+      if (started()) remove(prefix + "off");
+    },
+    stats() {
+      const queued = url ? queue() : [];
+      const waiting = queued.filter((event) => event.user_id === undefined).length;
+      return {
+        user_id: parsed(prefix + "user"),
+        opted_out: get(prefix + "off") !== null,
+        queued: queued.length,
+        waiting,
+        sent,
+        dropped: { ...dropped },
+      };
+    },
+  };
+
+  const given = document.currentScript?.dataset;
+  if (given?.appName !== undefined) {
+    window.events.init({
+      key: given.key,
+      app_name: given.appName,
+      endpoint: given.endpoint,
+      auto: given.auto != "false",
+      respect_privacy_signals: given.respectPrivacySignals != "false",
+    });
+  }
+})();

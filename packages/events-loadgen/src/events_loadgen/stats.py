@@ -1,0 +1,91 @@
+"""What is stored so far, as JSON over HTTP, for the collector's demo page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import duckdb
+import uvicorn
+from pydantic_core import to_json
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from events_loadgen.line import Line
+from events_loadgen.query import count_stored, read_enriched
+from events_loadgen.waiting import wait_until
+
+_LATEST = 10
+_FRESH_SECONDS = 1.0
+_ATTEMPTS = 3
+_START_SECONDS = 30.0
+
+
+@dataclass
+class Stats:
+    """The numbers of `line`, read at most once a second however often they are asked for."""
+
+    line: Line
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read_at: float = float("-inf")
+    _content: bytes = b""
+
+    def content(self) -> bytes:
+        """Return `{"raw": {rows, events}, "enriched": {rows, latest: [...]}}`."""
+        with self._lock:
+            if time.monotonic() > self._read_at + _FRESH_SECONDS:
+                self._content = to_json(self._read())
+                self._read_at = time.monotonic()
+            return self._content
+
+    def _read(self) -> dict[str, Any]:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                raw = count_stored(self.line.raw)
+                enriched = read_enriched(self.line.enriched, _LATEST)
+            except duckdb.IOException:  # the aggregation has just replaced the files
+                if attempt == _ATTEMPTS:
+                    raise
+            else:
+                return {"raw": asdict(raw), "enriched": asdict(enriched)}
+        raise AssertionError
+
+
+@contextmanager
+def serve_stats(line: Line) -> Iterator[None]:
+    """Serve the numbers at `line.stats_url`, to pages of its collector, while the context lasts."""
+    stats = Stats(line)
+
+    def show(_: Request) -> Response:
+        try:
+            return Response(stats.content(), media_type="application/json")
+        except duckdb.Error:
+            return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
+
+    app = Starlette(
+        routes=[Route("/stats", show)],
+        middleware=[Middleware(CORSMiddleware, allow_origins=line.page_origins)],
+    )
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, host="127.0.0.1", port=line.stats_port, lifespan="off", log_config=None,
+            access_log=False,
+        )
+    )  # fmt: skip
+    thread = threading.Thread(target=server.run, name="stats", daemon=True)
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the start of the numbers", seconds=_START_SECONDS)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
