@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from hypothesis import settings
+from playwright.sync_api import Browser, BrowserContext
 from pyspark.sql import SparkSession
 
+from browser import Tracking, running_chromium, tracking
 from events_loadgen.broker import LocalBroker
 from events_schema.spark import connector_jars, start_session, stop_session
 from events_stream.decode import AVRO_JAVA_OPTIONS
@@ -51,3 +53,24 @@ def spark() -> Iterator[SparkSession]:
 def topics(broker: LocalBroker) -> Topics:
     """Fresh topics on the shared broker."""
     return Topics(broker.bootstrap)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium; for one module alone, since asyncio runs in its thread meanwhile."""
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """A browser that has visited nothing yet."""
+    with chromium.new_context() as context:
+        yield context
+
+
+@pytest.fixture(scope="module")
+def tracked(topics: Topics) -> Iterator[Tracking]:
+    """A web site whose collector is not running yet."""
+    with tracking(topics) as tracked:
+        yield tracked

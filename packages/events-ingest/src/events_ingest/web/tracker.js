@@ -26,7 +26,7 @@
   let timer, flushing, left, fresh = 0;
   let failures = 0, backoff = 0, retryAfter = 0; // until when, in ms since 1970
   let path, reached;
-  let sent = 0;
+  let sent = 0, serial = 0;
   const dropped = { expired: 0, full: 0, refused: 0, invalid: 0 };
   const leases = new Set(); // the keys of this page's own
 
@@ -38,12 +38,12 @@
   const bytes = (text) => new TextEncoder().encode(text).length;
   const time = (ms) => new Date(ms).toISOString();
 
-  // UUIDv7: their order is that of time. crypto.randomUUID is missing on plain http.
+  // UUIDv7 with a counter: their order is that of time. crypto.randomUUID is missing on plain http.
   function uuid() {
-    const random = crypto.getRandomValues(new Uint8Array(10));
-    random[0] = (random[0] & 15) | 112;
-    random[2] = (random[2] & 63) | 128;
+    const random = crypto.getRandomValues(new Uint8Array(8));
+    random[0] = (random[0] & 63) | 128;
     const hex = Date.now().toString(16).padStart(12, "0") +
+      (0x7000 + (serial++ & 0xfff)).toString(16) +
       Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
     return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   }

@@ -1,0 +1,254 @@
+"""A real Chromium, a web site whose pages are tracked, and what of them is on the topic."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from events_ingest import CollectorServer, ServeSettings
+from events_loadgen.ports import free_port
+from events_loadgen.waiting import wait_until
+from events_schema import EventEnvelope, decode
+from topics import Topics
+
+KEY = "pk_web"
+USER = 7
+SECONDS = 30.0
+"""How long anything in a browser may take that is no fault."""
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>shop</title>{head}</head>
+<body>
+<button id="one" data-event-category="product" data-event-value="12">one</button>
+<button id="nested" data-event-category="nested"><b>bold</b></button>
+<a id="next" href="next">next page</a>
+<div><svg width="10" height="4000"></svg></div>
+</body></html>"""
+
+
+@contextmanager
+def serving(app: ASGIApp, port: int) -> Iterator[None]:
+    """Serve `app` on `port` of 127.0.0.1 by a thread."""
+    # fmt: off
+    server = uvicorn.Server(uvicorn.Config(
+        app, host="127.0.0.1", port=port, lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=1,
+    ))
+    # fmt: on
+    thread = threading.Thread(target=server.run, name=f"server on {port}")
+    thread.start()
+    try:
+        wait_until(lambda: server.started, "the site", seconds=SECONDS)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A web site, under any host name: `/APP/...` is a page that is tracked as APP."""
+
+    collector: str
+    port: int = field(default_factory=free_port)
+
+    def url(self, app: str, host: str = "localhost", query: str = "") -> str:
+        """The address of a page. The `query` may name `key`, `init` or `csp`, as below."""
+        return f"http://{host}:{self.port}/{app}/page?{query}"
+
+    @property
+    def origins(self) -> list[str]:
+        """Whose pages the collector permits."""
+        return [f"http://{host}:{self.port}" for host in ("localhost", "shop.example")]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve it."""
+        routes = [
+            Route("/init.js", self._init),
+            Route("/none/{rest:path}", lambda _: HTMLResponse(PAGE.format(head=""))),
+            Route("/{app}/{rest:path}", self._page),
+        ]
+        with serving(Starlette(routes=routes), self.port):
+            yield
+
+    def _page(self, request: Request) -> Response:
+        query = request.query_params
+        app, key = request.path_params["app"], query.get("key", KEY)
+        options = query.get("data", "")
+        head = f'<script src="{self.collector}/tracker.js"'
+        if "init" in query:
+            head += f'></script><script src="/init.js?app={app}"></script>'
+        else:
+            head += f' data-key="{key}" data-app-name="{app}" {options}></script>'
+        headers = {}
+        if "csp" in query:
+            headers["Content-Security-Policy"] = (
+                f"default-src 'none'; script-src {self.collector}; connect-src {self.collector}; "
+                "require-trusted-types-for 'script'; trusted-types 'none'"
+            )
+        return HTMLResponse(PAGE.format(head=head), headers=headers)
+
+    def _init(self, request: Request) -> Response:
+        options = {
+            "key": KEY,
+            "app_name": request.query_params["app"],
+            "endpoint": self.collector + "/",
+        }
+        return Response(f"events.init({json.dumps(options)})", media_type="text/javascript")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """A site, the collector of its events, and their topic."""
+
+    topics: Topics
+    topic: str
+    port: int
+    site: Site
+    pool: ThreadPoolExecutor
+    """For what needs an event loop of its own: Playwright's is in the thread of the tests."""
+
+    def settings(self, **more: Any) -> ServeSettings:
+        """The settings of the collector."""
+        public_key = " ".join((KEY, *self.site.origins))
+        # fmt: off
+        return ServeSettings(**{
+            "brokers": self.topics.bootstrap, "topic": self.topic, "port": self.port,
+            "public_key": (public_key,), "access_log": 0, **more,
+        })
+        # fmt: on
+
+    @contextmanager
+    def collector(self, **more: Any) -> Iterator[str]:
+        """Run the collector."""
+        with CollectorServer(self.settings(**more)).in_thread() as url:
+            yield url
+
+    def all_events(self) -> list[EventEnvelope]:
+        """All records of the topic."""
+        values = self.pool.submit(self.topics.values, self.topic).result()
+        return [decode(value) for value in values if value is not None]
+
+    def events(self, app: str) -> list[EventEnvelope]:
+        """The records of `app`, in the order of their time."""
+        found = [each for each in self.all_events() if each.app_name == app]
+        return sorted(found, key=lambda each: (each.event_time, each.event_id))
+
+    def wait_for(self, app: str, count: int) -> list[EventEnvelope]:
+        """Wait until the topic has `count` different events of `app`; return all its records."""
+        found: list[EventEnvelope] = []
+
+        def arrived() -> bool:
+            found[:] = self.events(app)
+            return len({each.event_id for each in found}) >= count
+
+        try:
+            wait_until(arrived, "all events", seconds=SECONDS, every=0.3)
+        except Exception as error:
+            raise AssertionError(f"{len(found)} records came: {brief(found)}") from error
+        return found
+
+
+def brief(events: list[EventEnvelope]) -> list[tuple[str | None, str, int | None]]:
+    """What each event says: action, category and value."""
+    return [(each.event_action, each.event_category, each.event_value) for each in events]
+
+
+def once(events: list[EventEnvelope]) -> bool:
+    """Whether no event is there twice."""
+    return max(Counter(each.event_id for each in events).values(), default=0) <= 1
+
+
+def new_app() -> str:
+    """A name of an application that no other test has."""
+    return f"app-{uuid.uuid4()}"
+
+
+def stats(page: Page) -> dict[str, Any]:
+    """What the page's tracker says of its events."""
+    said: dict[str, Any] = page.evaluate("events.stats()")
+    return said
+
+
+def wait_until_sent(page: Page) -> None:
+    """Wait until the tracker keeps no event any more."""
+    try:
+        wait_for(lambda: stats(page)["queued"] == 0, "an empty queue")
+    except Exception as error:
+        raise AssertionError(stats(page)) from error
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that the browser does."""
+    wait_until(condition, what, seconds=SECONDS, every=0.05)
+
+
+def visit(
+    context: BrowserContext, url: str, *, user: int | None = USER, script: str | None = None
+) -> Page:
+    """Open a page in a new tab, after `script`, and log `user` in."""
+    page = context.new_page()
+    if script:
+        page.add_init_script(script)
+    page.goto(url)
+    if user is not None:
+        page.evaluate("user => events.identify(user)", user)
+    return page
+
+
+def chromium_path() -> str | None:
+    """Where Debian, or another system, has put a Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """Run a headless Chromium that finds all names in `.example` on this machine.
+
+    Without one a test is skipped; where `CI` is set it fails.
+    """
+    path = chromium_path()
+    if path is None:
+        reason = "no Chromium is installed; `apt-get install chromium` brings one"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    arguments = ["--host-resolver-rules=MAP *.example 127.0.0.1"]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def tracking(topics: Topics) -> Iterator[Tracking]:
+    """Serve a site; its collector is not running yet."""
+    port = free_port()
+    site = Site(f"http://127.0.0.1:{port}")
+    with ThreadPoolExecutor(1) as pool, site.running():
+        topic = pool.submit(topics.create).result()
+        yield Tracking(topics, topic, port, site, pool)

@@ -1,0 +1,479 @@
+"""The tracker in a real Chromium, before a real collector and a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from browser import (
+    KEY,
+    USER,
+    Tracking,
+    brief,
+    new_app,
+    once,
+    stats,
+    visit,
+    wait_for,
+    wait_until_sent,
+)
+
+INSECURE = "shop.example"
+"""A name on plain http that is not localhost: no `crypto.randomUUID`, no `navigator.locks`."""
+QUOTA_FULL = """
+    for (let size = 1 << 22; size >= 1; size >>= 1) {
+      try { for (let n = 0; ; n++) localStorage.setItem(`x${size}-${n}`, "x".repeat(size)) }
+      catch {}
+    }
+"""
+NO_STORAGE = """
+    Object.defineProperty(window, "localStorage", {
+      get() { throw new DOMException("denied", "SecurityError") }
+    })
+"""
+CLOCK = """
+    const Right = Date, ahead = %d;
+    Date = class extends Right {
+      constructor(...given) { super(...(given.length ? given : [Right.now() + ahead])) }
+      static now() { return Right.now() + ahead }
+    }
+"""
+DO_NOT_TRACK = "Object.defineProperty(navigator, 'doNotTrack', { get: () => '1' })"
+PRIVACY_CONTROL = "Object.defineProperty(navigator, 'globalPrivacyControl', { get: () => true })"
+WEEK = 7 * 86400
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collector(tracked: Tracking) -> Iterator[str]:
+    """The collector of all tests here, with one worker and its defaults."""
+    with tracked.collector() as url:
+        yield url
+
+
+def test_every_kind_of_event_arrives_once(context: BrowserContext, tracked: Tracking) -> None:
+    """Views, clicks, scrolling and events of the page's own are on the topic as they happened."""
+    app, before = new_app(), datetime.now(UTC)
+    page = visit(context, tracked.site.url(app))
+    page.click("#one")
+    page.click("#nested b")
+    page.evaluate("events.track('search', 'query', -3)")
+    page.evaluate("events.track('bare', null, null)")
+    page.evaluate("scrollTo(0, 1e6)")
+    wait_for(lambda: stats(page)["sent"] == 9, "9 events")
+    after = datetime.now(UTC)
+    page.evaluate("history.pushState({}, '', '/elsewhere')")
+    page.evaluate("history.replaceState({}, '', '/elsewhere?q=1')")
+    page.go_back()
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 11)
+
+    assert brief(events) == [
+        ("page_view", f"/{app}/page", None),
+        ("button_click", "product", 12),
+        ("button_click", "nested", None),
+        ("query", "search", -3),
+        (None, "bare", None),
+        ("scroll", f"/{app}/page", 25),
+        ("scroll", f"/{app}/page", 50),
+        ("scroll", f"/{app}/page", 75),
+        ("scroll", f"/{app}/page", 100),
+        ("page_view", "/elsewhere", None),
+        ("page_view", f"/{app}/page", None),
+    ]
+    assert once(events)
+    assert {each.user_id for each in events} == {USER}
+    assert all(before <= each.event_time <= after for each in events[:9])
+    assert stats(page)["sent"] == 11
+
+
+def test_init_from_a_script_does_what_attributes_do(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """`events.init` takes key, endpoint and name; a second call is refused and told."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, query="init"))
+    said = _console(page)
+    page.evaluate("events.init({ app_name: 'other' })")
+    page.click("#one")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 2)) == [
+        ("page_view", f"/{app}/page", None),
+        ("button_click", "product", 12),
+    ]
+    assert said == ["events: init is called twice"]
+
+
+def test_scrolling_is_told_as_far_as_it_went(context: BrowserContext, tracked: Tracking) -> None:
+    """Half of a page is 25 and 50; going up and down again tells nothing new."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app))
+    for share in (0.5, 0, 0.5, 0.25):
+        page.evaluate(
+            "s => scrollTo(0, s * document.documentElement.scrollHeight - innerHeight / 2)", share
+        )
+        page.evaluate("() => new Promise(done => requestAnimationFrame(done))")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 3))[1:] == [
+        ("scroll", f"/{app}/page", 25),
+        ("scroll", f"/{app}/page", 50),
+    ]
+
+
+def test_automatic_events_can_be_off(context: BrowserContext, tracked: Tracking) -> None:
+    """With `data-auto="false"` only the page's own calls are events."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, query='data=data-auto="false"'))
+    page.click("#one")
+    page.evaluate("events.track('own')")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 1)) == [(None, "own", None)]
+
+
+def test_events_wait_for_the_user(context: BrowserContext, tracked: Tracking) -> None:
+    """Events from before `identify` are that user's; those after `reset` wait for the next one."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app), user=None)
+    page.click("#one")
+    page.reload()
+    assert stats(page)["waiting"] == 3
+    page.evaluate("events.identify(1); events.reset(); events.track('after')")
+    wait_for(lambda: stats(page)["queued"] == 1, "what is user 1's to be sent")
+    assert (stats(page)["waiting"], stats(page)["user_id"]) == (1, None)
+    page.evaluate("events.identify(2)")
+    wait_until_sent(page)
+    page.reload()
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 5)
+
+    assert [each.user_id for each in events] == [1, 1, 1, 2, 2]
+    assert once(events)
+
+
+@pytest.mark.parametrize("host", ["localhost", INSECURE])
+def test_offline_events_arrive_when_online(
+    context: BrowserContext, tracked: Tracking, host: str
+) -> None:
+    """What is done without a network goes out, once, when it is back."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, host))
+    wait_until_sent(page)
+    context.set_offline(True)
+    page.click("#one")
+    page.click("#nested")
+    failed = "() => new Promise(done => addEventListener('events:answer', done, { once: true }))"
+    page.evaluate(failed)
+    assert stats(page)["queued"] == 2
+    context.set_offline(False)
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 3)
+
+    assert once(events)
+    assert len(events) == 3
+
+
+def test_a_plain_http_name_lacks_what_the_tracker_does_without(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """Without `crypto.randomUUID` and `navigator.locks` every event arrives once."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, INSECURE))
+    for name in ("crypto.randomUUID", "navigator.locks"):
+        assert page.evaluate(f"typeof {name}") == "undefined"
+    for _ in range(5):
+        page.click("#one")
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 6)
+
+    assert len(events) == 6
+    assert {each.event_id[14] for each in events} == {"7"}
+
+
+@pytest.mark.parametrize("host", ["localhost", INSECURE])
+def test_tabs_send_once(context: BrowserContext, tracked: Tracking, host: str) -> None:
+    """Three tabs share one queue, and none sends what another sends."""
+    app = new_app()
+    pages = [visit(context, tracked.site.url(app, host)) for _ in range(3)]
+    for _ in range(8):
+        for page in pages:
+            page.evaluate("events.track('tab')")
+    for page in pages:
+        wait_until_sent(page)
+    events = tracked.wait_for(app, 27)
+
+    assert once(events)
+    assert sum(stats(page)["sent"] for page in pages) == 27
+
+
+def test_a_page_of_another_origin_needs_permission(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """Pages that the key is not for are answered 403: nothing arrives, and the page goes on."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, "other.example"))
+    answer = page.evaluate(
+        "() => new Promise(done => addEventListener('events:answer', e => done(e.detail.status)))"
+    )
+    page.click("#one")
+
+    assert answer == 0  # the browser keeps the 403 from it
+    assert stats(page)["queued"] == 2
+    assert tracked.events(app) == []
+
+
+def test_a_strict_content_security_policy_is_kept(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """Scripts and connections of the collector alone, no inline code: all events arrive."""
+    app = new_app()
+    page = context.new_page()
+    said = _console(page)
+    page.goto(tracked.site.url(app, query="csp"))
+    page.evaluate("events.identify(7)")
+    page.click("#one")
+    wait_until_sent(page)
+
+    assert len(tracked.wait_for(app, 2)) == 2
+    assert said == []
+
+
+@pytest.mark.parametrize("storage", [QUOTA_FULL, NO_STORAGE], ids=["full", "forbidden"])
+def test_without_storage_events_arrive(
+    context: BrowserContext, tracked: Tracking, storage: str
+) -> None:
+    """A full or forbidden `localStorage` costs nothing while the page is there."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app), script=storage)
+    page.click("#one")
+    page.evaluate("events.track('more')")
+    wait_until_sent(page)
+    page.click("#one")
+    page.close()
+    events = tracked.wait_for(app, 4)
+
+    assert once(events)
+
+
+def test_a_bad_key_is_told_and_costs_its_events(context: BrowserContext, tracked: Tracking) -> None:
+    """401 is final: the events are given up and counted, and the console says why."""
+    app = new_app()
+    page = context.new_page()
+    said = _console(page)
+    page.goto(tracked.site.url(app, query="key=wrong"))
+    page.evaluate("events.identify(7)")
+    wait_until_sent(page)
+
+    assert stats(page)["dropped"]["refused"] == 1
+    assert said[-1].startswith("events: 1 events are refused: 401 ")
+    assert tracked.events(app) == []
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_is_off_is_put_right(
+    context: BrowserContext, tracked: Tracking, hours: int
+) -> None:
+    """An hour ahead or behind, events are stored under the right time."""
+    app, before = new_app(), datetime.now(UTC)
+    page = visit(context, tracked.site.url(app), script=CLOCK % (hours * 3_600_000))
+    page.click("#one")
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 2)
+
+    assert once(events)
+    margin = timedelta(seconds=1)  # what a batch takes on its way counts as the clock's fault
+    for each in events:
+        assert before <= each.event_time <= each.received_time + margin
+
+
+def test_events_from_before_the_clock_was_set_back_arrive(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """An event that seems to come from the future is sent as of now."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app), user=None, script=CLOCK % 3_600_000)
+    page.close()
+    page = visit(context, tracked.site.url(app))
+    wait_until_sent(page)
+
+    assert len(tracked.wait_for(app, 2)) == 2
+    assert stats(page)["dropped"]["refused"] == 0
+
+
+@pytest.mark.parametrize("signal", [DO_NOT_TRACK, PRIVACY_CONTROL], ids=["dnt", "gpc"])
+def test_privacy_signals_are_honoured(
+    context: BrowserContext, tracked: Tracking, signal: str
+) -> None:
+    """Under either, nothing is kept and nothing sent, also of what was kept before."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app), user=None)
+    page.close()
+    asked = _requests(context, tracked)
+    page = visit(context, tracked.site.url(app), script=signal)
+    page.click("#one")
+    page.reload()
+    wait_for(lambda: page.evaluate("Object.keys(localStorage).length") == 0, "an empty storage")
+    page.close()
+
+    assert asked == []
+    assert tracked.events(app) == []
+
+
+def test_privacy_signals_can_be_overridden(context: BrowserContext, tracked: Tracking) -> None:
+    """A site that has its visitors' word can say so."""
+    app = new_app()
+    query = 'data=data-respect-privacy-signals="false"'
+    page = visit(context, tracked.site.url(app, query=query), script=DO_NOT_TRACK)
+    wait_until_sent(page)
+
+    assert len(tracked.wait_for(app, 1)) == 1
+
+
+def test_who_opts_out_is_left_alone(context: BrowserContext, tracked: Tracking) -> None:
+    """All that waits is forgotten, also on the pages that follow, until one opts in again."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app), user=None)
+    asked = _requests(context, tracked)
+    page.evaluate("events.optOut()")
+    page.reload()
+    page.evaluate("events.identify(7)")
+    page.click("#one")
+    assert stats(page)["queued"] == 0
+    assert stats(page)["opted_out"]
+    assert asked == []
+    page.evaluate("events.optIn(); events.identify(7)")
+    page.click("#nested")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 1)) == [("button_click", "nested", None)]
+
+
+def test_what_is_too_old_is_dropped_and_counted(context: BrowserContext, tracked: Tracking) -> None:
+    """An event older than the collector takes is given up; a younger one is sent."""
+    app = new_app()
+    page = context.new_page()
+    page.goto(tracked.site.url("none"))
+    for age in (WEEK + 3600, WEEK - 3600):
+        page.evaluate(_KEEP, [tracked.site.collector, app, age])
+    page.goto(tracked.site.url(app))
+    page.evaluate("events.identify(7)")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 2)) == [
+        (None, f"{WEEK - 3600} s ago", None),
+        ("page_view", f"/{app}/page", None),
+    ]
+    assert stats(page)["dropped"]["expired"] == 1
+
+
+_KEEP = """([collector, app, age]) => {
+  const event_id = crypto.randomUUID();
+  const event = {
+    event_id, event_time: new Date(Date.now() - 1000 * age).toISOString(), user_id: 7,
+    app_name: app, event_category: `${age} s ago`,
+  };
+  localStorage.setItem(`events ${collector}/batch event ${event_id}`, JSON.stringify(event));
+}"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "track('')",
+        "track('x'.repeat(257))",
+        "track('\\0')",
+        "track('\\ud800')",
+        "track(7)",
+        "track('a', 7)",
+        "track('a', '')",
+        "track('a', 'b', 1.5)",
+        "track('a', 'b', '1')",
+        "track('a', 'b', 2 ** 31)",
+        "track()",
+        "identify('7')",
+        "identify(2 ** 31)",
+        "identify(null)",
+        "identify(1.5)",
+    ],
+)
+def test_what_the_contract_forbids_is_told_at_once(
+    context: BrowserContext, tracked: Tracking, call: str
+) -> None:
+    """One line in the console names it; nothing is kept, and nothing thrown."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, query='data=data-auto="false"'), user=None)
+    said = _console(page)
+    page.evaluate(f"events.{call}")
+
+    assert stats(page)["queued"] == 0
+    assert stats(page)["user_id"] is None
+    assert len(said) == 1
+    assert "expected" in said[0]
+
+
+def test_the_longest_texts_arrive(context: BrowserContext, tracked: Tracking) -> None:
+    """256 characters are characters, not UTF-16 units."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, query='data=data-auto="false"'))
+    page.evaluate("events.track('\\u{1f600}'.repeat(256), 'ä'.repeat(256), -(2 ** 31))")
+    wait_until_sent(page)
+
+    assert brief(tracked.wait_for(app, 1)) == [("ä" * 256, "\U0001f600" * 256, -(2**31))]
+
+
+def test_the_queue_is_bounded(context: BrowserContext, tracked: Tracking) -> None:
+    """Beyond 1,000 events the oldest are given up and counted; the others all arrive."""
+    app = new_app()
+    page = visit(context, tracked.site.url(app, query='data=data-auto="false"'), user=None)
+    page.evaluate("for (let n = 0; n < 1010; n++) events.track('many', null, n)")
+    assert stats(page)["queued"] == 1000
+    assert stats(page)["dropped"]["full"] == 10
+    page.evaluate("events.identify(7)")
+    wait_until_sent(page)
+    events = tracked.wait_for(app, 1000)
+
+    assert once(events)
+
+
+def test_a_tracker_without_a_name_says_so(context: BrowserContext, tracked: Tracking) -> None:
+    """What is called before a good `init` is told, and nothing is thrown."""
+    page = context.new_page()
+    page.goto(tracked.site.url("none"))
+    said = _console(page)
+    page.add_script_tag(url=f"{tracked.site.collector}/tracker.js")
+    page.add_script_tag(url=f"{tracked.site.collector}/tracker.js")
+    page.evaluate("events.track('a'); events.identify(1); events.reset(); events.optOut()")
+    page.evaluate("events.init(); events.init({ app_name: '' })")
+    page.evaluate("events.init({ app_name: 'a', endpoint: 'ftp://x' })")
+    page.evaluate("events.init({ app_name: 'a', endpoint: 'http://[' })")
+
+    assert [each.partition(" is ")[0] for each in said] == [
+        *["events: call init first"] * 4,
+        *["events: init needs an app_name of 1 to 256 characters"] * 2,
+        *["events: endpoint"] * 2,
+    ]
+    assert KEY not in "".join(said)
+
+
+def _console(page: Page) -> list[str]:
+    """What the page says in the console from now on, and what it throws."""
+    said: list[str] = []
+    page.on("console", lambda each: said.append(each.text))
+    page.on("pageerror", lambda each: said.append(str(each)))
+    return said
+
+
+def _requests(context: BrowserContext, tracked: Tracking) -> list[str]:
+    """What all pages ask of the collector from now on, but for the script."""
+    asked: list[str] = []
+
+    def note(url: str) -> None:
+        if url.startswith(tracked.site.collector) and not url.endswith("/tracker.js"):
+            asked.append(url)
+
+    context.on("request", lambda request: note(request.url))
+    return asked
