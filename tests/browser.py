@@ -56,7 +56,7 @@ def serving(app: ASGIApp, port: int) -> Iterator[None]:
     thread = threading.Thread(target=server.run, name=f"server on {port}")
     thread.start()
     try:
-        wait_until(lambda: server.started, "the site", seconds=SECONDS)
+        wait_until(lambda: server.started, "the site", seconds=SECONDS, every=0.02)
         yield
     finally:
         server.should_exit = True

@@ -105,7 +105,7 @@
     const now = Date.now();
     return keys("event ").flatMap((key) => {
       const event = parsed(key);
-      if (!event) return []; // another tab sent it since
+      if (!event) return remove(key) ?? []; // another tab sent it since
       const age = now - Date.parse(event.event_time);
       if (!(age <= WINDOW * 1000)) return drop(key, "expired") ?? [];
       if (age < 0) event.event_time = time(now); // the clock was set back since
