@@ -127,13 +127,17 @@ class Tracking:
     pool: ThreadPoolExecutor
     """For what needs an event loop of its own: Playwright's is in the thread of the tests."""
 
+    @property
+    def public_key(self) -> str:
+        """The key of the site's pages."""
+        return " ".join((KEY, *self.site.origins))
+
     def settings(self, **more: Any) -> ServeSettings:
         """The settings of the collector."""
-        public_key = " ".join((KEY, *self.site.origins))
         # fmt: off
         return ServeSettings(**{
             "brokers": self.topics.bootstrap, "topic": self.topic, "port": self.port,
-            "public_key": (public_key,), "access_log": 0, **more,
+            "public_key": (self.public_key,), "access_log": 0, **more,
         })
         # fmt: on
 
@@ -187,6 +191,16 @@ def stats(page: Page) -> dict[str, Any]:
     """What the page's tracker says of its events."""
     said: dict[str, Any] = page.evaluate("events.stats()")
     return said
+
+
+def next_answer(page: Page) -> int:
+    """Wait for the next answer of the collector; return its status, 0 for none."""
+    # fmt: off
+    return int(page.evaluate(
+        "() => new Promise(done => "
+        "addEventListener('events:answer', answer => done(answer.detail.status), { once: true }))"
+    ))
+    # fmt: on
 
 
 def wait_until_sent(page: Page) -> None:

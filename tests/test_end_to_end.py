@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -21,9 +20,7 @@ from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.waiting import wait_until
 from events_schema import EnrichedEvent, EventEnvelope, StoredEvent, column_names, enrich
 from events_schema.testing import histories
-from events_stream import open_table
-from events_stream.cli import build_run, open_checkpoint
-from events_stream.settings import RunSettings
+from streaming import store
 from topics import Topics
 
 TOKEN = "a key"
@@ -67,20 +64,6 @@ def body(envelope: EventEnvelope) -> dict[str, Any]:
     """Return the JSON of an event; optional fields that are null are left out."""
     fields = envelope.model_dump(exclude={"received_time"}, exclude_none=True)
     return {**fields, "event_time": envelope.event_time.isoformat()}
-
-
-def store(spark: SparkSession, brokers: str, topic: str, folder: Path) -> None:
-    """Run the stream until all that is on the topic is stored."""
-    settings_ = RunSettings(
-        brokers=brokers,
-        topic=topic,
-        target=str(folder / "raw"),
-        checkpoint=str(folder / "checkpoint"),
-        available_now=True,
-    )
-    with open_table(settings_.target) as table:
-        checkpoint = open_checkpoint(settings_.checkpoint, table)
-        build_run(settings_, spark, table, checkpoint, threading.Event()).run()
 
 
 def read(target: Path) -> Counter[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """The collector under abuse and faults: a real process, a real broker, and every event counted.
 
-`hatch run campaign` runs the long forms, CI the short ones.
+`hatch run campaign collector` runs the long forms, CI the short ones.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -31,8 +29,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector_app import VALID, collector, post
+from collector_process import CollectorProcess, running_collector
 from events_loadgen.broker import LocalBroker
-from events_loadgen.ports import free_port
 from events_loadgen.waiting import wait_until
 from events_schema import decode
 from events_schema.testing import bodies
@@ -44,47 +42,14 @@ TRACK = http_request("/track", json.dumps(VALID).encode())
 MEMORY_LIMIT = 300 * 1024 * 1024
 
 
-@dataclass
-class Collector:
-    """A collector as a process of its own."""
-
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
-    topic: str
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def ready(self) -> bool:
-        """Whether it says that it takes events."""
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200
-        except httpx.TransportError:
-            return False
-
-
 @contextmanager
-def running(broker: LocalBroker, folder: Path, *flags: str) -> Iterator[Collector]:
-    """A collector that is ready."""
-    port, topic, log = free_port(), f"topic-{uuid.uuid4()}", folder / "collector.log"
-    # fmt: off
-    command = [
-        sys.executable, "-m", "events_ingest", "serve", "--brokers", broker.bootstrap, "--topic",
-        topic, "--port", str(port), "--allow-anonymous", "--access-log", "0", *flags,
-    ]
-    # fmt: on
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stderr=output)
-    try:
-        started = Collector(process, port, log, topic)
-        wait_until(started.ready, "a ready collector", seconds=60)
-        yield started
-    finally:
-        process.kill()
-        process.wait()
+def running(broker: LocalBroker, folder: Path, *flags: str) -> Iterator[CollectorProcess]:
+    """A collector with a topic of its own, which takes events of anyone."""
+    topic = f"topic-{uuid.uuid4()}"
+    with running_collector(
+        broker.bootstrap, topic, folder, "--allow-anonymous", *flags
+    ) as collector:
+        yield collector
 
 
 @dataclass
@@ -102,12 +67,12 @@ class Acknowledged:
             self.ids += [each["event_id"] for each in json.loads(body).get("acknowledged", [])]
 
 
-def offer(target: Collector, requests: list[bytes], **options: Any) -> Result:
+def offer(target: CollectorProcess, requests: list[bytes], **options: Any) -> Result:
     """Load the collector."""
     return asyncio.run(load("127.0.0.1", target.port, requests, **options))
 
 
-def missing(topics: Topics, target: Collector, acknowledged: Acknowledged) -> set[str]:
+def missing(topics: Topics, target: CollectorProcess, acknowledged: Acknowledged) -> set[str]:
     """The events that were acknowledged and are not on the topic."""
     on_topic = {decode(value).event_id for value in topics.values(target.topic)}
     return set(acknowledged.ids) - on_topic
@@ -192,7 +157,7 @@ def test_a_killed_broker_costs_no_acknowledged_event(
     over = threading.Event()
     statuses: Counter[int] = Counter()
 
-    def keep_posting(target: Collector) -> None:
+    def keep_posting(target: CollectorProcess) -> None:
         while not over.is_set():
             offered = offer(target, [TRACK], connections=32, seconds=1, on_answer=acknowledged)
             statuses.update(offered.statuses)
