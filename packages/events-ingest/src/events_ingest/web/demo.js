@@ -41,7 +41,7 @@ function showAnswer({ detail: { status, answer, events: batch } }) {
   item.append(list);
   byId("answers").prepend(item);
   while (byId("answers").children.length > SHOWN_ANSWERS) byId("answers").lastChild.remove();
-  byId("answers").tabIndex = 0; // it scrolls, so keys must reach it
+  byId("log").tabIndex = 0; // it scrolls, so keys must reach it
   byId("nothing").hidden = true;
   showState();
 }
