@@ -30,7 +30,7 @@ def _check_public_keys(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-_URL = re.compile(r"https?://[\w.\-\[\]:]+(/[\w./\-]*)?", re.ASCII)
+_URL = re.compile(r"https?://([\w.\-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?(/[\w./\-]*)?", re.ASCII)
 
 
 def _check_stats_url(value: str | None) -> str | None:

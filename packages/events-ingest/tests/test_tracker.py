@@ -1,0 +1,59 @@
+"""`/tracker.js` as the collector serves it. What it does: test_tracker_answers.py and tests/."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from collector_app import ask, collector
+from events_ingest.web import FOLDER
+
+MOST_BYTES = 4096
+WEEK = 7 * 86400
+
+
+def script(**settings: Any) -> httpx.Response:
+    """The tracker, as a browser that takes gzip is given it."""
+    return ask(collector(**settings), "GET", "/tracker.js", headers={"Accept-Encoding": "gzip"})
+
+
+def test_it_is_small() -> None:
+    """Less than 4 KiB cross the network, and the comments are not among them."""
+    answer = script()
+    assert answer.status_code == 200
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert int(answer.headers["Content-Length"]) < MOST_BYTES
+    assert len(gzip.compress(answer.content)) < MOST_BYTES
+    assert "// " not in answer.text
+
+
+def test_pages_of_other_origins_may_load_and_keep_it() -> None:
+    """Also those that isolate themselves; for an hour, since a collector may be updated."""
+    headers = script().headers
+    assert headers["Content-Type"].startswith("text/javascript")
+    assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert headers["Cache-Control"] == "public, max-age=3600"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("back", [WEEK, 7200])
+def test_it_knows_the_collectors_window(back: int) -> None:
+    """What the collector would refuse as too old is not sent to it."""
+    assert re.findall(r"WINDOW=(\d+);", script(event_time_back=back).text) == [str(back)]
+
+
+def test_its_types_name_what_it_has() -> None:
+    """Methods, options and statistics are the same in `tracker.d.ts`, which is served too."""
+    types = ask(collector(), "GET", "/tracker.d.ts")
+    assert types.status_code == 200
+    source = (FOLDER / "tracker.js").read_text("utf-8")
+    api = source.partition("window.events = {")[2].partition("\n  };")[0]
+    methods = re.findall(r"^    (\w+)[(,]", api, re.MULTILINE)
+    assert methods == re.findall(r"^  (\w+)\(", types.text, re.MULTILINE)
+    options = re.findall(r"(\w+)(?: = \w+)?", re.findall(r"init\(\{(.*?)\} =", api)[0])
+    declared = types.text.partition("interface EventsOptions {")[2].partition("\n}")[0]
+    assert set(options) == set(re.findall(r"^  (\w+)\??:", declared, re.MULTILINE))

@@ -1,0 +1,116 @@
+"""The numbers for the demo page, over HTTP, of tables that are really there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+
+from events_loadgen.line import Line
+from events_loadgen.stats import serve_stats
+from events_loadgen.waiting import wait_until
+
+NOTHING = {"raw": {"rows": 0, "events": 0}, "enriched": {"rows": 0, "latest": []}}
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    """A line whose numbers are served; its tables are the test's to write."""
+    line = Line(tmp_path, "127.0.0.1:9092")
+    with serve_stats(line):
+        yield line
+
+
+def write_raw(line: Line, ids: list[str]) -> None:
+    """Write a partition of the raw table."""
+    folder = line.raw / "event_date=2026-01-01"
+    folder.mkdir(parents=True)
+    _write(folder / "a.parquet", "SELECT unnest($1) AS event_id", [ids])
+
+
+def write_enriched(line: Line, count: int) -> None:
+    """Write the enriched table: an event a second."""
+    line.enriched.mkdir()
+    _write(
+        line.enriched / "a.parquet",
+        "SELECT $1::TIMESTAMPTZ + to_seconds(n) AS event_time, n::INT AS user_id,"
+        " 'shop' AS app_name, 'c' AS event_category, NULL::VARCHAR AS event_action, NULL::INT AS event_value,"
+        " 3::BIGINT AS u_count, 'view' AS u_mp_ea FROM range($2) AS t(n)",
+        [START, count],
+    )
+
+
+def _write(file: Path, sql: str, values: list[Any]) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE t AS {sql}", values)
+        connection.execute(f"COPY t TO '{file}'")
+
+
+def numbers(line: Line) -> dict[str, Any]:
+    """Ask for the numbers."""
+    answer = httpx.get(line.stats_url)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_without_tables_there_is_nothing(line: Line) -> None:
+    """Before the first batch all is zero, and no error."""
+    assert numbers(line) == NOTHING
+
+
+def test_rows_and_events_are_counted(line: Line) -> None:
+    """An event that is stored twice is two rows and one event."""
+    write_raw(line, ["a", "b", "b"])
+    assert numbers(line)["raw"] == {"rows": 3, "events": 2}
+
+
+def test_the_latest_enriched_rows_are_told(line: Line) -> None:
+    """At most ten, the latest first, with every column."""
+    write_enriched(line, 12)
+    told = numbers(line)["enriched"]
+    assert told["rows"] == 12
+    assert [row["user_id"] for row in told["latest"]] == list(range(11, 1, -1))
+    first = told["latest"][0]
+    assert datetime.fromisoformat(first.pop("event_time")) == START + timedelta(seconds=11)
+    assert first == {
+        "user_id": 11,
+        "app_name": "shop",
+        "event_category": "c",
+        "event_action": None,
+        "event_value": None,
+        "u_count": 3,
+        "u_mp_ea": "view",
+    }
+
+
+def test_numbers_are_those_of_now(line: Line) -> None:
+    """What is stored later is told soon."""
+    assert numbers(line) == NOTHING
+    write_raw(line, ["a"])
+    wait_until(lambda: numbers(line)["raw"]["rows"] == 1, "the new row", seconds=30)
+
+
+def test_a_table_that_cannot_be_read_is_a_503(line: Line) -> None:
+    """The page goes on asking; nothing else ends."""
+    write_raw(line, ["a"])
+    file = line.raw / "event_date=2026-01-01" / "a.parquet"
+    good = file.read_bytes()
+    file.write_bytes(b"no parquet")
+    assert httpx.get(line.stats_url).status_code == 503
+    file.write_bytes(good)
+    assert numbers(line)["raw"]["rows"] == 1
+
+
+def test_only_the_collectors_pages_may_read(line: Line) -> None:
+    """Browsers are told so by CORS."""
+    for origin in line.page_origins:
+        answer = httpx.get(line.stats_url, headers={"Origin": origin})
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+    answer = httpx.get(line.stats_url, headers={"Origin": "https://shop.example"})
+    assert "Access-Control-Allow-Origin" not in answer.headers
