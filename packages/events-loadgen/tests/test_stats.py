@@ -40,8 +40,8 @@ def write_enriched(line: Line, count: int) -> None:
     _write(
         line.enriched / "a.parquet",
         "SELECT $1::TIMESTAMPTZ + to_seconds(n) AS event_time, n::INT AS user_id,"
-        " 'shop' AS app_name, 'c' AS event_category, NULL::VARCHAR AS event_action, NULL::INT AS event_value,"
-        " 3::BIGINT AS u_count, 'view' AS u_mp_ea FROM range($2) AS t(n)",
+        " 'shop' AS app_name, 'c' AS event_category, NULL::VARCHAR AS event_action,"
+        " NULL::INT AS event_value, 3::BIGINT AS u_count, 'view' AS u_mp_ea FROM range($2) AS t(n)",
         [START, count],
     )
 
