@@ -94,3 +94,8 @@ interface WindowEventMap {
   /** The collector has answered, or could not be reached. */
   "events:answer": CustomEvent<EventsAnswer>;
 }
+
+interface Window {
+  /** Not there until the script has run. */
+  events?: EventsTracker;
+}
