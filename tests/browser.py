@@ -34,11 +34,19 @@ USER = 7
 SECONDS = 30.0
 """How long anything in a browser may take that is no fault."""
 
+NO_STORAGE = """
+    Object.defineProperty(window, "localStorage", {
+      get() { throw new DOMException("denied", "SecurityError") }
+    })
+"""
+"""As it is where a browser blocks cookies."""
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>shop</title>{head}</head>
 <body>
 <button id="one" data-event-category="product" data-event-value="12">one</button>
 <button id="nested" data-event-category="nested"><b>bold</b></button>
+<button id="empty" data-event-category="empty" data-event-value="">empty</button>
 <a id="next" href="next">next page</a>
 <div><svg width="10" height="4000"></svg></div>
 </body></html>"""

@@ -32,7 +32,10 @@ interface EventsTracker {
    */
   track(category: string, action?: string | null, value?: number | null): void;
 
-  /** Forgets the user and all events that are not sent yet, and tracks nothing until `optIn`. */
+  /**
+   * Forgets the user and all events that are not sent yet, and tracks nothing until `optIn`: for
+   * all pages of the origin, whatever collector they send to.
+   */
   optOut(): void;
 
   /** Takes `optOut` back. Do Not Track and Global Privacy Control stay honoured. */

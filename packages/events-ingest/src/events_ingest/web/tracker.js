@@ -17,24 +17,26 @@
   const RECHECK_MS = 5000;
   const MAX_BACKOFF_MS = 60000;
   const MAX_RETRY_AFTER_MS = 3600000;
+  const OFF = "events off"; // of all collectors
   const KEEPALIVE = "keepalive" in Request.prototype;
-  const home = document.currentScript && new URL(".", document.currentScript.src).href;
+  const home = document.currentScript?.src && new URL(".", document.currentScript.src).href;
 
   let app, url, prefix, signals, locks;
   let most = BATCH_EVENTS; // fewer after a 413
   let inFlight = 0; // bytes
   let timer, flushing, left, fresh = 0;
-  let failures = 0, backoff = 0, retryAfter = 0; // until when, in ms since 1970
+  let failures = 0, backoff = 0, retryAfter = 0; // until when, by performance.now()
+  let bid; // the key of a lease that another tab may have been first for
   let path, reached;
   let sent = 0, serial = 0;
   const dropped = { expired: 0, full: 0, refused: 0, invalid: 0 };
   const leases = new Set(); // the keys of this page's own
 
-  const complain = (text) => console.error("events: " + text);
+  const complain = (...said) => console.error("events:", ...said);
   const started = () => url || complain("call init first");
   const isText = (value) =>
     typeof value == "string" && /^[^\0\ud800-\udfff]{1,256}$/u.test(value);
-  const isInt = (value) => (value | 0) === value;
+  const isInt = (value) => typeof value == "number" && (value | 0) == value;
   const bytes = (text) => new TextEncoder().encode(text).length;
   const time = (ms) => new Date(ms).toISOString();
 
@@ -120,8 +122,8 @@
   function refuses() {
     const signal = navigator.globalPrivacyControl === true ||
       ["1", "yes"].includes(navigator.doNotTrack ?? window.doNotTrack);
-    const refusing = (signals && signal) || get(prefix + "off");
-    if (refusing) ["event ", "user"].flatMap(keys).forEach(remove);
+    const refusing = (signals && signal) || get(OFF);
+    if (refusing) ["event ", "user", "lease "].flatMap(keys).forEach(remove);
     return refusing;
   }
 
@@ -131,15 +133,15 @@
   function leased() {
     return keys("lease ").flatMap((key) => {
       const lease = parsed(key);
-      if (lease?.at + LEASE_MS > Date.now()) return [{ key, ...lease }];
+      if (Math.abs(Date.now() - lease?.at) < LEASE_MS) return [{ key, ...lease }];
       remove(key);
       return [];
     });
   }
 
   function take() {
-    if (refuses()) return [];
     for (const [key, text] of memory) put(key, text); // there may be room now
+    if (refuses()) return [];
     const away = new Set(leased().flatMap((lease) => lease.ids));
     const batch = [];
     let room = IN_FLIGHT_BYTES - inFlight - 100;
@@ -166,8 +168,10 @@
 
   // Without locks: whether another tab took one of the same events just before.
   async function outbid(key, batch) {
+    bid = key;
     await new Promise((resolve) => setTimeout(resolve, LEASE_PAUSE_MS));
-    return !leases.has(key) || leased().some((other) =>
+    bid = 0;
+    return !leases.has(key) || refuses() || leased().some((other) =>
       other.key < key && batch.some(({ event_id }) => other.ids.includes(event_id)));
   }
 
@@ -178,11 +182,13 @@
     const size = bytes(body);
     inFlight += size;
     let status = 0, answer = {}, after;
+    const late = new AbortController(); // older browsers have no AbortSignal.timeout
+    setTimeout(() => late.abort(), ANSWER_MS);
     try {
       // As text/plain, and with the key in the URL, it needs no preflight.
       const response = await fetch(url, {
         method: "POST", body, keepalive: true, credentials: "omit",
-        signal: AbortSignal.timeout?.(ANSWER_MS),
+        signal: late.signal,
       });
       after = response.headers.get("Retry-After");
       status = response.status;
@@ -210,14 +216,17 @@
       most = Math.min(2 * most, BATCH_EVENTS);
     } else if (status == 413 && batch.length > 1) {
       most = batch.length >> 1;
-    } else if ([400, 401, 403, 413, 422].includes(status)) {
+    } else if (status == 413 || answer.error && [400, 401, 403, 422].includes(status)) {
       batch.forEach((event) => drop(eventKey(event), "refused"));
       complain(`${batch.length} events are refused: ${status} ${answer.error?.message}`);
     } else {
       const asked = 1000 * after || Date.parse(after) - Date.now();
-      if (asked > 0) retryAfter = Date.now() + Math.min(asked, MAX_RETRY_AFTER_MS);
-      const longest = Math.min(1000 * 2 ** failures++, MAX_BACKOFF_MS);
-      backoff = Math.max(Date.now() + longest * (0.5 + Math.random() / 2), retryAfter);
+      if (asked > 0) retryAfter = performance.now() + Math.min(asked, MAX_RETRY_AFTER_MS);
+      if (performance.now() >= backoff) { // batches that fail together are one failure
+        const longest = Math.min(1000 * 2 ** failures++, MAX_BACKOFF_MS);
+        backoff = performance.now() + longest * (0.5 + Math.random() / 2);
+      }
+      backoff = Math.max(backoff, retryAfter);
     }
     dispatchEvent(new CustomEvent("events:answer", { detail: { status, answer, events: batch } }));
   }
@@ -225,7 +234,7 @@
   function beacon(batch) {
     const body = bodyOf(batch);
     const size = bytes(body);
-    if (!navigator.sendBeacon(url, body)) return false;
+    if (!navigator.sendBeacon?.(url, body)) return false;
     lease(batch);
     inFlight += size;
     setTimeout(() => (inFlight -= size), ANSWER_MS); // no answer will tell
@@ -233,7 +242,7 @@
   }
 
   function schedule(ms) {
-    timer ??= setTimeout(flush, Math.max(ms, backoff - Date.now()));
+    timer ??= setTimeout(flush, Math.max(ms, backoff - performance.now()));
   }
 
   async function flush() {
@@ -244,24 +253,28 @@
     flushing = true;
     const work = async () => {
       let batch;
-      while (Date.now() >= backoff && (batch = take()).length) {
+      while (performance.now() >= backoff && (batch = take()).length) {
         const key = lease(batch);
-        if (locks || !(await outbid(key, batch))) await post(batch, key);
-        else return release(key);
+        if (!locks && (await outbid(key, batch))) return release(key);
+        await post(batch, key);
       }
     };
-    await (locks ? locks.request(prefix, work) : work());
+    // Browsers take a lock away from a page that they put into their cache.
+    await (locks ? locks.request(prefix, work) : work()).catch(() => (locks = 0));
     flushing = false;
     // Also for what another tab has taken, which may end before it has an answer.
-    if (queue().some((event) => event.user_id !== undefined)) schedule(failures ? 0 : RECHECK_MS);
+    if (queue().some((event) => event.user_id !== undefined)) {
+      schedule(backoff > performance.now() ? 0 : RECHECK_MS);
+    }
   }
 
   // The page may be gone after this: what is not on its way is sent, and no answer is awaited.
   function leave({ type }) {
     if (left) return; // some browsers hide a page after pagehide
     left = type == "pagehide";
+    if (bid) release(bid); // there is no time to wait for other tabs
     if (!KEEPALIVE) leases.forEach(release); // their requests end with the page
-    if (Date.now() >= retryAfter) {
+    if (performance.now() >= retryAfter) {
       let batch;
       while ((batch = take()).length) {
         if (!left && KEEPALIVE) post(batch);
@@ -284,8 +297,8 @@
     if (wrong) {
       dropped.invalid++;
       const [name, given] = wrong;
-      return complain(`${name} is ${JSON.stringify(given)?.slice(0, 80)}; expected ` +
-        (name == "value" ? "a 32-bit integer" : "1 to 256 characters"));
+      const kind = name == "value" ? "a 32-bit integer" : "1 to 256 characters";
+      return complain(name, "must be", kind + ", and is", given);
     }
     const event = {
       event_id: uuid(),
@@ -299,21 +312,22 @@
     put(eventKey(event), JSON.stringify(event));
     for (const key of keys("event ").slice(0, -QUEUE_EVENTS)) drop(key, "full");
     if (++fresh < BATCH_EVENTS) schedule(BATCH_MS);
-    else if (Date.now() >= backoff) flush();
+    else if (performance.now() >= backoff) flush();
   }
 
   function view(event) {
-    if (location.pathname == path && !event?.persisted) return;
-    path = location.pathname;
+    const shown = location.pathname.slice(0, 256);
+    if (document.prerendering || (shown == path && !event?.persisted)) return;
+    path = shown;
     reached = 0;
-    track(path.slice(0, 256), "page_view");
+    track(path, "page_view");
   }
 
   function scroll() {
     const page = document.scrollingElement ?? document.documentElement;
     const percent = (100 * (scrollY + innerHeight + 1)) / page.scrollHeight;
     while (reached < 100 && percent >= reached + 25) {
-      track(path.slice(0, 256), "scroll", (reached += 25));
+      track(path, "scroll", (reached += 25));
     }
   }
 
@@ -321,7 +335,7 @@
     const clicked = event.composedPath().find((each) => each.dataset?.eventCategory !== undefined);
     if (!clicked) return;
     const { eventCategory, eventValue } = clicked.dataset;
-    track(eventCategory, "button_click", /^-?\d+$/.test(eventValue) ? +eventValue : eventValue);
+    track(eventCategory, "button_click", /^-?\d+$/.test(eventValue) ? +eventValue : eventValue || null);
   }
 
   function watch() {
@@ -336,12 +350,14 @@
     addEventListener("pageshow", (event) => event.persisted && view(event));
     addEventListener("scroll", scroll, { passive: true });
     addEventListener("click", click, true); // before the page can stop it
-    if (document.prerendering) document.addEventListener("prerenderingchange", () => view());
-    else view();
+    document.addEventListener("prerenderingchange", () => view());
+    view();
   }
 
   window.events = {
-    init({ key, app_name, endpoint = home, auto = true, respect_privacy_signals = true } = {}) {
+    init(options) {
+      const { key, app_name, endpoint = home, auto = true, respect_privacy_signals = true } =
+        options ?? {};
       if (url) return complain("init is called twice");
       if (!isText(app_name)) return complain("init needs an app_name of 1 to 256 characters");
       let batch;
@@ -349,7 +365,7 @@
         batch = new URL(endpoint.replace(/\/*$/, "/batch"), location.href);
         if (!/^https?:/.test(batch)) throw 0;
       } catch {
-        return complain(`endpoint is ${JSON.stringify(endpoint)}; expected the collector's URL`);
+        return complain("endpoint must be the collector's URL, and is", endpoint);
       }
       app = app_name;
       prefix = `events ${batch} `;
@@ -361,7 +377,7 @@
         locks = navigator.locks;
       } catch {}
       document.addEventListener("visibilitychange", (event) => {
-        if (document.visibilityState == "hidden") leave(event);
+        if (document.hidden) leave(event);
         else schedule(0);
       });
       addEventListener("pagehide", leave);
@@ -380,7 +396,7 @@
     identify(user_id) {
       if (!started()) return;
       if (!isInt(user_id)) {
-        return complain(`user_id is ${JSON.stringify(user_id)}; expected a 32-bit integer`);
+        return complain("user_id must be a 32-bit integer, and is", user_id);
       }
       if (refuses()) return;
       put(prefix + "user", JSON.stringify(user_id));
@@ -393,18 +409,18 @@
     track,
     optOut() {
       if (!started()) return;
-      put(prefix + "off", "1");
+      put(OFF, "1");
       refuses();
     },
     optIn() {
-      if (started()) remove(prefix + "off");
+      if (started()) remove(OFF);
     },
     stats() {
       const queued = url ? queue() : [];
       const waiting = queued.filter((event) => event.user_id === undefined).length;
       return {
         user_id: parsed(prefix + "user"),
-        opted_out: get(prefix + "off") !== null,
+        opted_out: get(OFF) !== null,
         queued: queued.length,
         waiting,
         sent,
