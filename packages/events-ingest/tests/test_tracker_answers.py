@@ -189,6 +189,21 @@ def forward(page: Page, condition: Callable[[], bool], step: float = 1.0) -> Non
     wait_for(turned, "what the page should do")
 
 
+def pause(page: Page) -> None:
+    """Stop the page's clock, and see what the page does at its start to its end."""
+    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+    wait_until_idle(page)
+
+
+def wait_until_idle(page: Page) -> None:
+    """Wait until the page sends nothing: it has a lock while it does, where there are locks."""
+    locked = """async () => {
+      const locks = await navigator.locks?.query();
+      return locks ? locks.held.length + locks.pending.length : 0;
+    }"""
+    wait_for(lambda: page.evaluate(locked) == 0, "an idle page")
+
+
 def kept(page: Page) -> int:
     """How many events the page keeps."""
     return int(stats(page)["queued"])
@@ -334,7 +349,7 @@ def test_a_network_that_is_back_is_used_at_once(page: Page, collector: Collector
     collector.script += [refuse(503)] * 8
     track(page, 1)
     forward(page, lambda: len(collector.requests) == 8, step=5)
-    forward(page, lambda: kept(page) == 1)
+    wait_until_idle(page)
     page.evaluate("dispatchEvent(new Event('online'))")
     wait_for(lambda: kept(page) == 0, "the last request")
 
@@ -430,7 +445,7 @@ def test_what_another_tab_has_on_its_way_waits(
 def test_what_waits_for_another_tab_costs_nothing(page: Page, collector: Collector) -> None:
     """The page looks again every few seconds, also after a failure, and not all the time."""
     collector.script.append(refuse(503))
-    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+    pause(page)
     track(page, 1)
     page.clock.run_for(1000)
     wait_for(lambda: len(collector.requests) == 1, "the first request")
@@ -460,7 +475,7 @@ def test_the_pause_before_a_request_hides_nothing(
 ) -> None:
     """Where there are no locks, a page that ends in it sends all, one that opts out nothing."""
     page = open_page(context, collector, new_app(), "shop.example", storage)
-    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+    pause(page)
     track(page, 3)
     page.clock.run_for(1050)
     if closing:
@@ -505,12 +520,11 @@ def test_an_answer_that_does_not_come_is_not_awaited(page: Page, collector: Coll
 def test_a_clock_that_is_set_back_holds_nothing_up(page: Page, collector: Collector) -> None:
     """A back-off is a time that passes, and not a time of day."""
     collector.script.append(refuse(503))
-    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
+    pause(page)
     track(page, 1)
     page.clock.run_for(1000)
     wait_for(lambda: len(collector.requests) == 1, "the first request")
-    held = "navigator.locks.query().then(locks => locks.held.length)"
-    wait_for(lambda: page.evaluate(held) == 0, "the end of it")
+    wait_until_idle(page)
     page.clock.set_system_time(page.evaluate("Date.now() / 1000 - 3600"))
     before = page.evaluate("performance.now()")
     forward(page, lambda: kept(page) == 0)
@@ -521,10 +535,16 @@ def test_a_clock_that_is_set_back_holds_nothing_up(page: Page, collector: Collec
 def test_batches_that_fail_together_are_one_failure(page: Page, collector: Collector) -> None:
     """A page that hides while the collector is away waits no longer than for one of them."""
     collector.script += [refuse(503)] * 5
-    page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
-    track(page, 250)
-    page.evaluate(HIDE, True)
-    wait_for(lambda: len(collector.requests) == 5, "all batches")
+    pause(page)
+    page.evaluate(
+        f"""() => {{
+          window.answers = 0;
+          addEventListener("events:answer", () => answers++);
+          for (let n = 0; n < 250; n++) events.track("c");
+          ({HIDE})(true);
+        }}"""
+    )
+    wait_for(lambda: page.evaluate("answers") == 5, "the answers to all batches")
     page.evaluate(HIDE, False)
     forward(page, lambda: kept(page) == 0)
 
