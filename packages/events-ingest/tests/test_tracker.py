@@ -1,4 +1,4 @@
-"""`/tracker.js` as the collector serves it. What it does: test_tracker_answers.py and tests/."""
+"""`/tracker.js` as the collector serves it. What it does: test_tracker_*.py, and tests/."""
 
 from __future__ import annotations
 
@@ -57,3 +57,8 @@ def test_its_types_name_what_it_has() -> None:
     options = re.findall(r"(\w+)(?: = \w+)?", re.findall(r"const \{(.*?)\} =", api)[0])
     declared = types.text.partition("interface EventsOptions {")[2].partition("\n}")[0]
     assert set(options) == set(re.findall(r"^  (\w+)\??:", declared, re.MULTILINE))
+
+
+def test_no_page_is_kept_from_the_back_forward_cache() -> None:
+    """A handler of `unload` or `beforeunload` would; there is none."""
+    assert not re.search(r"[\"'](before)?unload", (FOLDER / "tracker.js").read_text("utf-8"))

@@ -1,0 +1,37 @@
+"""A collector whose answers are the test's, and a page that is tracked by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from browser import new_app, wait_for
+from page_clock import open_page, pause, track, wait_until_idle
+from scripted_collector import Collector, refuse, scripted_collector
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """A collector that takes everything until it is told otherwise."""
+    with scripted_collector() as collector:
+        yield collector
+
+
+@pytest.fixture
+def page(context: BrowserContext, collector: Collector) -> Page:
+    """A tracked page, of a user that is known, which waits for `forward`."""
+    return open_page(context, collector.site, new_app())
+
+
+@pytest.fixture
+def failed_page(page: Page, collector: Collector) -> Page:
+    """A page whose one event was refused just now, to be sent again, and whose clock stands."""
+    collector.script.append(refuse(503))
+    pause(page)
+    track(page, 1)
+    page.clock.run_for(1000)
+    wait_for(lambda: len(collector.requests) == 1, "the first request")
+    wait_until_idle(page)
+    return page
