@@ -100,25 +100,28 @@ class Connection:
         return min(turns, key=self._on_their_way.__getitem__)  # the first of the least busy
 
     async def close(self, *, grace: float) -> None:
-        """Give the batches on their way `grace` seconds, fail the rest, and end."""
+        """Give the batches on their way `grace` seconds, fail the rest, and end.
+
+        Do not cancel it, which would leave sockets open; `hurry` ends the grace.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._idle.wait()
-        if self._idle.is_set():
-            await _bounded(self._producer.stop())
-        else:
-            await self._abandon()
-
-    async def _abandon(self) -> None:
-        """End the producer with batches left: `stop()` would wait until they are acknowledged."""
+        # Not the producer's `stop()`: that waits until all is acknowledged, however long it takes.
         producer = self._producer
         producer._closed = True  # noqa: SLF001  # there is no public way to give up
         await _bounded(producer._sender.close())  # noqa: SLF001
         accumulator = producer._message_accumulator  # noqa: SLF001
+        queued = [each for queue in accumulator._batches.values() for each in queue]  # noqa: SLF001
+        accumulator._pending_batches.update(queued)  # noqa: SLF001  # where it takes them from, done
         accumulator.fail_all(KafkaError("given up"))
-        for batch in (each for queue in accumulator._batches.values() for each in queue):  # noqa: SLF001
+        for batch in queued:
             batch._drain_waiter.exception()  # noqa: SLF001  # else asyncio complains of it
         await _bounded(producer.client.close())
+
+    def hurry(self) -> None:
+        """Let a `close` under way wait no longer for batches."""
+        self._idle.set()
 
 
 async def _bounded(closing: Coroutine[Any, Any, None]) -> None:

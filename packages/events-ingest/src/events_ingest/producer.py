@@ -81,7 +81,7 @@ class KafkaProducer:
         self._reachable: bool | None = None
         self._watch_task: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], Connection] = {}
 
     @property
     def ready(self) -> bool:
@@ -106,10 +106,10 @@ class KafkaProducer:
         grace = _STOP_SECONDS if self.ready else 0
         self._reachable = False
         await self._commit.drain(grace)
+        for stale in self._retiring.values():
+            stale.hurry()
         if self._connection:
             await self._connection.close(grace=0)
-        for task in self._retiring:
-            task.cancel()
         if self._retiring:
             await asyncio.wait(self._retiring)
         await self._commit.drain(_STOP_SECONDS)  # what was failed just now
@@ -174,8 +174,8 @@ class KafkaProducer:
         if stale.failure:
             log.warning("producer replaced", reason=stale.failure)
         retiring = asyncio.create_task(stale.close(grace=self._ack_timeout))
-        self._retiring.add(retiring)
-        retiring.add_done_callback(self._retiring.discard)
+        self._retiring[retiring] = stale
+        retiring.add_done_callback(self._retiring.pop)
 
     async def _allowed_batch_bytes(self) -> int:
         """Return the size of our record batches, which the topic takes for sure."""
