@@ -158,6 +158,30 @@ def test_a_gap_in_the_sequence_is_healed(broker: LocalBroker) -> None:
     asyncio.run(live())
 
 
+def test_a_producer_let_go_of_can_be_hurried(broker: LocalBroker) -> None:
+    """One that was replaced has long to bring home what it holds, unless the collector ends."""
+
+    async def live() -> None:
+        async with asyncio.timeout(60), running(broker, ack_timeout=600) as producer:
+            stale = producer._connection
+            assert stale is not None
+            broker.kill()
+            produced = asyncio.create_task(producer.send(b"x"))
+            await until(lambda: not producer.ready)
+            closing = asyncio.create_task(stale.close(grace=600))
+            producer._retiring[closing] = stale
+            producer._connection = None
+            await producer.stop()
+            assert closing.done()
+            with pytest.raises(NotAcknowledged):
+                await produced
+
+    try:
+        asyncio.run(live())
+    finally:
+        broker.start()
+
+
 def test_stopping_without_kafka_does_not_wait_for_it(
     broker: LocalBroker, caplog: pytest.LogCaptureFixture
 ) -> None:

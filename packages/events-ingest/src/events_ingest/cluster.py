@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from events_ingest import clients
 from events_ingest.errors import BrokerUnavailable
 from events_ingest.topic import (
     Topic,
@@ -23,7 +23,6 @@ from events_ingest.topic import (
 
 _REQUEST_TIMEOUT_MS = 3000
 _CHECK_SECONDS = 15.0
-_CLOSE_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
@@ -67,15 +66,13 @@ class Cluster:
         """Close the connection."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_SECONDS):
-                    await client.close()
+            await clients.end(client.close())
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(**self._options)
         try:
-            await admin.start()
+            await clients.start(admin.start())
             yield admin
         finally:
             await admin.close()
@@ -92,7 +89,7 @@ class Cluster:
 
     async def _follow_topic(self) -> None:
         self._client = client = AIOKafkaClient(**self._options)
-        await client.bootstrap()
+        await clients.start(client.bootstrap())
         await client.set_topics([self._topic.name])
         while not self._leading(client):  # a new topic takes a moment
             await asyncio.sleep(_POLL_SECONDS)

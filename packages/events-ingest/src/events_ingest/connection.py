@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from events_ingest import clients
 from events_ingest.errors import BrokerUnavailable, NotAcknowledged
-
-_CLOSE_SECONDS = 5.0
 
 
 class Connection:
@@ -54,7 +53,7 @@ class Connection:
             max_batch_size=batch_bytes,
         )
         try:
-            await producer.start()
+            await clients.start(producer.start())
             await producer.partitions_for(topic)
         except BaseException:
             await producer.stop()  # its connections; nothing was sent
@@ -110,22 +109,15 @@ class Connection:
         # Not the producer's `stop()`: that waits until all is acknowledged, however long it takes.
         producer = self._producer
         producer._closed = True  # noqa: SLF001  # there is no public way to give up
-        await _bounded(producer._sender.close())  # noqa: SLF001
+        await clients.end(producer._sender.close())  # noqa: SLF001
         accumulator = producer._message_accumulator  # noqa: SLF001
         queued = [each for queue in accumulator._batches.values() for each in queue]  # noqa: SLF001
         accumulator._pending_batches.update(queued)  # noqa: SLF001  # where it takes them from, done
         accumulator.fail_all(KafkaError("given up"))
         for batch in queued:
             batch._drain_waiter.exception()  # noqa: SLF001  # else asyncio complains of it
-        await _bounded(producer.client.close())
+        await clients.end(producer.client.close())
 
     def hurry(self) -> None:
         """Let a `close` under way wait no longer for batches."""
         self._idle.set()
-
-
-async def _bounded(closing: Coroutine[Any, Any, None]) -> None:
-    """Await `closing` for a while: a connection to a silent broker may never end by itself."""
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await closing
