@@ -5,16 +5,22 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from events_schema.errors import AlreadyLocked, PublishError
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
+
+LOCK_SECONDS = 0.5
+"""How long a lock that is held is tried."""
 
 
 def rename_new(source: Path, destination: Path) -> None:
@@ -113,19 +119,44 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_lock(path: Path, holder: str) -> Iterator[None]:
+def exclusive_lock(path: Path, holder: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` for as long as the context; the kernel frees it on a crash.
 
-    `holder` names who holds it, for the message that others get. Raises `AlreadyLocked`.
+    `holder` names who holds it, for the message that others get. Where another process holds it,
+    `wait` for that one, or raise `AlreadyLocked` after a moment, in which who asks `is_locked` is
+    done.
     """
     with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(file, LOCK_SECONDS if not wait else math.inf):
             file.seek(0)
             other = file.read(200).strip() or "another process"
-            raise AlreadyLocked(f"{path} is held by {other}; stop it first") from None
+            raise AlreadyLocked(f"{path} is held by {other}; stop it first")
         file.truncate(0)
         file.write(f"{holder}, process {os.getpid()}\n")
         file.flush()
         yield
+
+
+def _lock(file: IO[str], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock file `path`."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

@@ -139,11 +139,7 @@ def stop_session(spark: SparkSession) -> None:
     By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
     running, and fails where a signal has cut off a call to it.
     """
-    process: subprocess.Popen[bytes] | None = getattr(
-        spark.sparkContext._gateway,  # noqa: SLF001  # PySpark has no public way to its process
-        "proc",
-        None,
-    )
+    process = _java_process(spark)
     if process is None:  # spark-submit's own
         spark.stop()
         return
@@ -155,9 +151,23 @@ def stop_session(spark: SparkSession) -> None:
         process.wait()
 
 
+def kill_session(spark: SparkSession) -> None:
+    """End the Java process that `start_session` started at once, also where it hangs."""
+    process = _java_process(spark)
+    if process is not None:
+        process.kill()
+        process.wait()
+
+
+def _java_process(spark: SparkSession) -> subprocess.Popen[bytes] | None:
+    gateway = spark.sparkContext._gateway  # noqa: SLF001  # PySpark has no public way to it
+    return getattr(gateway, "proc", None)
+
+
 __all__ = [
     "SESSION_SETTINGS",
     "connector_jars",
+    "kill_session",
     "spark_schema",
     "start_session",
     "stop_session",
