@@ -1,38 +1,89 @@
-"""Marking duplicates, against the obvious definition."""
+"""Copies are taken out of files, and nothing else is."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
-from events_stream.deduplication import mark_duplicates
+from events_stream.deduplication import remove_copies
+from events_stream.parquet_files import describe_events
 
-IDS = st.sampled_from("abcdef")
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+Row = tuple[str, int]
+ROWS = st.lists(st.tuples(st.sampled_from([str(UUID(int=n)) for n in range(6)]), st.integers(0, 3)))
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    batch=st.lists(st.tuples(IDS, st.integers(0, 3)), max_size=30),
-    stored=st.none() | st.lists(IDS, max_size=10),
-)
-def test_the_first_copy_of_what_is_not_stored_yet_is_kept(
-    spark: SparkSession, batch: list[tuple[str, int]], stored: list[str] | None
-) -> None:
-    """One row of each id that the table lacks: the first received, then the lowest offset."""
-    rows = [(event_id, time, offset) for offset, (event_id, time) in enumerate(batch)]
-    events = spark.createDataFrame(rows, "event_id STRING, time INT, offset INT").select(
-        "event_id", "offset", F.struct("time", "offset").alias("_order")
+def write(path: Path, rows: list[Row], first: int = 0) -> Path:
+    """Write rows of an id and the second at which it was received, each numbered."""
+    table = pa.table(
+        {
+            "number": pa.array(range(first, first + len(rows)), pa.int32()),
+            "event_id": pa.array([event_id for event_id, _ in rows], pa.string()),
+            "received_time": pa.array(
+                [NOON + timedelta(seconds=second) for _, second in rows],
+                pa.timestamp("us", tz="UTC"),
+            ),
+        }
     )
-    ids = None
-    if stored is not None:
-        ids = spark.createDataFrame([(event_id,) for event_id in stored], "event_id STRING")
-    marked = mark_duplicates(events, ids).collect()
-    assert len(marked) == len(batch)
+    pq.write_table(table, path)
+    return path
+
+
+def read(path: Path) -> list[tuple[int, str]]:
+    """Return the numbers and ids of the rows, in order."""
+    return duckdb.execute(f"SELECT number, event_id FROM '{path}'").fetchall()
+
+
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60
+)
+@given(ROWS, ROWS, ROWS)
+def test_the_first_received_of_each_id_that_is_not_stored_stays(
+    tmp_path: Path, one: list[Row], other: list[Row], stored: list[Row]
+) -> None:
+    """Whatever is in which file; of copies received at once the first in the files."""
+    files = [write(tmp_path / "a.parquet", one), write(tmp_path / "b.parquet", other, len(one))]
+    known = write(tmp_path / "stored.parquet", stored)
+    rows = list(enumerate([*one, *other]))
     first: dict[str, tuple[int, int]] = {}
-    for event_id, time, offset in rows:
-        if event_id not in (stored or []):
-            first[event_id] = min(first.get(event_id, (time, offset)), (time, offset))
-    kept = {row["event_id"]: row["offset"] for row in marked if not row["is_duplicate"]}
-    assert kept == {event_id: offset for event_id, (_, offset) in first.items()}
+    for number, (event_id, second) in rows:
+        if event_id not in dict(stored):
+            first[event_id] = min(first.get(event_id, (second, number)), (second, number))
+    removed = remove_copies(files, [known], tmp_path / "spill")
+    kept = [row for file in files for row in read(file)]
+    assert sorted(kept) == sorted((number, event_id) for event_id, (_, number) in first.items())
+    assert kept == sorted(kept)
+    assert removed == len(rows) - len(kept)
+    assert read(known) == [(number, event_id) for number, (event_id, _) in enumerate(stored)]
+
+
+def test_a_file_without_copies_is_left_as_it_is(tmp_path: Path) -> None:
+    """Byte by byte; with nothing stored as well."""
+    path = write(tmp_path / "a.parquet", [(str(UUID(int=n)), 0) for n in range(5)])
+    before = path.read_bytes()
+    assert remove_copies([path], [], tmp_path / "spill") == 0
+    assert path.read_bytes() == before
+
+
+def test_files_say_what_they_hold(tmp_path: Path) -> None:
+    """Rows and times by file, also of a file without rows."""
+    full = write(tmp_path / "full.parquet", [("a", 3), ("b", 1), ("c", 2)])
+    empty = write(tmp_path / "empty.parquet", [])
+    one, other = describe_events([empty, full])
+    assert (one.path, one.rows, one.earliest_received) == (empty, 0, None)
+    assert (other.path, other.rows) == (full, 3)
+    assert other.earliest_received == NOON + timedelta(seconds=1)
+    assert other.latest_received == NOON + timedelta(seconds=3)
+
+
+def test_no_files_hold_nothing(tmp_path: Path) -> None:
+    """A batch may be of failed events alone."""
+    assert describe_events([]) == []
+    assert remove_copies([], [], tmp_path / "spill") == 0

@@ -1,16 +1,20 @@
-"""Which offsets a batch covers, and what the table makes of them."""
+"""Where a query starts, and which offsets a batch covers."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_stream.errors import CheckpointUnreadable, OffsetGap
-from events_stream.offsets import OffsetRange, forget_unfinished_batch, offset_range
+from events_stream.commit import Loss
+from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
+from events_stream.offsets import OffsetRange, Start, choose_start, last_plan, offset_range
 
+PLANNED = datetime(2026, 1, 31, 12, tzinfo=UTC)
+METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 OFFSETS = st.dictionaries(st.integers(0, 3), st.integers(0, 20), max_size=4)
 
 
@@ -28,60 +32,75 @@ def test_the_first_batch_starts_where_the_source_did(tmp_path: Path) -> None:
     folder = checkpoint(
         tmp_path,
         initial='v1\n{"events":{"0":5,"1":0}}',
-        _0='v1\n{"batchWatermarkMs":0}\n{"events":{"0":9,"1":3}}',
-        _1='v1\n{"batchWatermarkMs":0}\n{"events":{"0":9,"1":4,"2":7}}',
+        _0=f'v1\n{METADATA}\n{{"events":{{"0":9,"1":3}}}}',
+        _1=f'v1\n{METADATA}\n{{"events":{{"0":9,"1":4,"2":7}}}}',
     )
-    assert offset_range(folder, 0, "events") == OffsetRange({0: 5, 1: 0}, {0: 9, 1: 3})
-    assert offset_range(folder, 1, "events") == OffsetRange({0: 9, 1: 3, 2: 0}, {0: 9, 1: 4, 2: 7})
+    first = OffsetRange({0: 5, 1: 0}, {0: 9, 1: 3}, PLANNED)
+    assert offset_range(folder, 0, "events") == first
+    second = OffsetRange({0: 9, 1: 3, 2: 0}, {0: 9, 1: 4, 2: 7}, PLANNED)
+    assert offset_range(folder, 1, "events") == second
+    assert (first.records, second.records) == (7, 8)
+    assert last_plan(folder) == 1
+    assert last_plan(folder / "none") is None
 
 
-@pytest.mark.parametrize("text", ["", "v1", "v1\n{}\n-", 'v1\n{}\n{"other":{"0":1}}', "v1\n{}\n{"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "v1", "v1\n{}\n-", f'v1\n{METADATA}\n{{"other":{{"0":1}}}}', 'v1\n{}\n{"events":{"0":1}}'],
+)
 def test_a_checkpoint_that_says_something_else_is_refused(text: str, tmp_path: Path) -> None:
     """With the way out."""
     folder = checkpoint(tmp_path, initial='v1\n{"events":{"0":5}}', _0=text)
-    with pytest.raises(CheckpointUnreadable, match="give an empty --checkpoint"):
+    with pytest.raises(CheckpointUnreadable, match="start again"):
         offset_range(folder, 0, "events")
 
 
-def test_a_batch_that_did_not_end_is_forgotten(tmp_path: Path) -> None:
-    """Only the last one, and only where Spark has no commit for it."""
-    folder = checkpoint(tmp_path, _0="v1", _1="v1")
-    (folder / "commits").mkdir()
-    (folder / "commits" / "0").touch()
-    for _ in range(2):
-        forget_unfinished_batch(folder)
-        assert [path.name for path in (folder / "offsets").iterdir()] == ["0"]
-    forget_unfinished_batch(tmp_path / "none")
-
-
-def test_a_batch_above_the_table_is_a_gap() -> None:
-    """The partition, both offsets and the number of records are named."""
-    batch = OffsetRange({0: 4, 1: 9}, {0: 6, 1: 12})
-    with pytest.raises(OffsetGap, match=r"partition 1: .* offset 7, .* at 9, 2 records"):
-        batch.check_no_gap({0: 4, 1: 7})
-
-
-def test_a_new_partition_starts_at_zero() -> None:
-    """A partition that the table does not know may not start later."""
-    OffsetRange({0: 4, 1: 0}, {0: 6, 1: 2}).check_no_gap({0: 4})
-    with pytest.raises(OffsetGap, match="partition 1"):
-        OffsetRange({0: 4, 1: 1}, {0: 6, 1: 2}).check_no_gap({0: 4})
+def test_a_batch_goes_on_where_the_table_ends() -> None:
+    """Above it, below it or backwards is refused, with the partition and its offsets."""
+    OffsetRange({0: 4, 1: 0}, {0: 6, 1: 0}, PLANNED).check_follows({0: 4})
+    for start, end in ((5, 6), (3, 6), (4, 3)):
+        with pytest.raises(OffsetGap, match=f"partition 0: .* offset 4, .* from {start} to {end}"):
+            OffsetRange({0: start}, {0: end}, PLANNED).check_follows({0: 4})
 
 
 def test_a_new_table_starts_where_the_topic_does() -> None:
     """Retention may have taken the first records long ago."""
-    OffsetRange({0: 1000}, {0: 1001}).check_no_gap({})
+    start = choose_start({}, {0: 1000, 1: 0}, {0: 1001, 1: 0}, accept_loss=False)
+    assert start == Start({0: 1000, 1: 0})
 
 
-@given(OFFSETS, OFFSETS)
-def test_the_tables_offsets_never_step_back(
-    next_offsets: dict[int, int], end: dict[int, int]
+def test_records_that_are_gone_are_refused_unless_accepted() -> None:
+    """Also the first ones of a partition that the table does not know."""
+    earliest, latest = {0: 4, 1: 9, 2: 2}, {0: 6, 1: 12, 2: 3}
+    said = r"partition 1: the table ends at offset 7, .* begins at 9: 4 records .* --accept-loss"
+    with pytest.raises(RecordsLost, match=said):
+        choose_start({0: 5, 1: 7}, earliest, latest, accept_loss=False)
+    start = choose_start({0: 5, 1: 7}, earliest, latest, accept_loss=True)
+    lost = (Loss(partition=1, start=7, end=9), Loss(partition=2, start=0, end=2))
+    assert start == Start({0: 5, 1: 9, 2: 2}, lost)
+
+
+@pytest.mark.parametrize("latest", [{0: 4}, {1: 9}])
+def test_a_topic_that_ends_before_the_table_is_refused(latest: dict[int, int]) -> None:
+    """Whatever loss is accepted: later records would have offsets that the table has."""
+    with pytest.raises(TopicCut, match="partition 0: the table ends at offset 5"):
+        choose_start({0: 5}, dict.fromkeys(latest, 0), latest, accept_loss=True)
+
+
+@given(OFFSETS, OFFSETS, OFFSETS)
+def test_a_start_leaves_nothing_out_and_takes_nothing_twice(
+    next_offsets: dict[int, int], earliest: dict[int, int], more: dict[int, int]
 ) -> None:
-    """Whatever an old or restored checkpoint offers."""
-    batch = OffsetRange({}, end)
-    after = batch.after(next_offsets)
-    assert all(after[p] >= offset for p, offset in next_offsets.items())
-    assert all(after[p] >= offset for p, offset in end.items())
-    assert batch.is_known(after)
-    if batch.is_known(next_offsets):
-        assert after == next_offsets
+    """Each record that the topic has is before the table's end, or after the start."""
+    latest = {p: offset + more.get(p, 0) for p, offset in earliest.items()}
+    try:
+        start = choose_start(next_offsets, earliest, latest, accept_loss=True)
+    except TopicCut:
+        assert any(offset > latest.get(p, -1) for p, offset in next_offsets.items())
+        return
+    assert start.offsets.keys() == earliest.keys()
+    for partition, offset in start.offsets.items():
+        known = next_offsets.get(partition, 0) if next_offsets else earliest[partition]
+        assert offset == max(known, earliest[partition])
+        gone = [loss.end - loss.start for loss in start.lost if loss.partition == partition]
+        assert sum(gone) == offset - known

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +20,9 @@ from events_schema.errors import EventsError
 from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.layout import partition_files
 from events_schema.spark import spark_schema
-from events_stream import open_table
-from events_stream.cli import build_run, open_checkpoint
 from events_stream.commit import Counts
-from events_stream.errors import OffsetGap, OtherSource, TopicMissing
-from events_stream.settings import RunSettings
+from events_stream.errors import OtherSource, TopicMissing
+from streaming import store
 from topics import Topics
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -57,20 +54,7 @@ def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
     """Return what drains a topic into the test's table and returns all that it ever counted."""
 
     def drain(topic: str, **flags: object) -> Counts:
-        settings = RunSettings(
-            brokers=topics.bootstrap, topic=topic, target=str(tmp_path / "raw"), available_now=True,
-            checkpoint=str(tmp_path / "checkpoint"), **flags,  # type: ignore[arg-type]
-        )  # fmt: skip
-        with open_table(settings.target) as table:
-            checkpoint = open_checkpoint(settings.checkpoint, table)
-            build_run(settings, spark, table, checkpoint, threading.Event()).run()
-            commits = table.log.commits
-        return Counts(
-            **{
-                name: sum(getattr(commit.counts, name) for commit in commits)
-                for name in Counts.model_fields
-            }
-        )
+        return store(spark, topics.bootstrap, topic, tmp_path, **flags).totals
 
     return drain
 
@@ -187,44 +171,6 @@ def test_an_old_checkpoint_neither_loses_nor_duplicates(
     assert len(set(ids(tmp_path))) == 10
 
 
-@pytest.mark.parametrize("written", ["offsets", "commits"])
-def test_a_first_batch_cut_off_amid_a_write_neither_loses_nor_duplicates(
-    run: Run, topics: Topics, tmp_path: Path, written: str
-) -> None:
-    """The process died while Spark wrote its first plan, or that it was carried out."""
-    topic = topics.create()
-    topics.produce(topic, encoded(3))
-    run(topic)
-    if written == "offsets":
-        shutil.rmtree(tmp_path / "checkpoint/commits")
-    log = tmp_path / "checkpoint" / written
-    (log / "0").rename(log / f".0.{uuid4()}.tmp")
-    (log / ".0.crc").rename(log / f"..0.{uuid4()}.tmp.crc")
-    topics.produce(topic, encoded(2))
-    assert run(topic) == Counts(read=5, stored=5, duplicates=0, failed=0)
-    assert len(set(ids(tmp_path))) == 5
-
-
-def test_a_gap_is_refused_by_its_offsets(run: Run, topics: Topics, tmp_path: Path) -> None:
-    """A table restored from an old copy, under a newer checkpoint; the way out works."""
-    topic = topics.create(partitions=1)
-    topics.produce(topic, encoded(3))
-    run(topic)
-    for name in ("raw", "raw.control", "raw.failed"):
-        shutil.copytree(tmp_path / name, tmp_path / "old" / name)
-    topics.produce(topic, encoded(5))
-    run(topic)
-    topics.produce(topic, encoded(1))
-    for name in ("raw", "raw.control", "raw.failed"):
-        shutil.rmtree(tmp_path / name)
-        shutil.move(tmp_path / "old" / name, tmp_path / name)
-    with pytest.raises(OffsetGap, match=r"partition 0: the table ends at offset 3, .* at 8, 5 rec"):
-        run(topic)
-    assert len(ids(tmp_path)) == 3
-    shutil.rmtree(tmp_path / "checkpoint")
-    assert run(topic).stored == 9
-
-
 def test_another_topic_is_refused(run: Run, topics: Topics, tmp_path: Path) -> None:
     """Another name; and the same name, deleted and made anew with more records than before."""
     topic, other = topics.create(), topics.create()
@@ -259,6 +205,16 @@ def test_copies_within_the_window_are_stored_once_across_batches(
         topics.produce(topic, [encode(copy)])
         counts = run(topic, deduplication_window=100)
     assert counts == Counts(read=4, stored=2, duplicates=2, failed=0)
+
+
+def test_a_window_of_0_looks_for_no_copies(run: Run, topics: Topics) -> None:
+    """Neither in the batch nor in the table."""
+    topic = topics.create()
+    copy = encode(envelope())
+    topics.produce(topic, [copy, copy])
+    assert run(topic, deduplication_window=0).stored == 2
+    topics.produce(topic, [copy])
+    assert run(topic, deduplication_window=0) == Counts(read=3, stored=3, duplicates=0, failed=0)
 
 
 def test_a_refusal_in_a_batch_stores_nothing_of_it(

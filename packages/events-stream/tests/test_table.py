@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,54 +16,13 @@ from events_schema.errors import AlreadyLocked, PublishError
 from events_stream import commit_log as commit_log_module
 from events_stream import open_table
 from events_stream import table as table_module
-from events_stream.commit import Commit, Counts, SourceIdentity, StoredFile
-from events_stream.errors import NotOurs, OtherSource, TableDamaged
-from events_stream.table import Table
-
-SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+from events_stream.errors import NotOurs, TableMissing
+from events_stream.table import open_beside_stream
+from staged_change import files, stage
 
 
 class Killed(BaseException):
     """Stands for kill -9: nothing catches it, nothing cleans up."""
-
-
-def stage(table: Table, days: int = 2) -> Commit:
-    """Write a batch of one file a day and one failed file; return its commit."""
-    staging = table.stage()
-    number = len(table.log.commits)
-    files = []
-    for day in range(days):
-        staged = Path(f"table/event_date=2026-01-0{day + 1}/part.parquet")
-        final = f"{table.layout.target.name}/{staged.parent.name}/{staging.commit_name}.parquet"
-        files.append(stored_file(staged, final))
-    failed = stored_file(Path("failed/f.parquet"), f"raw.failed/{staging.commit_name}.parquet")
-    for file in (*files, failed):
-        path = staging.folder / file.staged
-        path.parent.mkdir(parents=True)
-        path.write_text(staging.commit_name)
-    return Commit(
-        number=number,
-        committed_at=NOON,
-        source=SOURCE,
-        before={0: number},
-        after={0: number + 1},
-        counts=Counts(read=days + 1, stored=days, duplicates=0, failed=1),
-        table_files=tuple(files),
-        failed_files=(failed,),
-    )
-
-
-def stored_file(staged: Path, final: str) -> StoredFile:
-    """Return a file of one row received at noon."""
-    return StoredFile(
-        staged=str(staged), final=final, rows=1, earliest_received=NOON, latest_received=NOON
-    )
-
-
-def files(folder: Path) -> list[str]:
-    """Return all that lies in `folder`, whoever lists it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager
@@ -109,7 +69,7 @@ def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
                 finished = False
         assert all(name.endswith(".parquet") for name in files(target))
         with open_table(str(target)) as table:
-            committed = len(table.log.commits) == 2
+            committed = table.state.number == 1
             assert files(table.layout.staging) == []
         outcomes.add((finished, committed))
         assert len(files(target)) == (4 if committed else 2)
@@ -197,50 +157,50 @@ def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
         pass
 
 
-def test_a_table_whose_files_are_gone_is_refused(tmp_path: Path) -> None:
-    """The log alone is no table."""
-    with open_table(str(tmp_path / "raw")) as table:
-        for _ in range(2):
+def test_a_command_beside_the_stream_waits_for_its_change(tmp_path: Path) -> None:
+    """Both may have the table open; one at a time may write."""
+    target = str(tmp_path / "raw")
+    entered = threading.Event()
+
+    def change() -> None:
+        with open_beside_stream(target) as table:
+            entered.set()
             table.store(stage(table))
-    for path in (tmp_path / "raw").rglob("*.parquet"):
-        path.unlink()
-    for folder in (tmp_path / "raw").iterdir():
-        folder.rmdir()
-    with pytest.raises(TableDamaged, match="restore it"), open_table(str(tmp_path / "raw")):
-        pass
 
-
-def test_a_log_with_a_hole_is_refused(tmp_path: Path) -> None:
-    """The missing commit is named."""
-    with open_table(str(tmp_path / "raw")) as table:
-        for _ in range(3):
+    with open_table(target) as table, ThreadPoolExecutor(1) as pool:
+        with table.writing():
+            changing = pool.submit(change)
             table.store(stage(table))
-    (tmp_path / "raw.control/log/000000000001.json").unlink()
-    with pytest.raises(TableDamaged, match="lacks commit 1"), open_table(str(tmp_path / "raw")):
+            assert not entered.is_set()
+        changing.result(timeout=30)
+        assert table.state.number == 0
+        with table.writing():
+            assert table.state.number == 1
+            table.store(stage(table))
+        assert len(files(tmp_path / "raw")) == 6
+
+
+def test_no_table_is_made_by_a_command_beside_the_stream(tmp_path: Path) -> None:
+    """It says where it looked."""
+    with (
+        pytest.raises(TableMissing, match="there is no table at"),
+        open_beside_stream(str(tmp_path / "raw")),
+    ):
         pass
+    assert files(tmp_path) == []
 
 
-@pytest.mark.parametrize("part", ["cluster_id", "topic", "topic_id"])
-def test_another_source_is_refused(part: str, tmp_path: Path) -> None:
-    """Each part of a source's identity counts."""
-    with open_table(str(tmp_path / "raw")) as table:
-        table.log.check_source(SOURCE)
-        table.store(stage(table))
-        table.log.check_source(SOURCE)
-        with pytest.raises(OtherSource, match=f"filled from {part}"):
-            table.log.check_source(SOURCE.model_copy(update={part: "other"}))
-
-
-def test_the_files_of_the_window_are_found(tmp_path: Path) -> None:
-    """Both ends of the window count; a day deleted by an operator is no obstacle."""
-    hour = timedelta(hours=1)
-    with open_table(str(tmp_path / "raw")) as table:
-        table.store(stage(table, days=1))
-        for moment in (NOON - hour, NOON, NOON + hour):
-            assert len(table.log.files_received_near(moment, moment, hour)) == 1
-        for moment in (NOON - 2 * hour, NOON + 2 * hour):
-            assert table.log.files_received_near(moment, moment, hour) == []
-        near = table.log.files_received_near(NOON, NOON, hour)
-        assert len(table.paths(near)) == 1
-        table.paths(near)[0].unlink()
-        assert table.paths(near) == []
+def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
+    """Spark's Java outlives its Python by a moment, and goes on writing its batch."""
+    target = str(tmp_path / "raw")
+    with open_table(target) as table:
+        orphans = table.stage()
+    with open_table(target) as table:
+        commit = stage(table)
+        late = orphans.folder / "table/event_date=2026-01-01/late.parquet"
+        late.parent.mkdir(parents=True)
+        late.touch()
+        table.store(commit)
+    with open_table(target) as table:
+        assert files(table.layout.staging) == []
+    assert len(files(tmp_path / "raw")) == 2

@@ -1,9 +1,17 @@
 """From the Kafka topic to parquet by day: Spark Structured Streaming, each event stored once."""
 
-from events_stream.batch import BatchSink
+from events_stream.batch import BatchSink, RecordWriter
 from events_stream.errors import StreamError
 from events_stream.query import StreamRun
 from events_stream.source import KafkaSource
 from events_stream.table import Table, open_table
 
-__all__ = ["BatchSink", "KafkaSource", "StreamError", "StreamRun", "Table", "open_table"]
+__all__ = [
+    "BatchSink",
+    "KafkaSource",
+    "RecordWriter",
+    "StreamError",
+    "StreamRun",
+    "Table",
+    "open_table",
+]

@@ -2,121 +2,139 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import structlog
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, Observation
 
 from events_schema import released_schemas
-from events_schema.posix import refusing_unwritable
-from events_stream.commit import Commit, Counts
+from events_stream.checkpoint import Checkpoint
+from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, CommitKind, Counts, StagedFile
 from events_stream.decode import decode, events, failed_events
+from events_stream.deduplication import remove_copies
 from events_stream.errors import CountMismatch
-from events_stream.offsets import is_new, offset_range
+from events_stream.metrics import StreamMetrics
+from events_stream.offsets import OffsetRange, Start, offset_range
+from events_stream.parquet_files import FileRows, describe_events, describe_failed_events
 from events_stream.source import KafkaSource
-from events_stream.staging import as_time
+from events_stream.staging import Staging
+from events_stream.steps import Step
 from events_stream.table import Table
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What a batch holds, counted before anything of it is written."""
+class Written:
+    """What was staged of some records, all of them accounted for."""
 
-    read: int
-    failed: int
-    earliest_received: datetime | None
-    latest_received: datetime | None
+    counts: Counts
+    table_files: tuple[StagedFile, ...]
+    failed_files: tuple[StagedFile, ...]
 
 
 @dataclass(frozen=True)
-class BatchSink:
-    """Stores the batches of one streaming query in one table: what `foreachBatch` calls."""
+class RecordWriter:
+    """Writes records into a table's staging folders: events once, and failed events."""
 
     table: Table
-    source: KafkaSource
-    checkpoint: Path
     window: timedelta
+    """Copies of an event received at most so far apart are stored once; 0 looks for none."""
 
-    def __call__(self, records: DataFrame, batch: int) -> None:
-        """Store what is new in `records`, or nothing of it where this raises `EventsError`."""
-        with refusing_unwritable(self.table.layout.target):
-            self._store(records, batch)
-
-    def _store(self, records: DataFrame, batch: int) -> None:
-        self.table.recover()
-        next_offsets = self.table.log.next_offsets
-        offsets = offset_range(self.checkpoint, batch, self.source.topic)
-        offsets.check_no_gap(next_offsets)
-        if offsets.is_known(next_offsets):
-            return
-        new = records.where(is_new(next_offsets))
-        decoded = new.transform(decode, schemas=released_schemas()).persist()
-        try:
-            commit = self._stage(decoded, offsets.after(next_offsets))
-        finally:
-            decoded.unpersist()
-        self.table.store(commit)
-        log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
-
-    def _stage(self, decoded: DataFrame, after: dict[int, int]) -> Commit:
-        staging = self.table.stage()
-        survey = survey_batch(decoded)
-        stored, duplicates = staging.write_events(events(decoded), self._stored_ids(survey))
-        failed = staging.write_failed_events(failed_events(decoded)) if survey.failed else ()
+    def write(self, staging: Staging, records: DataFrame, at_most: int) -> Written:
+        """Write `records`, `at_most` so many. Raises `CountMismatch`."""
+        seen = Observation()
+        schemas = released_schemas()
+        staging.write_events(records.transform(decode, schemas, seen).transform(events), at_most)
+        read, failed = seen.get["read"], seen.get["failed"]
+        self.table.watch(Step.WRITTEN)
+        if failed:  # rare enough to read the records once more
+            again = records.transform(decode, schemas).transform(failed_events)
+            staging.write_failed_events(again)
+        self.table.watch(Step.FAILED_WRITTEN)
+        stored = describe_events(staging.event_files)
+        duplicates = self._remove_copies(staging, stored)
+        if duplicates:
+            stored = describe_events(staging.event_files)
+        table_files = staging.describe(stored)
+        failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
+        self.table.watch(Step.DEDUPLICATED)
         counts = Counts(
-            read=survey.read,
-            stored=sum(file.rows for file in stored),
+            read=read,
+            stored=sum(file.rows for file in table_files),
             duplicates=duplicates,
-            failed=sum(file.rows for file in failed),
+            failed=sum(file.rows for file in failed_files),
         )
         check_counts(counts)
-        source = self.source.identify()  # after the read, so that another topic is noticed
-        self.table.log.check_source(source)
-        return Commit(
-            number=len(self.table.log.commits),
-            committed_at=datetime.now(UTC),
-            source=source,
-            before=dict(self.table.log.next_offsets),
-            after=after,
-            counts=counts,
-            table_files=stored,
-            failed_files=failed,
+        return Written(counts, table_files, failed_files)
+
+    def _remove_copies(self, staging: Staging, written: list[FileRows]) -> int:
+        earliest = [file.earliest_received for file in written if file.earliest_received]
+        latest = [file.latest_received for file in written if file.latest_received]
+        if not self.window or not earliest:
+            return 0
+        near = self.table.state.files_received_near(min(earliest), max(latest), self.window)
+        return remove_copies(
+            [file.path for file in written], self.table.paths(near), staging.folder / "spill"
         )
 
-    def _stored_ids(self, survey: Survey) -> DataFrame | None:
-        """Return the ids in the table's files that may hold a copy of one of the batch's events."""
-        if survey.earliest_received is None or survey.latest_received is None:
-            return None
-        near = self.table.log.files_received_near(
-            survey.earliest_received, survey.latest_received, self.window
-        )
-        paths = self.table.paths(near)
-        if not paths:
-            return None
-        return self.source.spark.read.schema("event_id STRING").parquet(*map(str, paths))
 
+@dataclass
+class BatchSink:
+    """Stores the batches of a streaming query in a table: what `foreachBatch` calls."""
 
-def survey_batch(decoded: DataFrame) -> Survey:
-    """Count the rows of `decode`, in one pass, which also fills its cache."""
-    received = F.when(F.col("reason").isNull(), F.unix_micros("received_time"))
-    found = decoded.agg(
-        F.count("*").alias("read"),
-        F.count("reason").alias("failed"),
-        F.min(received).alias("earliest"),
-        F.max(received).alias("latest"),
-    ).collect()[0]
-    return Survey(
-        found["read"], found["failed"], as_time(found["earliest"]), as_time(found["latest"])
-    )
+    writer: RecordWriter
+    source: KafkaSource
+    checkpoint: Checkpoint
+    metrics: StreamMetrics
+    start: Start = field(default_factory=lambda: Start({}))
+    """Where the query starts."""
+    drains_from: datetime | None = None
+    """When a query that drains the topic asked for its end; None where each batch asks anew."""
+
+    @property
+    def table(self) -> Table:
+        """The table that the batches go to."""
+        return self.writer.table
+
+    def __call__(self, records: DataFrame, batch: int) -> None:
+        """Store `records`, or nothing of them where this raises `EventsError`."""
+        with self.table.writing():
+            before = self.table.state.next_offsets
+            offsets = offset_range(self.checkpoint.plans, batch, self.source.topic)
+            offsets.check_follows({**before, **self.start.offsets} if batch == 0 else before)
+            staging = self.table.stage()
+            written = self.writer.write(staging, records, at_most=offsets.records)
+            topic = self.source.look()  # after the read, so that another topic is noticed
+            self.table.state.check_source(topic.identity)
+            commit = Commit(
+                number=staging.number,
+                kind=CommitKind.BATCH,
+                committed_at=datetime.now(UTC),
+                staging=staging.folder.name,
+                source=topic.identity,
+                before=dict(before),
+                after={**before, **offsets.end},
+                counts=written.counts,
+                complete_up_to=self._complete_up_to(offsets),
+                lost=self.start.lost if batch == 0 else (),
+                table_files=written.table_files,
+                failed_files=written.failed_files,
+            )
+            self.table.store(commit)
+        self.metrics.stored(commit.counts, len(commit.files))
+        self.metrics.looked(self.table.state, topic.lag(commit.after), commit.committed_at)
+        log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
+
+    def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
+        if offsets.records >= self.source.max_records_per_batch:  # there may be more
+            return None
+        return (self.drains_from or offsets.planned_at) - ACKNOWLEDGED_WITHIN
 
 
 def check_counts(counts: Counts) -> None:
-    """Refuse a batch of which a record is unaccounted for. Raises `CountMismatch`."""
+    """Refuse a change of which a record is unaccounted for. Raises `CountMismatch`."""
     if counts.read != counts.stored + counts.duplicates + counts.failed:
         raise CountMismatch(
             f"{counts.read} records were read, but {counts.stored} stored, {counts.duplicates} "

@@ -6,26 +6,42 @@ import signal
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
-from events_schema.posix import make_folders, refusing_unwritable
-from events_schema.spark import stop_session
-from events_stream.batch import BatchSink
-from events_stream.errors import NotOurs
+from events_schema.spark import kill_session, stop_session
+from events_stream import maintenance
+from events_stream.batch import BatchSink, RecordWriter
+from events_stream.checkpoint import Checkpoint, open_checkpoint
+from events_stream.metrics import StreamMetrics, serving
 from events_stream.query import StreamRun
 from events_stream.session import stream_session
-from events_stream.settings import RunSettings
+from events_stream.settings import (
+    ExpireSettings,
+    FailedSettings,
+    ReplaySettings,
+    RunSettings,
+    StatusSettings,
+)
 from events_stream.source import KafkaSource
+from events_stream.steps import Step
 from events_stream.table import Table, open_table
+from events_stream.watchdog import Watchdog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    return run_command("events-stream", {"run": Verb(RunSettings, run)}, arguments)
+    verbs: dict[str, Verb[Any]] = {
+        "run": Verb(RunSettings, run),
+        "status": Verb(StatusSettings, maintenance.status),
+        "failed": Verb(FailedSettings, maintenance.failed),
+        "replay-failed": Verb(ReplaySettings, maintenance.replay_failed),
+        "expire": Verb(ExpireSettings, maintenance.expire_days),
+    }
+    return run_command("events-stream", verbs, arguments)
 
 
 def run(settings: RunSettings) -> None:
@@ -33,11 +49,19 @@ def run(settings: RunSettings) -> None:
     stopping = threading.Event()
     _stop_on_signals(stopping)
     find_java()
-    with open_table(settings.target) as table:
-        checkpoint = open_checkpoint(settings.checkpoint, table)
+    metrics = StreamMetrics()
+    with (
+        serving(metrics, settings.metrics_host, settings.metrics_port),
+        open_table(settings.target, metrics.reached) as table,
+        open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
+    ):
         spark = stream_session(settings)
         try:
-            build_run(settings, spark, table, checkpoint, stopping).run()
+            with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:
+                stream = build_run(
+                    settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog
+                )
+                stream.run(stopping)
         finally:
             stop_session(spark)
 
@@ -46,42 +70,35 @@ def build_run(
     settings: RunSettings,
     spark: SparkSession,
     table: Table,
-    checkpoint: Path,
-    stopping: threading.Event,
+    checkpoint: Checkpoint,
+    *,
+    metrics: StreamMetrics,
+    watchdog: Watchdog,
 ) -> StreamRun:
     """Put the parts of the stream together."""
+
+    def watch(step: Step) -> None:
+        watchdog.beat()
+        metrics.reached(step)
+
+    table.watch = watch
     source = KafkaSource(
         spark,
         settings.brokers,
         settings.topic,
-        max_records_per_batch=settings.max_records_per_batch,
+        max_records_per_batch=settings.records_per_batch(spark.sparkContext.defaultParallelism),
     )
     window = timedelta(seconds=settings.deduplication_window)
     return StreamRun(
         source=source,
-        sink=BatchSink(table, source, checkpoint, window),
-        checkpoint=checkpoint,
+        sink=BatchSink(RecordWriter(table, window), source, checkpoint, metrics),
         trigger=None if settings.available_now else settings.trigger,
         broker_timeout=settings.broker_timeout,
-        stopping=stopping,
+        accept_loss=settings.accept_loss,
+        watchdog=watchdog,
     )
 
 
 def _stop_on_signals(stopping: threading.Event) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-
-
-def open_checkpoint(checkpoint: str, table: Table) -> Path:
-    """Return the folder for Spark's checkpoint, created where it is missing.
-
-    Raises `NotOurs` where it lies in the table's own folders, `PublishError` where it cannot be
-    written.
-    """
-    path = Path(checkpoint).resolve()
-    for folder in (table.layout.target, table.layout.control, table.layout.failed):
-        if path.is_relative_to(folder):
-            raise NotOurs(f"--checkpoint {path} lies in the table's {folder}; give another folder")
-    with refusing_unwritable(path):
-        make_folders(path)
-    return path

@@ -1,14 +1,21 @@
-"""A commit: what one batch added to the table, and which offsets that covers."""
+"""A commit: one change of the table, what it added and took away, and the offsets it covers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 Offsets = Mapping[int, int]
 """The next offset to read, by partition."""
+
+FORMAT = 2
+"""What is written; format 1, of events-stream 1.0, is read."""
+
+ACKNOWLEDGED_WITHIN = timedelta(seconds=10)
+"""Within what time the collector has an event on the topic or refuses it (`--ack-timeout`)."""
 
 
 class SourceIdentity(BaseModel):
@@ -22,12 +29,13 @@ class SourceIdentity(BaseModel):
 
 
 class StoredFile(BaseModel):
-    """A parquet file of a commit. Paths are relative to the batch's staging folder and, for
-    `final`, to the folder that holds the table."""
+    """A parquet file of the table or of its failed events.
+
+    `final` is relative to the folder that holds the table.
+    """
 
     model_config = ConfigDict(frozen=True)
 
-    staged: str
     final: str
     rows: int
     earliest_received: datetime | None = None
@@ -42,33 +50,91 @@ class StoredFile(BaseModel):
         )
 
 
+class StagedFile(StoredFile):
+    """A file of a commit; `staged` is where it was written, below the commit's own folder."""
+
+    staged: str
+
+    def stored(self) -> StoredFile:
+        """Return what the log keeps of it."""
+        return StoredFile(**self.model_dump(exclude={"staged"}))
+
+
 class Counts(BaseModel):
     """The records of a batch: `read` is the sum of the others."""
 
     model_config = ConfigDict(frozen=True)
 
-    read: int
-    stored: int
-    duplicates: int
-    failed: int
+    read: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        """Return both together."""
+        return Counts(
+            **{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields}
+        )
 
 
-class Commit(BaseModel):
-    """One entry of the table's log; once the file is there, the batch is stored."""
+class Loss(BaseModel):
+    """Records that Kafka no longer had: those of `partition` from `start` to before `end`."""
 
     model_config = ConfigDict(frozen=True)
 
-    format: int = 1
+    partition: int
+    start: int
+    end: int
+
+
+class CommitKind(StrEnum):
+    """What changed the table."""
+
+    BATCH = "batch"
+    REPLAY = "replay"
+    EXPIRY = "expiry"
+
+
+class Commit(BaseModel):
+    """One entry of the table's log; once the file is there, the change is made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
     number: int
+    kind: CommitKind = CommitKind.BATCH
     committed_at: datetime
+    staging: str = ""
+    """The name of the folder of its files until they are in place."""
     source: SourceIdentity
     before: dict[int, int]
     after: dict[int, int]
     counts: Counts
-    table_files: tuple[StoredFile, ...] = ()
-    failed_files: tuple[StoredFile, ...] = ()
+    complete_up_to: datetime | None = None
+    """Every event acknowledged before this is stored; None where the batch does not tell."""
+    lost: tuple[Loss, ...] = ()
+    """What the operator accepted as lost."""
+    table_files: tuple[StagedFile, ...] = ()
+    failed_files: tuple[StagedFile, ...] = ()
+    removed: tuple[str, ...] = ()
+    """The `final` of files that were in the table or among the failed events, and no longer are."""
 
     @property
     def name(self) -> str:
-        """The commit's number as file and folder names carry it: 12 digits."""
-        return f"{self.number:012d}"
+        """The commit's number as file and folder names carry it."""
+        return numbered(self.number)
+
+    @property
+    def staging_name(self) -> str:
+        """The name of its staging folder, also in format 1."""
+        return self.staging or self.name
+
+    @property
+    def files(self) -> tuple[StagedFile, ...]:
+        """The files that it adds, wherever they go."""
+        return (*self.table_files, *self.failed_files)
+
+
+def numbered(number: int) -> str:
+    """Return a commit's number as names carry it: 12 digits."""
+    return f"{number:012d}"

@@ -1,85 +1,120 @@
-"""The table's log of commits: one JSON file each, numbered without a gap, never replaced."""
+"""The table's log: a JSON file for each commit, numbered without a gap, never replaced.
+
+So that it does not grow for ever, every so many commits are folded into one file, the state of
+the table after them, and then deleted.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from events_schema.posix import create_new
-from events_stream.commit import Commit, Offsets, SourceIdentity, StoredFile
-from events_stream.errors import OtherSource, TableDamaged
+from events_stream.commit import FORMAT, Commit, numbered
+from events_stream.errors import TableDamaged
+from events_stream.state import TableState
+
+FOLD_COMMITS = 100
+"""How many commits are folded at a time."""
+
+READ_TRIES = 5
+"""How often a log is read in which a writer folds meanwhile."""
+
+_FOLDED = ".folded.json"
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class CommitLog:
-    """The commits in `folder`, read at the start and then kept in step with what is appended."""
+    """The log in `folder`, read at the start and then kept in step with what is appended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.commits: list[Commit] = []
+        self.state = TableState()
+        self.last: Commit | None = None
+        """The newest commit, the only one that may be unfinished; None once it is folded."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the commits that are not known yet. Raises `TableDamaged`."""
-        while (path := self._path(len(self.commits))).exists():
-            self.commits.append(_read(path, len(self.commits)))
-        beyond = [path for path in self._folder.glob("*.json") if path > self._last_path]
-        if beyond:
+        """Read what is not known yet, while no other process writes. Raises `TableDamaged`."""
+        folded = max(self._numbers(_FOLDED), default=-1)
+        if folded > self.state.number:
+            path = self._folder / f"{numbered(folded)}{_FOLDED}"
+            self.state, self.last = _read(path, TableState), None
+            _check(path, self.state.number == folded and self.state.format == 1)
+        commits = sorted(self._numbers(".json"))
+        for number in commits:
+            if number == self.state.number + 1:
+                self.last = self._read_commit(number)
+                self.state = self.state.after(self.last)
+        if commits and commits[-1] > self.state.number:
+            beyond = min(number for number in commits if number > self.state.number)
             raise TableDamaged(
-                f"the log {self._folder} lacks commit {len(self.commits)} but holds "
-                f"{min(beyond).name}; restore the missing file"
+                f"the log {self._folder} lacks commit {self.state.number + 1} but holds "
+                f"{numbered(beyond)}.json; restore the missing file"
             )
 
-    @property
-    def _last_path(self) -> Path:
-        return self._path(len(self.commits) - 1)
+    def _numbers(self, suffix: str) -> list[int]:
+        names = (path.name for path in self._folder.glob(f"*{suffix}"))
+        stems = (name.removesuffix(suffix) for name in names)
+        return [int(stem) for stem in stems if stem.isdigit()]
+
+    def _read_commit(self, number: int) -> Commit:
+        path = self._path(number)
+        commit = _read(path, Commit)
+        _check(path, commit.number == number and commit.format <= FORMAT)
+        return commit
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:012d}.json"
-
-    @property
-    def last(self) -> Commit | None:
-        """The newest commit, the only one that may be unfinished."""
-        return self.commits[-1] if self.commits else None
-
-    @property
-    def next_offsets(self) -> Offsets:
-        """The next offset of every partition that the table has read."""
-        return self.last.after if self.last else {}
+        return self._folder / f"{numbered(number)}.json"
 
     def append(self, commit: Commit) -> None:
-        """Make `commit` part of the log, in one step: after this its batch is stored."""
+        """Make `commit` part of the log, in one step: after this its change is made."""
         create_new(self._path(commit.number), commit.model_dump_json(indent=1).encode())
-        self.commits.append(commit)
+        self.state, self.last = self.state.after(commit), commit
 
-    def check_source(self, source: SourceIdentity) -> None:
-        """Refuse another topic or cluster than the table's. Raises `OtherSource`."""
-        if self.last is None or self.last.source == source:
-            return
-        was, now = self.last.source, source
-        for part in ("cluster_id", "topic", "topic_id"):
-            if getattr(was, part) != getattr(now, part):
-                raise OtherSource(
-                    f"the table was filled from {part} {getattr(was, part)!r}, "
-                    f"the broker has {getattr(now, part)!r}; "
-                    f"give that source, or a new --target and --checkpoint"
-                )
+    def fold(self) -> bool:
+        """Fold the commits where there are many; tell whether it did. The last must be finished.
 
-    def files_received_near(
-        self, earliest: datetime, latest: datetime, window: timedelta
-    ) -> list[StoredFile]:
-        """Return the table's files that may hold rows received at most `window` away."""
-        files = chain.from_iterable(commit.table_files for commit in self.commits)
-        return [file for file in files if file.may_hold(earliest, latest, window)]
+        Killed after this, the log holds the commits twice, which `tidy` mends.
+        """
+        if len(self._numbers(".json")) < FOLD_COMMITS:
+            return False
+        path = self._folder / f"{numbered(self.state.number)}{_FOLDED}"
+        if not path.exists():
+            create_new(path, self.state.model_dump_json().encode())
+        self.last = None
+        return True
+
+    def tidy(self) -> None:
+        """Delete what the newest fold holds as well."""
+        folded = max(self._numbers(_FOLDED), default=-1)
+        for suffix in (".json", _FOLDED):
+            for number in self._numbers(suffix):
+                if number < folded or (number == folded and suffix == ".json"):
+                    (self._folder / f"{numbered(number)}{suffix}").unlink()
 
 
-def _read(path: Path, number: int) -> Commit:
+def read_state(folder: Path) -> TableState:
+    """Return what the log in `folder` says, also while a stream writes. Raises `TableDamaged`."""
+    for attempt in range(1, READ_TRIES + 1):
+        try:
+            return CommitLog(folder).state
+        except (FileNotFoundError, TableDamaged):  # a commit was folded since it was listed
+            if attempt == READ_TRIES:
+                raise
+    raise AssertionError
+
+
+def _read(path: Path, model: type[Model]) -> Model:
     try:
-        commit = Commit.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise TableDamaged(f"commit {path} is unreadable: {error.errors()[0]['msg']}") from None
-    if commit.number != number or commit.format != 1:
-        raise TableDamaged(f"commit {path} says number {commit.number}, format {commit.format}")
-    return commit
+        raise TableDamaged(f"{path} is unreadable: {error.errors()[0]['msg']}") from None
+
+
+def _check(path: Path, holds: bool) -> None:
+    if not holds:
+        raise TableDamaged(f"{path} has another number or format than its name; restore it")

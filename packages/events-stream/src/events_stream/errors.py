@@ -30,7 +30,19 @@ class OtherSource(StreamError):
 
 
 class OffsetGap(StreamError):
-    """Raised when records between the table and the batch are missing."""
+    """Raised when a batch does not go on where the table ends."""
+
+    exit_code = 5
+
+
+class RecordsLost(StreamError):
+    """Raised when Kafka no longer has records that the table lacks."""
+
+    exit_code = 5
+
+
+class TopicCut(StreamError):
+    """Raised when the topic ends before the table does."""
 
     exit_code = 5
 
@@ -47,6 +59,10 @@ class TableDamaged(StreamError):
     exit_code = 5
 
 
+class TableMissing(StreamError):
+    """Raised when there is no table to look at or to change."""
+
+
 class NotOurs(StreamError):
     """Raised when the target holds something that no stream wrote."""
 
@@ -59,3 +75,10 @@ class CountMismatch(StreamError):
 
 class QueryFailed(StreamError):
     """Raised when Spark fails for a reason that is none of the above."""
+
+
+class Stalled(StreamError):
+    """Raised when nothing goes on for too long, or Spark's Java process has ended."""
+
+    retriable = True
+    exit_code = 6

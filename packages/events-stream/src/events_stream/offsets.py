@@ -1,17 +1,59 @@
-"""Which offsets a batch covers, as Spark's checkpoint says, and what of that is new."""
+"""Where a query starts to read, which offsets a batch covers, and what may be wrong with them."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+from events_stream.commit import Loss, Offsets
+from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
 
-from events_stream.commit import Offsets
-from events_stream.errors import CheckpointUnreadable, OffsetGap
+
+@dataclass(frozen=True)
+class Start:
+    """Where a query starts, for every partition of the topic, and what it leaves behind."""
+
+    offsets: Offsets
+    lost: tuple[Loss, ...] = ()
+
+
+def choose_start(
+    next_offsets: Offsets, earliest: Offsets, latest: Offsets, *, accept_loss: bool
+) -> Start:
+    """Return where to read on: where the table ends, or where the topic begins for a new one.
+
+    Raises `RecordsLost` where Kafka no longer has what comes next, unless `accept_loss`, and
+    `TopicCut` where the topic ends before the table does.
+    """
+    if not next_offsets:
+        return Start(earliest)
+    wanted = {partition: next_offsets.get(partition, 0) for partition in {*earliest, *next_offsets}}
+    for partition, offset in sorted(wanted.items()):
+        end = latest.get(partition)
+        if end is None or offset > end:
+            raise TopicCut(
+                f"partition {partition}: the table ends at offset {offset}, but the topic at "
+                f"{end or 0}: it was cut, or restored from an old copy; give a new --target and "
+                f"--checkpoint"
+            )
+    lost = tuple(
+        Loss(partition=partition, start=offset, end=earliest[partition])
+        for partition, offset in sorted(wanted.items())
+        if offset < earliest[partition]
+    )
+    if lost and not accept_loss:
+        first = lost[0]
+        raise RecordsLost(
+            f"partition {first.partition}: the table ends at offset {first.start}, but the topic "
+            f"begins at {first.end}: {sum(each.end - each.start for each in lost)} records are "
+            f"gone (retention, or deleted) before they were stored; give --accept-loss once to go "
+            f"on without them"
+        )
+    return Start({p: max(offset, earliest[p]) for p, offset in wanted.items()}, lost)
 
 
 @dataclass(frozen=True)
@@ -20,74 +62,58 @@ class OffsetRange:
 
     start: Offsets
     end: Offsets
+    planned_at: datetime
+    """By Spark's clock, after it had asked for the topic's end."""
 
-    def after(self, next_offsets: Offsets) -> dict[int, int]:
-        """Return the table's next offsets once this range is stored."""
-        ends = {p: max(end, next_offsets.get(p, 0)) for p, end in self.end.items()}
-        return {**next_offsets, **ends}
+    @property
+    def records(self) -> int:
+        """How many records it covers at the most."""
+        return sum(end - self.start[partition] for partition, end in self.end.items())
 
-    def is_known(self, next_offsets: Offsets) -> bool:
-        """Tell whether the table holds all of it."""
-        return all(end <= next_offsets.get(p, -1) for p, end in self.end.items())
-
-    def check_no_gap(self, next_offsets: Offsets) -> None:
-        """Refuse a range that starts above what the table holds. Raises `OffsetGap`."""
-        if not next_offsets:  # a new table starts where the topic does
-            return
+    def check_follows(self, next_offsets: Offsets) -> None:
+        """Refuse a range that does not go on at `next_offsets`. Raises `OffsetGap`."""
         for partition, start in sorted(self.start.items()):
-            expected = next_offsets.get(partition, 0)
-            if start > expected:
+            expected = next_offsets.get(partition, start)
+            if start != expected or self.end[partition] < start:
                 raise OffsetGap(
-                    f"partition {partition}: the table ends at offset {expected}, the checkpoint "
-                    f"goes on at {start}, {start - expected} records in between would be lost; "
-                    f"give an empty --checkpoint to read on from {expected}"
+                    f"partition {partition}: expected a batch from offset {expected}, but Spark's "
+                    f"goes from {start} to {self.end[partition]}; nothing of it was stored; start "
+                    f"again, which reads on from {expected}"
                 )
 
 
-def is_new(next_offsets: Offsets) -> Column:
-    """Return whether a record lies at or above the table's next offset of its partition."""
-    below = [
-        (F.col("partition") == partition) & (F.col("offset") < following)
-        for partition, following in next_offsets.items()
-    ]
-    return ~reduce(lambda one, other: one | other, below, F.lit(False))
-
-
-def forget_unfinished_batch(checkpoint: Path) -> None:
-    """Let Spark plan the last batch anew where its process died before the end of it.
-
-    The table's log says what of it is stored. Spark 4.1.1 would run it again with the same
-    offsets, and then fail: its Kafka source's metrics lack the latest offsets in that case. Nor
-    does it start a first batch beside what is left of an interrupted write of its own.
-    """
-    for name in ("offsets", "commits"):
-        for unfinished in checkpoint.glob(f"{name}/.*.tmp*"):
-            unfinished.unlink()
-    planned = [int(path.name) for path in checkpoint.glob("offsets/*") if path.name.isdigit()]
-    last = max(planned, default=None)
-    if last is not None and not (checkpoint / "commits" / str(last)).exists():
-        (checkpoint / "offsets" / str(last)).unlink()
-        (checkpoint / "offsets" / f".{last}.crc").unlink(missing_ok=True)
-
-
-def offset_range(checkpoint: Path, batch: int, topic: str) -> OffsetRange:
-    """Return the range of `batch` from the offset log that Spark writes before it starts one.
+def offset_range(plans: Path, batch: int, topic: str) -> OffsetRange:
+    """Return the range of `batch` from the checkpoint `plans`, where Spark writes it beforehand.
 
     Raises `CheckpointUnreadable`.
     """
-    end = _logged(checkpoint / "offsets" / str(batch), topic)
-    previous = checkpoint / "offsets" / str(batch - 1) if batch else checkpoint / "sources/0/0"
-    start = _logged(previous, topic)
-    return OffsetRange({p: start.get(p, 0) for p in end}, end)
+    plan = plans / "offsets" / str(batch)
+    with _refusing_unreadable(plan):
+        end = _offsets(plan, topic)
+        first = plans / "offsets" / str(batch - 1) if batch else plans / "sources/0/0"
+        start = _offsets(first, topic)
+        metadata = json.loads(plan.read_text("utf-8").splitlines()[1])
+        planned_at = datetime.fromtimestamp(metadata["batchTimestampMs"] / 1000, UTC)
+    return OffsetRange({p: start.get(p, 0) for p in end}, end, planned_at)
 
 
-def _logged(path: Path, topic: str) -> dict[int, int]:
+def last_plan(plans: Path) -> int | None:
+    """Return the number of the last batch that Spark has planned, None where there is none."""
+    names = (path.name for path in plans.glob("offsets/*"))
+    return max((int(name) for name in names if name.isdigit()), default=None)
+
+
+def _offsets(path: Path, topic: str) -> dict[int, int]:
+    last_line = path.read_text("utf-8").splitlines()[-1]
+    by_topic = json.loads(last_line[last_line.index("{") :])
+    return {int(partition): int(offset) for partition, offset in by_topic[topic].items()}
+
+
+@contextmanager
+def _refusing_unreadable(path: Path) -> Iterator[None]:
     try:
-        last_line = path.read_text("utf-8").splitlines()[-1]
-        by_topic = json.loads(last_line[last_line.index("{") :])
-        return {int(partition): int(offset) for partition, offset in by_topic[topic].items()}
+        yield
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointUnreadable(
-            f"{path} does not name offsets of topic {topic!r} ({error!r}); "
-            f"give an empty --checkpoint, the table knows where to read on"
+            f"{path} does not say which offsets the batch has ({error!r}); start again"
         ) from None

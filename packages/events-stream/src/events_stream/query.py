@@ -4,124 +4,191 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 
 import structlog
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from events_schema import EventsError
+from events_schema.errors import PublishError
 from events_stream.batch import BatchSink
-from events_stream.errors import BrokerUnavailable, QueryFailed
-from events_stream.offsets import forget_unfinished_batch
+from events_stream.clock import WallClock
+from events_stream.errors import BrokerUnavailable, QueryFailed, Stalled, TopicCut
+from events_stream.offsets import Start, choose_start
 from events_stream.source import KafkaSource
+from events_stream.watchdog import Watchdog
 
 POLL_SECONDS = 1
-KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset")
-"""What Spark's exceptions say where Kafka did not answer."""
+LOOK_SECONDS = 10
+"""How often the topic is asked how far the table is behind."""
+CUT_SECONDS = 10
+"""How long a topic may look shorter than it is: its broker has only just come back."""
+KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
+"""What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
+DISK_ERRORS = ("No space left on device", "Read-only file system", "Disk quota exceeded")
 
 log = structlog.get_logger()
 
 
 class _Stopped(Exception):
-    """Raised inside a batch that is not begun, because the run is ending."""
+    """Raised inside a batch that is not begun, because the query is ending."""
 
 
 @dataclass
 class StreamRun:
-    """One run of the stream, over as many streaming queries as Kafka's absences make of it."""
+    """One run of the stream, over as many streaming queries as it takes."""
 
     source: KafkaSource
     sink: BatchSink
-    checkpoint: Path
     trigger: str | None
     """How often a batch starts; None to store what is there and stop."""
     broker_timeout: float
-    stopping: threading.Event = field(default_factory=threading.Event)
-    """Set from outside to end the run once the batch in hand is stored."""
+    accept_loss: bool
+    watchdog: Watchdog
+    _stopping: threading.Event = field(default_factory=threading.Event)
     _storing: threading.Lock = field(default_factory=threading.Lock)
     _refusal: EventsError | None = None
+    _ending: bool = False
+    """Whether the query is to be stopped."""
+    _last_look: float = 0
+    _away_since: float | None = None
+    """Since when Kafka fails the stream, and no batch was stored."""
 
-    def run(self) -> None:
-        """Run until `stopping`, or until all is stored where there is no trigger.
+    def run(self, stopping: threading.Event) -> None:
+        """Run until `stopping` is set and the batch in hand stored, or until all is stored.
 
         Raises `BrokerUnavailable` where Kafka is not there at the start, or is away for longer
         than `broker_timeout` seconds; `QueryFailed` where Spark fails; and the sink's refusals.
         """
-        self._check_source()
-        while not self.stopping.is_set():
+        self._stopping = stopping
+        start = self._choose_start()
+        while not self._stopping.is_set():
             try:
-                self._run_query()
-                break
+                if self._run_query(start):
+                    return
+                start = self._choose_start()
             except BrokerUnavailable as error:
                 log.warning("kafka is away", wait_seconds=self.broker_timeout, error=str(error))
-                self._wait_for_kafka(error)
+                start = self._wait_for_kafka(error)
 
-    def _check_source(self) -> None:
-        self.sink.table.log.check_source(self.source.identify())
-
-    def _wait_for_kafka(self, absence: BrokerUnavailable) -> None:
-        deadline = time.monotonic() + self.broker_timeout
-        while not self.stopping.is_set():
+    def _choose_start(self) -> Start:
+        """Return where to read on, once the topic is known to be the table's."""
+        deadline = time.monotonic() + CUT_SECONDS
+        while True:
+            topic = self.source.look()
+            state = self.sink.table.state
+            state.check_source(topic.identity)
             try:
-                self._check_source()
-            except BrokerUnavailable:
+                return choose_start(
+                    state.next_offsets, topic.earliest, topic.latest, accept_loss=self.accept_loss
+                )
+            except TopicCut:
                 if time.monotonic() > deadline:
-                    raise BrokerUnavailable(
-                        f"gave up after {self.broker_timeout:g} s: {absence}"
-                    ) from absence
-                # Not `stopping.wait`, whose lock a signal handler would find held.
-                time.sleep(POLL_SECONDS)
-            else:
-                log.info("kafka is back")
-                return
+                    raise
+                self._pause()
 
-    def _run_query(self) -> None:
-        query = self._start()
+    def _pause(self) -> None:
+        # Not `stopping.wait`, whose lock a signal handler would find held.
+        time.sleep(POLL_SECONDS)
+        self.watchdog.beat()
+
+    def _wait_for_kafka(self, absence: BrokerUnavailable) -> Start:
+        self._away_since = self._away_since or time.monotonic()
+        while not self._stopping.is_set():
+            if time.monotonic() - self._away_since > self.broker_timeout:
+                raise BrokerUnavailable(
+                    f"gave up after {self.broker_timeout:g} s: {absence}"
+                ) from absence
+            self._pause()
+            try:
+                start = self._choose_start()
+            except BrokerUnavailable:
+                continue
+            log.info("kafka is back")
+            return start
+        return Start({})
+
+    def _run_query(self, start: Start) -> bool:
+        """Run a query until it ends; tell whether the run is over with it."""
+        query = self._start(start)
         try:
-            while not query.awaitTermination(POLL_SECONDS) and not self.stopping.is_set():
-                pass
+            clock = WallClock()
+            while not query.awaitTermination(POLL_SECONDS):
+                if self._stopping.is_set() or clock.was_set_back():
+                    break
+                self._note_progress(query)
+            self._ending = True
             with self._storing:  # the batch in hand is stored before Spark is interrupted
-                pass
-        except PySparkException as error:
-            if not self.stopping.is_set() or self._refusal is not None:
+                return self._stopping.is_set() or not query.isActive
+        except (PySparkException, Py4JError) as error:
+            if not self._stopping.is_set() or self._refusal is not None:
                 raise self._cause(error) from error
+            return True
         finally:
-            query.stop()
+            _stop(query)
 
-    def _start(self) -> StreamingQuery:
-        self._refusal = None
-        forget_unfinished_batch(self.checkpoint)
-        stream = self.source.read_stream(self.sink.table.log.next_offsets)
+    def _note_progress(self, query: StreamingQuery) -> None:
+        if self._storing.locked() or query.status["isTriggerActive"]:
+            return  # the batch's own steps say that something goes on
+        self.watchdog.beat()
+        if time.monotonic() > self._last_look + LOOK_SECONDS:
+            self._last_look = time.monotonic()
+            state, now = self.sink.table.state, datetime.now(UTC)
+            with suppress(BrokerUnavailable):  # Spark notices it, too
+                lag = self.source.look().lag(state.next_offsets)
+                self.sink.metrics.looked(state, lag, now)
+
+    def _start(self, start: Start) -> StreamingQuery:
+        self._refusal, self._ending = None, False
+        self.sink.checkpoint.begin()
+        self.sink.start = start
+        self.sink.drains_from = datetime.now(UTC) if self.trigger is None else None
+        stream = self.source.read_stream(start.offsets)
         writer = stream.writeStream.foreachBatch(self._store)
-        writer = writer.option("checkpointLocation", str(self.checkpoint))
+        writer = writer.option("checkpointLocation", str(self.sink.checkpoint.plans))
         if self.trigger is None:
             return writer.trigger(availableNow=True).start()
         return writer.trigger(processingTime=self.trigger).start()
 
     def _store(self, records: DataFrame, batch: int) -> None:
         with self._storing:
-            if self.stopping.is_set():
+            if self._ending or self._stopping.is_set():
                 raise _Stopped
             try:
                 self.sink(records, batch)
             except EventsError as error:
                 self._refusal = error  # Spark would pass on its text alone
                 raise
+            self._away_since = None
 
-    def _cause(self, error: PySparkException) -> Exception:
+    def _cause(self, error: Exception) -> Exception:
         if self._refusal is not None:
             return self._refusal
+        if isinstance(error, Py4JNetworkError):
+            return Stalled("Spark's Java process has ended (killed, or out of memory); start again")
         text = str(error)
-        if any(said in text for said in KAFKA_ERRORS) or not self._kafka_answers():
+        full = next((said for said in DISK_ERRORS if said in text), None)
+        if full:
+            return PublishError(
+                f"cannot write {self.sink.table.layout.target} or the checkpoint: {full}; "
+                f"make room and start again, nothing is lost"
+            )
+        try:
+            self._choose_start()  # refuses another topic, or one that lacks records
+        except EventsError as cause:
+            return cause
+        if any(said in text for said in KAFKA_ERRORS):
             return BrokerUnavailable(f"Kafka at {self.source.brokers} does not answer")
         return QueryFailed(f"Spark: {text[:500]}")
 
-    def _kafka_answers(self) -> bool:
-        try:
-            self.source.identify()
-        except BrokerUnavailable:
-            return False
-        return True
+
+def _stop(query: StreamingQuery) -> None:
+    try:
+        query.stop()
+    except (PySparkException, Py4JError) as error:
+        log.debug("query not stopped in order", error=str(error))

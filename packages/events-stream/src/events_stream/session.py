@@ -7,11 +7,11 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from events_schema.spark import connector_jars, start_session
+from events_schema.spark_settings import SparkSettings
 from events_stream.decode import AVRO_JAVA_OPTIONS
-from events_stream.settings import RunSettings
 
 
-def stream_session(settings: RunSettings) -> SparkSession:
+def stream_session(settings: SparkSettings) -> SparkSession:
     """Start Spark with the Kafka and Avro connectors and a bound on what Avro allocates.
 
     Raises `JavaNotFound`, `JarsNotResolved`, `SparkNotStarted`.

@@ -17,8 +17,23 @@ from events_stream.errors import BrokerUnavailable, TopicMissing
 FETCH_TIMEOUT_MS = "30000"
 """How long a Spark task waits for records that are there."""
 
-EARLIEST = -2
-"""What Spark takes for "the earliest offset" where an offset is expected."""
+
+@dataclass(frozen=True)
+class TopicNow:
+    """A topic as it is at one moment."""
+
+    identity: SourceIdentity
+    earliest: Offsets
+    """The offset of the oldest record that is there, by partition."""
+    latest: Offsets
+    """The offset that the next record will get."""
+
+    def lag(self, next_offsets: Offsets) -> int:
+        """Return how many records are there that a table with these next offsets lacks."""
+        return sum(
+            max(end - max(next_offsets.get(partition, 0), self.earliest[partition]), 0)
+            for partition, end in self.latest.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -28,26 +43,38 @@ class KafkaSource:
     spark: SparkSession
     brokers: str
     topic: str
+    max_records_per_batch: int
     request_timeout: float = 5.0
-    max_records_per_batch: int = 1_000_000
 
-    def identify(self) -> SourceIdentity:
-        """Return which topic of which cluster this is.
+    def look(self) -> TopicNow:
+        """Return which topic of which cluster this is, and where it begins and ends now.
 
         Raises `BrokerUnavailable` after `request_timeout` seconds, and `TopicMissing`.
         """
         with self._admin() as admin:
             cluster_id = admin.describeCluster().clusterId().get()
-            topic_id = self._describe(admin).topicId().toString()
-        return SourceIdentity(cluster_id=cluster_id, topic=self.topic, topic_id=topic_id)
+            described = self._describe(admin)
+            partitions = [info.partition() for info in described.partitions()]
+            return TopicNow(
+                SourceIdentity(
+                    cluster_id=cluster_id, topic=self.topic, topic_id=described.topicId().toString()
+                ),
+                earliest=self._offsets(admin, partitions, "earliest"),
+                latest=self._offsets(admin, partitions, "latest"),
+            )
 
-    def partitions(self) -> list[int]:
-        """Return the topic's partitions; raises as `identify` does."""
-        with self._admin() as admin:
-            return [info.partition() for info in self._describe(admin).partitions()]
+    def _offsets(self, admin: Any, partitions: list[int], which: str) -> Offsets:
+        kafka: Any = self.spark._jvm.org.apache.kafka  # type: ignore[union-attr]  # noqa: SLF001
+        wanted = self.spark._jvm.java.util.HashMap()  # type: ignore[union-attr]  # noqa: SLF001
+        for partition in partitions:
+            name = kafka.common.TopicPartition(self.topic, partition)
+            wanted.put(name, getattr(kafka.clients.admin.OffsetSpec, which)())
+        found = admin.listOffsets(wanted).all().get()
+        return {each.getKey().partition(): each.getValue().offset() for each in found.entrySet()}
 
-    def read_stream(self, next_offsets: Offsets) -> DataFrame:
-        """Return the topic as a stream that starts, without a checkpoint, at `next_offsets`."""
+    def read_stream(self, start: Offsets) -> DataFrame:
+        """Return the topic as a stream that starts at `start`, which names every partition."""
+        offsets = {str(partition): offset for partition, offset in start.items()}
         options = {
             "kafka.bootstrap.servers": self.brokers,
             "kafka.request.timeout.ms": self._timeout_ms,
@@ -57,17 +84,10 @@ class KafkaSource:
             "subscribe": self.topic,
             "includeHeaders": "true",
             "failOnDataLoss": "true",
-            "startingOffsets": self._starting_offsets(next_offsets),
+            "startingOffsets": json.dumps({self.topic: offsets}),
             "maxOffsetsPerTrigger": str(self.max_records_per_batch),
         }
         return self.spark.readStream.format("kafka").options(**options).load()
-
-    def _starting_offsets(self, next_offsets: Offsets) -> str:
-        if not next_offsets:
-            return "earliest"
-        return json.dumps(
-            {self.topic: {str(p): next_offsets.get(p, EARLIEST) for p in self.partitions()}}
-        )
 
     @property
     def _timeout_ms(self) -> str:

@@ -1,13 +1,15 @@
-"""The raw table: opening it safely, and storing a batch in one step.
+"""The raw table: opening it safely, and changing it in one step.
 
-A batch is stored when its commit is in the log. Its files are renamed into place right after;
-whoever opens the table next finishes what a killed process left.
+A change is made when its commit is in the log. Its files are renamed into place right after, and
+those that it removes are deleted; whoever changes the table next finishes what a killed process
+left.
 """
 
 from __future__ import annotations
 
+import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,49 +23,87 @@ from events_schema.posix import (
     sync_file,
     sync_folder,
 )
-from events_stream.commit import Commit, StoredFile
+from events_stream.commit import Commit, StoredFile, numbered
 from events_stream.commit_log import CommitLog
-from events_stream.errors import NotOurs, TableDamaged
+from events_stream.errors import NotOurs, TableDamaged, TableMissing
+from events_stream.integrity import check_files
 from events_stream.staging import Staging
+from events_stream.state import TableState
+from events_stream.steps import Step, Watch, unwatched
 
-CONTROL_ENTRIES = {"log", "staging", "lock"}
+CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 
 
 class Table:
-    """An open table, of which this process is the only writer. Use `open_table`."""
+    """An open table. Use `open_table` or `open_beside_stream`."""
 
-    def __init__(self, layout: TableLayout) -> None:
+    def __init__(self, layout: TableLayout, watch: Watch = unwatched) -> None:
         self.layout = layout
-        self.log = CommitLog(layout.log)
+        self.watch = watch
+        self._log = CommitLog(layout.log)
 
-    def recover(self) -> None:
+    @property
+    def state(self) -> TableState:
+        """What the table held when this process last had it to write."""
+        return self._log.state
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer for as long as the context, all earlier changes finished.
+
+        Waits for another process's change. What fails to be written is a `PublishError`.
+        """
+        with (
+            refusing_unwritable(self.layout.target),
+            exclusive_lock(self.layout.control / "write.lock", "events-stream", wait=True),
+        ):
+            self.watch(Step.BEGUN)
+            self._recover()
+            self.watch(Step.RECOVERED)
+            yield
+
+    def _recover(self) -> None:
         """Finish the last commit where its process died, and delete what was not committed."""
-        self.log.refresh()
-        last = self.log.last
+        self._log.refresh()
+        last = self._log.last
         for folder in self.layout.staging.iterdir():
-            if last and folder.name == last.name:
-                self._put_into_place(last)
+            if last and folder.name == last.staging_name:
+                self._finish(last)
             else:
                 shutil.rmtree(folder)
+        self._fold()
 
     def stage(self) -> Staging:
-        """Create the folder for the next commit's files."""
-        folder = self.layout.staging / f"{len(self.log.commits):012d}"
+        """Create the folder for the next commit's files.
+
+        It has a name of its own: Spark's Java may go on writing for a moment after its Python
+        was killed, into a folder that nobody reads.
+        """
+        number = self.state.number + 1
+        folder = self.layout.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
         folder.mkdir()
-        return Staging(folder, self.layout)
+        self.watch(Step.STAGED)
+        return Staging(folder, number, self.layout)
+
+    def discard(self, staging: Staging) -> None:
+        """Delete the files of a change that is not to be made."""
+        shutil.rmtree(staging.folder)
 
     def store(self, commit: Commit) -> None:
-        """Store the batch whose files lie in its staging folder. Raises `OSError`.
+        """Make the change whose files lie in its staging folder. Raises `OSError`.
 
-        Killed before the log has the commit, nothing of it is stored; after that, all.
+        Killed before the log has the commit, nothing of it is made; after that, all.
         """
         self._sync_staged(commit)
-        self.log.append(commit)
-        self._put_into_place(commit)
+        self.watch(Step.SYNCED)
+        self._log.append(commit)
+        self.watch(Step.COMMITTED)
+        self._finish(commit)
+        self._fold()
 
     def _sync_staged(self, commit: Commit) -> None:
-        staging = self.layout.staging / commit.name
-        staged = [staging / file.staged for file in (*commit.table_files, *commit.failed_files)]
+        staging = self.layout.staging / commit.staging_name
+        staged = [staging / file.staged for file in commit.files]
         for path in staged:
             sync_file(path)
         for folder in {path.parent for path in staged} | {staging / "table", staging}:
@@ -71,22 +111,45 @@ class Table:
                 sync_folder(folder)
         sync_folder(self.layout.staging)
 
-    def _put_into_place(self, commit: Commit) -> None:
-        staging = self.layout.staging / commit.name
-        finals = []
-        for file in (*commit.table_files, *commit.failed_files):
-            final = self.layout.target.parent / file.final
-            make_folders(final.parent)
-            _put_file(staging / file.staged, final)
-            finals.append(final)
-        for folder in {final.parent for final in finals}:
+    def _finish(self, commit: Commit) -> None:
+        staging = self.layout.staging / commit.staging_name
+        changed = {self._place(file.final).parent for file in commit.files}
+        for folder in changed:
+            make_folders(folder)
+        for file in commit.files:
+            _put_file(staging / file.staged, self._place(file.final))
+            self.watch(Step.PLACED_ONE)
+        for folder in changed:
             sync_folder(folder)
+        self.watch(Step.PLACED)
+        self._remove(commit.removed)
+        self.watch(Step.REMOVED)
         shutil.rmtree(staging)
+        self.watch(Step.FINISHED)
 
-    def paths(self, files: list[StoredFile]) -> list[Path]:
-        """Return where `files` lie; those of days that an operator has deleted are left out."""
-        paths = [self.layout.target.parent / file.final for file in files]
-        return [path for path in paths if path.exists()]
+    def _remove(self, finals: Iterable[str]) -> None:
+        folders = set()
+        for path in map(self._place, finals):
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+        for folder in folders:
+            if folder != self.layout.failed and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        for folder in {folder.parent for folder in folders}:
+            sync_folder(folder)
+
+    def _fold(self) -> None:
+        if self._log.fold():
+            self.watch(Step.FOLDED)
+            self._log.tidy()
+            self.watch(Step.TIDIED)
+
+    def _place(self, final: str) -> Path:
+        return self.layout.target.parent / final
+
+    def paths(self, files: Iterable[StoredFile]) -> list[Path]:
+        """Return where `files` lie."""
+        return [self._place(file.final) for file in files]
 
 
 def _put_file(staged: Path, final: Path) -> None:
@@ -102,8 +165,8 @@ def _put_file(staged: Path, final: Path) -> None:
 
 
 @contextmanager
-def open_table(target: str) -> Iterator[Table]:
-    """Open the table at `target` for writing, creating it where there is nothing.
+def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
+    """Open the table at `target` for a stream, creating it where there is nothing.
 
     Raises `PublishError` for a target that cannot be published to, `NotOurs` for one that holds
     other files, `TableDamaged` where log and files disagree, `AlreadyLocked` for a second stream.
@@ -115,11 +178,33 @@ def open_table(target: str) -> Iterator[Table]:
             make_folders(folder)
         check_renames(layout.staging)
     with exclusive_lock(layout.control / "lock", "events-stream"):
-        table = Table(layout)
-        with refusing_unwritable(layout.target):
-            table.recover()
-        _refuse_lost(table)
+        table = Table(layout, watch)
+        with table.writing():
+            check_files(layout, table.state)
         yield table
+
+
+@contextmanager
+def open_beside_stream(target: str, watch: Watch = unwatched) -> Iterator[Table]:
+    """Open an existing table to change it, whether or not a stream runs, which waits meanwhile.
+
+    Raises `TableMissing`, and as `open_table` does. The files are not checked.
+    """
+    layout = existing_table(target)
+    table = Table(layout, watch)
+    with table.writing():
+        yield table
+
+
+def existing_table(target: str) -> TableLayout:
+    """Return the layout of the table at `target`. Raises `TableMissing`, `PublishError`."""
+    layout = TableLayout.at(target)
+    if not layout.log.is_dir():
+        raise TableMissing(
+            f"there is no table at {layout.target} ({layout.log} is missing); "
+            f"give the --target of events-stream run"
+        )
+    return layout
 
 
 def _refuse_foreign(layout: TableLayout) -> None:
@@ -134,13 +219,3 @@ def _refuse_foreign(layout: TableLayout) -> None:
 
 def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.exists() else []
-
-
-def _refuse_lost(table: Table) -> None:
-    stored = sum(commit.counts.stored for commit in table.log.commits)
-    if stored and not any(table.layout.target.iterdir()):
-        raise TableDamaged(
-            f"the log in {table.layout.control} says that {stored} rows are in "
-            f"{table.layout.target}, which is empty; restore it, or delete the .control and "
-            f".failed folders beside it to begin anew"
-        )

@@ -1,0 +1,76 @@
+"""Taking files out of the table: those of old days, or those that are gone anyway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
+
+from events_schema.layout import PARTITION_COLUMN
+from events_stream.commit import Commit, CommitKind, Counts
+from events_stream.errors import TableDamaged
+from events_stream.integrity import missing_files
+from events_stream.state import TableState
+from events_stream.table import Table
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """What is to be taken out of a table: the `final` of its files, and their rows."""
+
+    finals: tuple[str, ...]
+    rows: int
+
+    @property
+    def days(self) -> list[str]:
+        """The days of the events, of those files that hold events."""
+        return sorted({day for final in self.finals if (day := day_of(final)) is not None})
+
+
+def day_of(final: str) -> str | None:
+    """Return the day, YYYY-MM-DD, of a file of the table; None for one of failed events."""
+    name, _, day = PurePosixPath(final).parent.name.partition("=")
+    return day if name == PARTITION_COLUMN else None
+
+
+def old_days(state: TableState, before: date) -> Expiry:
+    """Return the files of the days before `before`."""
+    return _expiry(
+        state,
+        [final for final in state.table_files if (day_of(final) or "") < before.isoformat()],
+    )
+
+
+def gone(table: Table) -> Expiry:
+    """Return the files that the log lists and that are not there."""
+    return _expiry(table.state, missing_files(table.layout, table.state))
+
+
+def _expiry(state: TableState, finals: list[str]) -> Expiry:
+    listed = {**state.table_files, **state.failed_files}
+    return Expiry(tuple(finals), sum(listed[final].rows for final in finals))
+
+
+def expire(table: Table, expiry: Expiry) -> None:
+    """Take the files out of the table's log, and then delete them.
+
+    `table` is this process's to write. Killed before the commit, nothing is done; after it,
+    whoever writes next deletes the rest.
+    """
+    state = table.state
+    if state.source is None:
+        raise TableDamaged(f"the log {table.layout.log} holds no commit, yet files to take out")
+    staging = table.stage()
+    table.store(
+        Commit(
+            number=staging.number,
+            kind=CommitKind.EXPIRY,
+            committed_at=datetime.now(UTC),
+            staging=staging.folder.name,
+            source=state.source,
+            before=state.next_offsets,
+            after=state.next_offsets,
+            counts=Counts(),
+            removed=expiry.finals,
+        )
+    )

@@ -1,0 +1,43 @@
+"""Whether the files on disk are those that the log lists: a restored copy of one is noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from events_schema.layout import TableLayout, partition_files
+from events_stream.errors import TableDamaged
+from events_stream.state import TableState
+
+
+def missing_files(layout: TableLayout, state: TableState) -> list[str]:
+    """Return the `final` of the files that the log lists and nobody can read."""
+    there = _on_disk(layout)
+    return [final for final in (*state.table_files, *state.failed_files) if final not in there]
+
+
+def check_files(layout: TableLayout, state: TableState) -> None:
+    """Refuse a table whose files are not those of its log. Raises `TableDamaged`."""
+    listed = {*state.table_files, *state.failed_files}
+    unlisted = sorted(_on_disk(layout) - listed)
+    if unlisted:
+        raise TableDamaged(
+            f"{_names(layout, unlisted)} not in the log {layout.log}, which is from an older "
+            f"copy, or another's; restore both from one copy, or move the files away"
+        )
+    missing = missing_files(layout, state)
+    if missing:
+        raise TableDamaged(
+            f"{_names(layout, missing)} gone, though the log {layout.log} lists it; restore it, "
+            f"or let the log forget it by `events-stream expire --missing --apply`"
+        )
+
+
+def _on_disk(layout: TableLayout) -> set[str]:
+    paths = (*partition_files(layout.target), *layout.failed.glob("*.parquet"))
+    return {str(path.relative_to(layout.target.parent)) for path in paths}
+
+
+def _names(layout: TableLayout, finals: list[str]) -> str:
+    first = Path(layout.target.parent, finals[0])
+    more = len(finals) - 1
+    return f"{first} is" if not more else f"{first} and {more} more files are"

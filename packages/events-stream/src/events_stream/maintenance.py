@@ -1,0 +1,94 @@
+"""The commands beside `run`: to look at a table, and to change it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from events_schema.errors import UsageError
+from events_schema.java import find_java
+from events_schema.spark import stop_session
+from events_stream.batch import RecordWriter
+from events_stream.expiry import Expiry, expire, gone, old_days
+from events_stream.failed import Rows, newest_failed, summarize_failed
+from events_stream.replay import replay
+from events_stream.session import stream_session
+from events_stream.settings import (
+    ExpireSettings,
+    FailedSettings,
+    ReplaySettings,
+    StatusSettings,
+)
+from events_stream.status import describe
+from events_stream.table import existing_table, open_beside_stream
+
+
+def status(settings: StatusSettings) -> None:
+    """Print where the table stands."""
+    layout = existing_table(settings.target)
+    for word, text in describe(layout, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
+        print(f"{word:<12}  {text}")
+
+
+def failed(settings: FailedSettings) -> None:
+    """Print the failed events, or how many of which kind."""
+    layout = existing_table(settings.target)
+    found = summarize_failed(layout) if settings.summary else newest_failed(layout, settings.limit)
+    print("\n".join(_lines(found)) if found.rows else "no failed events")
+
+
+def _lines(found: Rows) -> list[str]:
+    texts = [
+        found.names,
+        *(["" if value is None else str(value) for value in row] for row in found.rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    ]
+
+
+def replay_failed(settings: ReplaySettings) -> None:
+    """Store the failed events that decode by now, or say how many would be."""
+    if settings.dry_run == settings.apply:
+        raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
+    find_java()
+    window = timedelta(seconds=settings.deduplication_window)
+    existing_table(settings.target)
+    spark = stream_session(settings)
+    try:
+        with open_beside_stream(settings.target) as table:
+            counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
+    finally:
+        stop_session(spark)
+    verb = "are stored now" if settings.apply else "would be stored"
+    print(
+        f"of {counts.read} failed events {counts.stored} {verb}, {counts.duplicates} are copies of "
+        f"stored events, {counts.failed} still fail"
+    )
+
+
+def expire_days(settings: ExpireSettings) -> None:
+    """Delete old days of the table, or say which would be."""
+    if (settings.before is None) != settings.missing:
+        raise UsageError("give --before YYYY-MM-DD to delete old days, or --missing")
+    if settings.before and settings.before > datetime.now(UTC).date():
+        raise UsageError(
+            f"--before {settings.before}: would delete today's events, and those of days to come; "
+            f"give today (UTC) or an earlier day"
+        )
+    with open_beside_stream(settings.target) as table:
+        expiry = old_days(table.state, settings.before) if settings.before else gone(table)
+        if expiry.finals and settings.apply:
+            expire(table, expiry)
+    print(_said(expiry, applied=settings.apply))
+
+
+def _said(expiry: Expiry, *, applied: bool) -> str:
+    if not expiry.finals:
+        return "nothing to delete"
+    days = expiry.days
+    span = f", days {days[0]} to {days[-1]}" if days else ""
+    what = f"{len(expiry.finals)} files, {expiry.rows} rows{span}"
+    return f"deleted {what}" if applied else f"would delete {what}; --apply does it"

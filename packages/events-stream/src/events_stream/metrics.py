@@ -1,0 +1,106 @@
+"""The stream's metrics, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from events_schema.errors import UsageError
+from events_stream.commit import ACKNOWLEDGED_WITHIN, Counts
+from events_stream.state import TableState
+from events_stream.steps import Step
+
+_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class StreamMetrics:
+    """What the stream does and how far behind it is. One for each process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        records = self._counter("records", "Records read, by what became of them", ["outcome"])
+        self._outcomes = {name: records.labels(name) for name in ("stored", "duplicates", "failed")}
+        self._batches = self._counter("batches", "Batches stored")
+        self._files = self._counter("files_written", "Files put into the table, or beside it")
+        self._phases = Histogram(
+            "events_stream_phase_seconds",
+            "How long a batch took from its last step to this one",
+            ["phase"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._batch_seconds = Histogram(
+            "events_stream_batch_seconds",
+            "From the start of a batch to the end of it",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._rows_per_second = self._gauge("rows_per_second", "Records of the last batch, by time")
+        self._lag = self._gauge("lag_events", "Records on the topic that the table lacks")
+        self._lag_seconds = self._gauge(
+            "lag_seconds", "How long ago the table was complete; 0 where nothing is to be read"
+        )
+        self._complete = self._gauge(
+            "complete_up_to_timestamp_seconds", "Every event acknowledged before this is stored"
+        )
+        self._table_files = self._gauge("table_files", "Files in the table")
+        self._begun = self._last_step = time.monotonic()
+
+    def _counter(self, name: str, text: str, labels: list[str] | None = None) -> Counter:
+        return Counter(f"events_stream_{name}", text, labels or [], registry=self.registry)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"events_stream_{name}", text, registry=self.registry)
+
+    def reached(self, step: Step) -> None:
+        """Note how long the way to `step` took."""
+        now = time.monotonic()
+        if step is Step.BEGUN:
+            self._begun = now
+        else:
+            self._phases.labels(step.value).observe(now - self._last_step)
+        self._last_step = now
+
+    def stored(self, counts: Counts, files: int) -> None:
+        """Note a batch that is stored."""
+        seconds = time.monotonic() - self._begun
+        self._batches.inc()
+        self._batch_seconds.observe(seconds)
+        self._rows_per_second.set(counts.read / seconds if seconds else 0)
+        self._files.inc(files)
+        for name, counter in self._outcomes.items():
+            counter.inc(getattr(counts, name))
+
+    def looked(self, state: TableState, lag: int, at: datetime) -> None:
+        """Note how far the table was behind the topic at that time."""
+        complete = at - ACKNOWLEDGED_WITHIN if not lag else state.complete_up_to
+        self._lag.set(lag)
+        self._table_files.set(len(state.table_files))
+        if complete is not None:
+            self._complete.set(complete.timestamp())
+            self._lag_seconds.set((at - complete).total_seconds() if lag else 0)
+
+
+@contextmanager
+def serving(metrics: StreamMetrics, host: str, port: int | None) -> Iterator[None]:
+    """Serve `metrics` over HTTP, at /metrics, where there is a `port`. Raises `UsageError`."""
+    if port is None:
+        yield
+        return
+    try:
+        server, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise UsageError(
+            f"--metrics-port: cannot listen on {host}:{port} ({error.strerror}); "
+            f"give a free port, and a host of this machine"
+        ) from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

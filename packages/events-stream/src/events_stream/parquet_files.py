@@ -1,0 +1,72 @@
+"""What parquet files hold, read as any reader would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+MEMORY = "512MB"
+"""What DuckDB may take; beyond that it uses the disk."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """How many rows a file holds, and when the first and the last of them were received."""
+
+    path: Path
+    rows: int
+    earliest_received: datetime | None = None
+    latest_received: datetime | None = None
+
+
+@contextmanager
+def reader(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB of bounded memory, which uses the folder `spill` beyond that."""
+    with duckdb.connect(
+        config={
+            "memory_limit": MEMORY,
+            "temp_directory": str(spill or ""),
+            "autoinstall_known_extensions": False,
+        }
+    ) as connection:
+        yield connection
+
+
+def describe_events(files: Sequence[Path]) -> list[FileRows]:
+    """Return what each of the files of events holds, in their order."""
+    if not files:
+        return []
+    found = _ask(
+        "SELECT file_index, count(*), epoch_us(min(received_time)), epoch_us(max(received_time)) "
+        "FROM read_parquet($files) GROUP BY 1",
+        files,
+    )
+    by_index = {index: (rows, _time(first), _time(last)) for index, rows, first, last in found}
+    return [
+        FileRows(path, *by_index.get(index, (0, None, None))) for index, path in enumerate(files)
+    ]
+
+
+def describe_failed_events(files: Sequence[Path]) -> list[FileRows]:
+    """Return how many failed events each of the files holds, in their order."""
+    if not files:
+        return []
+    rows = dict(_ask("SELECT file_name, num_rows FROM parquet_file_metadata($files)", files))
+    return [FileRows(path, rows[str(path)]) for path in files]
+
+
+def _ask(query: str, files: Sequence[Path]) -> list[tuple[Any, ...]]:
+    with reader() as connection:
+        return connection.execute(query, {"files": list(map(str, files))}).fetchall()
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,48 @@
+"""Storing failed events that decode by now, as after an upgrade that knows a newer schema."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+
+from events_schema.failed import FAILED_EVENT_DDL
+from events_stream.batch import RecordWriter
+from events_stream.commit import Commit, CommitKind, Counts
+from events_stream.decode import RECORD_COLUMNS
+
+
+def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
+    """Decode the failed events again; with `apply`, store those that are events, each once.
+
+    The table is this process's to write. One commit puts the events into the table, and the rest
+    in the place of the failed events: killed before it, nothing is done; after it, whoever
+    writes next finishes. Where nothing decodes, nothing is written.
+    """
+    table, state = writer.table, writer.table.state
+    if not state.failed_files or state.source is None:
+        return Counts()
+    staging = table.stage()
+    paths = table.paths(state.failed_files.values())
+    failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, paths))
+    at_most = sum(file.rows for file in state.failed_files.values())
+    written = writer.write(staging, failed.select(*RECORD_COLUMNS), at_most)
+    if not apply or written.counts.failed == written.counts.read:
+        table.discard(staging)
+        return written.counts
+    table.store(
+        Commit(
+            number=staging.number,
+            kind=CommitKind.REPLAY,
+            committed_at=datetime.now(UTC),
+            staging=staging.folder.name,
+            source=state.source,
+            before=state.next_offsets,
+            after=state.next_offsets,
+            counts=written.counts,
+            table_files=written.table_files,
+            failed_files=written.failed_files,
+            removed=tuple(state.failed_files),
+        )
+    )
+    return written.counts

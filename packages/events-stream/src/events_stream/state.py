@@ -1,0 +1,90 @@
+"""What the table holds: the sum of its commits, and what the log is folded into."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from events_stream.commit import (
+    Commit,
+    CommitKind,
+    Counts,
+    Loss,
+    SourceIdentity,
+    StoredFile,
+)
+from events_stream.errors import OtherSource
+
+
+class TableState(BaseModel):
+    """The table after the commit `number`; -1 before the first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = 1
+    number: int = -1
+    committed_at: datetime | None = None
+    source: SourceIdentity | None = None
+    next_offsets: dict[int, int] = {}
+    """The next offset of every partition that the table has read."""
+    totals: Counts = Counts()
+    """All records ever read, also those of days that are expired."""
+    complete_up_to: datetime | None = None
+    """Every event acknowledged before this was stored."""
+    lost: tuple[Loss, ...] = ()
+    table_files: dict[str, StoredFile] = {}
+    """The files of the table, by `final`, in the order in which they came."""
+    failed_files: dict[str, StoredFile] = {}
+
+    def after(self, commit: Commit) -> TableState:
+        """Return the state once `commit`, the next one, is made."""
+        table, failed = dict(self.table_files), dict(self.failed_files)
+        for final in commit.removed:
+            table.pop(final, None)
+            failed.pop(final, None)
+        table.update((file.final, file.stored()) for file in commit.table_files)
+        failed.update((file.final, file.stored()) for file in commit.failed_files)
+        return TableState.model_construct(
+            number=commit.number,
+            committed_at=commit.committed_at,
+            source=commit.source,
+            next_offsets=commit.after,
+            totals=self.totals + _added(commit),
+            complete_up_to=commit.complete_up_to or self.complete_up_to,
+            lost=(*self.lost, *commit.lost),
+            table_files=table,
+            failed_files=failed,
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many rows the table's files hold."""
+        return sum(file.rows for file in self.table_files.values())
+
+    def check_source(self, source: SourceIdentity) -> None:
+        """Refuse another topic or cluster than the table's. Raises `OtherSource`."""
+        if self.source is None or self.source == source:
+            return
+        for part in ("cluster_id", "topic", "topic_id"):
+            was, now = getattr(self.source, part), getattr(source, part)
+            if was != now:
+                raise OtherSource(
+                    f"the table was filled from {part} {was!r}, the broker has {now!r}; "
+                    f"give that source, or a new --target and --checkpoint"
+                )
+
+    def files_received_near(
+        self, earliest: datetime, latest: datetime, window: timedelta
+    ) -> list[StoredFile]:
+        """Return the table's files that may hold rows received at most `window` away."""
+        files = self.table_files.values()
+        return [file for file in files if file.may_hold(earliest, latest, window)]
+
+
+def _added(commit: Commit) -> Counts:
+    """Return what `commit` adds to the totals; a replay reads no record for the first time."""
+    if commit.kind is not CommitKind.REPLAY:
+        return commit.counts
+    again = commit.counts
+    return again.model_copy(update={"read": 0, "failed": again.failed - again.read})

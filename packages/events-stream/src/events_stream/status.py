@@ -1,0 +1,99 @@
+"""Where a table stands, in plain words, from its folders alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from events_schema.layout import TableLayout
+from events_schema.posix import is_locked
+from events_stream.checkpoint import plans_in
+from events_stream.commit import Offsets
+from events_stream.commit_log import read_state
+from events_stream.errors import CheckpointUnreadable
+from events_stream.expiry import day_of
+from events_stream.integrity import missing_files
+from events_stream.offsets import last_plan, offset_range
+from events_stream.state import TableState
+
+
+def describe(layout: TableLayout, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say, each with a word for what it is about.
+
+    Raises `TableDamaged`.
+    """
+    running = is_locked(layout.control / "lock")
+    state = read_state(layout.log)
+    yield "stream", "running" if running else "not running"
+    yield "table", _table(layout, state)
+    if state.source is None or state.committed_at is None:
+        return
+    yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
+    yield "complete", _complete(state, now)
+    yield "source", f"topic {state.source.topic} of cluster {state.source.cluster_id}"
+    yield "next offsets", _offsets(state.next_offsets)
+    yield "records", _records(state)
+    yield "failed", _failed(state)
+    for loss in state.lost:
+        yield (
+            "lost",
+            f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
+        )
+    yield "checkpoint", _checkpoint(plans_in(checkpoint), state, running=running)
+    missing = missing_files(layout, state)
+    if missing and not running:
+        yield "missing", f"{len(missing)} files that the log lists, such as {missing[0]}"
+
+
+def _table(layout: TableLayout, state: TableState) -> str:
+    days = sorted({day_of(final) or "" for final in state.table_files})
+    if not days:
+        return f"{layout.target}: empty"
+    span = days[0] if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
+    return f"{layout.target}: {state.rows:,} rows in {len(state.table_files):,} files, {span}"
+
+
+def _complete(state: TableState, now: datetime) -> str:
+    if state.complete_up_to is None:
+        return "not yet: a backlog is being read"
+    when = _when(state.complete_up_to, now)
+    return f"up to {when}; every event acknowledged before is stored"
+
+
+def _records(state: TableState) -> str:
+    totals = state.totals
+    return (
+        f"{totals.read:,} read = {totals.stored:,} stored + {totals.duplicates:,} copies + "
+        f"{totals.failed:,} failed"
+    )
+
+
+def _failed(state: TableState) -> str:
+    kept = sum(file.rows for file in state.failed_files.values())
+    return f"{kept:,} kept; `events-stream failed --summary` counts them" if kept else "none"
+
+
+def _checkpoint(plans: Path, state: TableState, *, running: bool) -> str:
+    batch = last_plan(plans)
+    if batch is None or state.source is None:
+        return "no batch planned; the stream starts where the table ends"
+    try:
+        end = offset_range(plans, batch, state.source.topic).end
+    except CheckpointUnreadable:
+        return "unreadable, which does no harm: the stream starts where the table ends"
+    if end == state.next_offsets:
+        return f"its last batch, {batch}, is stored"
+    if running:
+        return f"batch {batch} is being stored, up to {_offsets(end)}"
+    return f"batch {batch} was not stored; the stream starts where the table ends"
+
+
+def _offsets(offsets: Offsets) -> str:
+    return ", ".join(f"{partition}: {offset}" for partition, offset in sorted(offsets.items()))
+
+
+def _when(moment: datetime, now: datetime) -> str:
+    ago = timedelta(seconds=round((now - moment).total_seconds()))
+    text = f"{ago} ago" if ago >= timedelta() else "which is ahead of this machine's clock"
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({text})"

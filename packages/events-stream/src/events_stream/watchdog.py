@@ -1,0 +1,58 @@
+"""Ending a process in which nothing goes on any more."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Self
+
+from events_stream.errors import Stalled
+
+CHECK_SECONDS = 0.5
+
+
+class Watchdog:
+    """Ends the process where `beat` is not called for `seconds`. Use as a context manager.
+
+    From a thread of its own, and at once: the main thread may be waiting for a Java process that
+    hangs. Like kill -9, it is always safe.
+    """
+
+    def __init__(self, seconds: float, end_java: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._end_java = end_java
+        self._last = time.monotonic()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
+
+    def beat(self) -> None:
+        """Say that something goes on."""
+        self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(CHECK_SECONDS):
+            if time.monotonic() - self._last > self._seconds:
+                self._end()
+
+    def _end(self) -> None:
+        error = Stalled(
+            f"nothing went on for {self._seconds:g} s (--stall-timeout), in Spark or in Kafka; "
+            f"nothing is lost, start again"
+        )
+        print(f"events-stream: {error}", file=sys.stderr, flush=True)
+        with suppress(Exception):
+            self._end_java()
+        os._exit(error.exit_code)

@@ -1,0 +1,152 @@
+"""The log: no commit is lost, in whatever state of folding it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from events_stream import commit_log, open_table
+from events_stream.commit import Commit
+from events_stream.commit_log import CommitLog, read_state
+from events_stream.errors import OtherSource, TableDamaged
+from events_stream.state import TableState
+from events_stream.steps import Step
+from staged_change import NOON, SOURCE, files, stage
+
+
+@pytest.fixture(autouse=True)
+def fold_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fold every 3 commits."""
+    monkeypatch.setattr(commit_log, "FOLD_COMMITS", 3)
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def killing_at(step: Step) -> Callable[[Step], None]:
+    """Return what dies at `step`."""
+
+    def watch(reached: Step) -> None:
+        if reached is step:
+            raise Killed
+
+    return watch
+
+
+def fill(target: Path, commits: int) -> TableState:
+    """Store commits; return the state."""
+    with open_table(str(target)) as table:
+        for _ in range(commits):
+            table.store(stage(table))
+        return table.state
+
+
+def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
+    """Whatever the number of commits; few files are left."""
+    target = tmp_path / "raw"
+    log = tmp_path / "raw.control" / "log"
+    commits: list[Commit] = []
+    for number in range(10):
+        state = fill(target, 1)
+        assert state.number == number
+        assert len(state.table_files) == 2 * (number + 1)
+        assert len(state.failed_files) == number + 1
+        assert (state.totals.read, state.totals.stored) == (3 * (number + 1), 2 * (number + 1))
+        assert state.next_offsets == {0: number + 1}
+        assert read_state(log) == state
+        assert len(files(log)) <= 3
+        last = CommitLog(log).last
+        commits += [last] if last else []
+    assert files(log) == ["000000000008.folded.json", "000000000009.json"]
+    assert [commit.number for commit in commits] == [0, 1, 3, 4, 6, 7, 9]
+
+
+@pytest.mark.parametrize("step", [Step.FOLDED, Step.TIDIED, Step.FINISHED])
+def test_killed_while_folding_the_log_is_whole(tmp_path: Path, step: Step) -> None:
+    """The next writer tidies up."""
+    target = tmp_path / "raw"
+    fill(target, 2)
+    with open_table(str(target)) as table:
+        table.watch = killing_at(step)
+        with pytest.raises(Killed):
+            table.store(stage(table))
+    assert read_state(tmp_path / "raw.control/log").number == 2
+    assert fill(target, 1).number == 3
+    assert files(tmp_path / "raw.control/log") == ["000000000002.folded.json", "000000000003.json"]
+    assert len(files(target)) == 8
+
+
+def test_a_log_that_was_folded_meanwhile_is_read_anew(tmp_path: Path) -> None:
+    """By a process that had read it before."""
+    target = tmp_path / "raw"
+    fill(target, 1)
+    log = CommitLog(tmp_path / "raw.control/log")
+    assert log.state.number == 0
+    expected = fill(target, 6)
+    log.refresh()
+    assert log.state == expected
+
+
+def test_a_log_with_a_hole_is_refused(tmp_path: Path) -> None:
+    """The missing commit is named; also behind what is folded, and instead of it."""
+    target = tmp_path / "raw"
+    log = tmp_path / "raw.control/log"
+    fill(target, 5)
+    (log / "000000000003.json").unlink()
+    with pytest.raises(TableDamaged, match=r"lacks commit 3 but holds 000000000004\.json"):
+        fill(target, 1)
+    (log / "000000000002.folded.json").unlink()
+    with pytest.raises(TableDamaged, match="lacks commit 0"):
+        fill(target, 1)
+
+
+@pytest.mark.parametrize("name", ["000000000002.folded.json", "000000000003.json"])
+@pytest.mark.parametrize("text", ["", "{}", '{"number": 7}', "[]"])
+def test_a_log_that_cannot_be_read_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    """By its name."""
+    fill(tmp_path / "raw", 4)
+    (tmp_path / "raw.control/log" / name).write_text(text)
+    with pytest.raises(TableDamaged, match=name):
+        fill(tmp_path / "raw", 1)
+
+
+def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
+    """Its commits are of format 1, and its last may be unfinished."""
+    target = tmp_path / "raw"
+    with open_table(str(target)) as table:
+        commit = stage(table)
+    staging = tmp_path / "raw.control/staging"
+    (staging / commit.staging_name).rename(staging / commit.name)
+    released = commit.model_dump(
+        mode="json", exclude={"kind", "staging", "complete_up_to", "lost", "removed"}
+    )
+    text = commit.model_validate({**released, "format": 1}).model_dump_json(
+        exclude={"kind", "staging", "complete_up_to", "lost", "removed"}
+    )
+    (tmp_path / "raw.control/log/000000000000.json").write_text(text)
+    assert fill(target, 1).number == 1
+    assert len(files(target)) == 4
+
+
+@pytest.mark.parametrize("part", ["cluster_id", "topic", "topic_id"])
+def test_another_source_is_refused(part: str, tmp_path: Path) -> None:
+    """Each part of a source's identity counts."""
+    TableState().check_source(SOURCE)
+    state = fill(tmp_path / "raw", 1)
+    state.check_source(SOURCE)
+    with pytest.raises(OtherSource, match=f"filled from {part}"):
+        state.check_source(SOURCE.model_copy(update={part: "other"}))
+
+
+def test_the_files_of_the_window_are_found(tmp_path: Path) -> None:
+    """Both ends of the window count."""
+    hour = timedelta(hours=1)
+    state = fill(tmp_path / "raw", 1)
+    for moment in (NOON - hour, NOON, NOON + hour):
+        assert len(state.files_received_near(moment, moment, hour)) == 2
+    for moment in (NOON - 2 * hour, NOON + 2 * hour):
+        assert state.files_received_near(moment, moment, hour) == []

@@ -1,0 +1,92 @@
+"""A table and a log that are not of one piece are refused, with the way out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from events_stream import open_table
+from events_stream.errors import TableDamaged
+from staged_change import files, stage
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A table of three commits, each with a file on two days and one of failed events."""
+    target = tmp_path / "raw"
+    add(target, 3)
+    return target
+
+
+def add(target: Path, commits: int) -> None:
+    """Store more commits."""
+    with open_table(str(target)) as table:
+        for _ in range(commits):
+            table.store(stage(table))
+
+
+def restore(folder: Path, change: Callable[[], None]) -> None:
+    """Let `folder` be as it was before `change`."""
+    shutil.copytree(folder, folder.with_name("copy"))
+    change()
+    shutil.rmtree(folder)
+    folder.with_name("copy").rename(folder)
+
+
+def assert_refused(target: Path, said: str) -> None:
+    """Check that the table does not open, and stays as it is."""
+    before = files(target.parent)
+    with pytest.raises(TableDamaged, match=said), open_table(str(target)):
+        pass
+    assert files(target.parent) == before
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "raw/event_date=2026-01-01/000000000001.parquet",
+        "raw/event_date=2026-01-01",
+        "raw.failed/000000000001.parquet",
+    ],
+)
+def test_missing_files_are_refused(target: Path, gone: str) -> None:
+    """One, a whole day, or failed events: the first is named, and how to forget them."""
+    path = target.parent / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert_refused(target, "000.*gone, though the log .* expire --missing --apply")
+
+
+def test_a_table_whose_files_are_all_gone_is_refused(target: Path) -> None:
+    """The log alone is no table."""
+    for day in target.iterdir():
+        shutil.rmtree(day)
+    assert_refused(target, "and 5 more files are gone")
+
+
+def test_a_table_restored_from_an_old_copy_is_refused(target: Path) -> None:
+    """Its log tells what the copy lacks."""
+    restore(target, lambda: add(target, 2))
+    assert_refused(target, "000000000003.parquet and 3 more files are gone")
+
+
+def test_a_log_restored_from_an_old_copy_is_refused(target: Path) -> None:
+    """Its table holds what the log would store again."""
+    control = target.with_name("raw.control")
+    restore(control, lambda: add(target, 2))
+    assert_refused(target, "000000000003.parquet and 5 more files are not in the log")
+
+
+def test_table_and_log_restored_from_one_copy_open(target: Path) -> None:
+    """They are of one piece; the stream reads on from there."""
+    restore(target.parent, lambda: add(target, 2))
+    with open_table(str(target)) as table:
+        assert table.state.number == 2
+
+
+def test_a_strangers_file_among_the_days_is_refused(target: Path) -> None:
+    """It would be read as part of the table."""
+    (target / "event_date=2026-01-01" / "mine.parquet").touch()
+    assert_refused(target, "mine.parquet is not in the log")

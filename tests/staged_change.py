@@ -1,0 +1,50 @@
+"""Changes of a table for tests that need no Spark: files of text, which the table never opens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from events_stream.commit import Commit, Counts, SourceIdentity, StagedFile, numbered
+from events_stream.table import Table
+
+SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def stage(table: Table, days: int = 2) -> Commit:
+    """Write a batch of one file a day and one failed file; return its commit."""
+    staging = table.stage()
+    name = f"{numbered(staging.number)}.parquet"
+    events = []
+    for day in range(days):
+        staged = Path(f"table/event_date=2026-01-0{day + 1}/part.parquet")
+        events.append(stored_file(staged, f"raw/{staged.parent.name}/{name}"))
+    failed = stored_file(Path("failed/f.parquet"), f"raw.failed/{name}")
+    for file in (*events, failed):
+        path = staging.folder / file.staged
+        path.parent.mkdir(parents=True)
+        path.write_text(name)
+    return Commit(
+        number=staging.number,
+        committed_at=NOON,
+        staging=staging.folder.name,
+        source=SOURCE,
+        before={0: staging.number},
+        after={0: staging.number + 1},
+        counts=Counts(read=days + 1, stored=days, duplicates=0, failed=1),
+        table_files=tuple(events),
+        failed_files=(failed,),
+    )
+
+
+def stored_file(staged: Path, final: str) -> StagedFile:
+    """Return a file of one row received at noon."""
+    return StagedFile(
+        staged=str(staged), final=final, rows=1, earliest_received=NOON, latest_received=NOON
+    )
+
+
+def files(folder: Path) -> list[str]:
+    """Return all that lies in `folder`, whoever lists it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
