@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NAMES = ["collector"]
+_NAMES = ["collector", "stream"]
 
 
 def main() -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import re
 import shutil
 import statistics
@@ -21,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -36,6 +33,7 @@ from events_loadgen.ports import answers, free_port
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from http_load import Result, http_request, load
+from machine import machine
 
 CONNECTIONS = 64
 BATCH = 500
@@ -239,7 +237,9 @@ def report(
         json.dumps(
             {
                 "benchmark": "collector",
-                "machine": machine(),
+                "machine": machine(
+                    "uvicorn", "starlette", "uvloop", "httptools", "pydantic", "aiokafka"
+                ),
                 "generator": "wrk" if wrk else "http_load",
                 "connections": CONNECTIONS,
                 "events_per_second": rates,
@@ -251,26 +251,6 @@ def report(
         )
     )
     console.print(f"all figures: {path}")
-
-
-def machine() -> dict[str, object]:
-    """Return what the figures were measured on."""
-    return {
-        "cpus": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "processor": _processor(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {
-            name: version(name)
-            for name in ("uvicorn", "starlette", "uvloop", "httptools", "pydantic", "aiokafka")
-        },
-    }
-
-
-def _processor() -> str:
-    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text("utf-8"))
-    return found[1] if found else platform.processor()
 
 
 if __name__ == "__main__":

@@ -5,68 +5,20 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import psutil
 import pyarrow.dataset
 
 from events_loadgen.broker import LocalBroker
-from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
-from events_schema import EventEnvelope, encode
-from events_schema.layout import partition_files
+from stream_process import DEADLINE, start_stream, stored, values, wait_for_rows
 from topics import Topics
-
-DEADLINE = 90.0
-
-
-def start_stream(
-    brokers: str, topic: str, folder: Path, *flags: str, log: str = "stream"
-) -> ChildProcess:
-    """Start the stream with a short trigger; its files lie in `folder`."""
-    # fmt: off
-    command = [
-        sys.executable, "-m", "events_stream", "run", "--brokers", brokers, "--topic", topic,
-        "--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint"),
-        "--trigger", "1 second", "--master", "local[2]", *flags,
-    ]
-    # fmt: on
-    return ChildProcess("the stream", command, log=folder / f"{log}.log")
-
-
-def stored(folder: Path) -> int:
-    """Count the stored events, as any reader of the folder would."""
-    if not partition_files(folder / "raw"):
-        return 0
-    counted = duckdb.execute(f"SELECT count(*) FROM '{folder}/raw/**/*.parquet'").fetchone()
-    assert counted is not None
-    return int(counted[0])
-
-
-def values(count: int) -> list[bytes]:
-    """Return that many different events."""
-    now = datetime.now(UTC)
-    return [
-        encode(
-            EventEnvelope(
-                event_id=str(uuid4()),
-                received_time=now,
-                event_time=now,
-                user_id=number,
-                app_name="shop",
-                event_category="page",
-            )
-        )
-        for number in range(count)
-    ]
 
 
 @contextmanager
@@ -87,16 +39,6 @@ def producing(topics: Topics, topic: str) -> Iterator[list[int]]:
     finally:
         enough.set()
         thread.join()
-
-
-def wait_for_rows(folder: Path, count: int, stream: ChildProcess) -> None:
-    """Wait until that many events are stored, or fail with the stream's log."""
-
-    def there() -> bool:
-        stream.check()
-        return stored(folder) >= count
-
-    wait_until(there, f"{count} rows", seconds=DEADLINE)
 
 
 def test_a_killed_stream_loses_and_duplicates_nothing(topics: Topics, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,15 @@ class Topics:
     def delete(self, topic: str) -> None:
         """Delete `topic`."""
         asyncio.run(self._administer("delete_topics", [topic]))
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Let `topic` have that many partitions."""
+        asyncio.run(self._administer("create_partitions", {topic: NewPartitions(total)}))
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        wanted = {TopicPartition(topic, partition): RecordsToDelete(before)}
+        asyncio.run(self._administer("delete_records", wanted))
 
     def produce(
         self, topic: str, values: Iterable[bytes | None], partition: int | None = None

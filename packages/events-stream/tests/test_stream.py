@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -141,48 +140,13 @@ def test_times_are_stored_as_microseconds_in_utc(run: Run, topics: Topics, tmp_p
         assert "timeUnit=microseconds" in logical
 
 
-def test_a_lost_checkpoint_neither_loses_nor_duplicates(
-    run: Run, topics: Topics, tmp_path: Path
-) -> None:
-    """The table knows where to read on."""
-    topic = topics.create()
-    topics.produce(topic, encoded(7))
-    run(topic)
-    shutil.rmtree(tmp_path / "checkpoint")
-    topics.produce(topic, encoded(5))
-    assert run(topic) == Counts(read=12, stored=12, duplicates=0, failed=0)
-
-
-def test_an_old_checkpoint_neither_loses_nor_duplicates(
-    run: Run, topics: Topics, tmp_path: Path
-) -> None:
-    """Rows that the table holds are dropped by their offsets, not by the window."""
-    topic = topics.create()
-    topics.produce(topic, encoded(3))
-    run(topic)
-    shutil.copytree(tmp_path / "checkpoint", tmp_path / "old")
-    topics.produce(topic, encoded(5))
-    run(topic)
-    shutil.rmtree(tmp_path / "checkpoint")
-    shutil.move(tmp_path / "old", tmp_path / "checkpoint")
-    topics.produce(topic, encoded(2))
-    counts = run(topic, deduplication_window=0)
-    assert counts == Counts(read=10, stored=10, duplicates=0, failed=0)
-    assert len(set(ids(tmp_path))) == 10
-
-
 def test_another_topic_is_refused(run: Run, topics: Topics, tmp_path: Path) -> None:
-    """Another name; and the same name, deleted and made anew with more records than before."""
+    """By its name."""
     topic, other = topics.create(), topics.create()
     topics.produce(topic, encoded(3))
     run(topic)
     with pytest.raises(OtherSource, match="filled from topic"):
         run(other)
-    topics.delete(topic)
-    topics.create(name=topic)
-    topics.produce(topic, encoded(10))
-    with pytest.raises(OtherSource, match="filled from topic_id"):
-        run(topic)
     assert len(ids(tmp_path)) == 3
 
 

@@ -111,6 +111,8 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
     """Turn the errors of a read-only, full or misplaced `folder` into `PublishError`."""
     try:
         yield
+    except ConnectionError:
+        raise
     except OSError as error:
         raise PublishError(
             f"cannot write {error.filename or folder}: {error.strerror}; "

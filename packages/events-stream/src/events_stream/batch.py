@@ -108,6 +108,7 @@ class BatchSink:
             written = self.writer.write(staging, records, at_most=offsets.records)
             topic = self.source.look()  # after the read, so that another topic is noticed
             self.table.state.check_source(topic.identity)
+            self.table.watch(Step.CHECKED)
             commit = Commit(
                 number=staging.number,
                 kind=CommitKind.BATCH,

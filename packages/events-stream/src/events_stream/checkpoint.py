@@ -47,5 +47,6 @@ def open_checkpoint(checkpoint: str, layout: TableLayout) -> Iterator[Checkpoint
             raise NotOurs(f"--checkpoint {path} lies in the table's {folder}; give another folder")
     with refusing_unwritable(path):
         make_folders(path)
-        with exclusive_lock(path / "lock", "events-stream"):
-            yield Checkpoint(path)
+        (path / "lock").touch()
+    with exclusive_lock(path / "lock", "events-stream"):
+        yield Checkpoint(path)

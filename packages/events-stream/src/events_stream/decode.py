@@ -33,13 +33,14 @@ RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers",
 
 
 def decode(
-    records: DataFrame, schemas: Mapping[bytes, Schema], seen: Observation | None = None
+    records: DataFrame, schemas: Mapping[bytes, Schema], seen: Observation | str | None = None
 ) -> DataFrame:
     """Return the records with the columns of `StoredEvent` and `reason`.
 
     `reason` is null for an event; otherwise it is the `FailureReason`, and the event's columns
     mean nothing. `schemas` are the writer schemas by fingerprint. Once an action has run, `seen`
-    tells how many records were `read` and how many of them `failed`.
+    tells how many records were `read` and how many of them `failed`; for a stream, whose progress
+    tells it, `seen` is a name.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})")

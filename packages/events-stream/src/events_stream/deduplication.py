@@ -42,7 +42,7 @@ COPY (
     SELECT * FROM read_parquet($path)
     WHERE file_row_number NOT IN (SELECT row FROM copies WHERE file = $file)
     ORDER BY file_row_number
-) TO $rewritten (FORMAT parquet, CODEC zstd, ROW_GROUP_SIZE 500_000)
+) TO $rewritten (FORMAT parquet, CODEC zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 500_000)
 """
 
 

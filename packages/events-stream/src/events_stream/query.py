@@ -125,7 +125,7 @@ class StreamRun:
             self._ending = True
             with self._storing:  # the batch in hand is stored before Spark is interrupted
                 return self._stopping.is_set() or not query.isActive
-        except (PySparkException, Py4JError) as error:
+        except (PySparkException, Py4JError, ConnectionError) as error:
             if not self._stopping.is_set() or self._refusal is not None:
                 raise self._cause(error) from error
             return True
@@ -169,7 +169,7 @@ class StreamRun:
     def _cause(self, error: Exception) -> Exception:
         if self._refusal is not None:
             return self._refusal
-        if isinstance(error, Py4JNetworkError):
+        if isinstance(error, Py4JNetworkError | ConnectionError):
             return Stalled("Spark's Java process has ended (killed, or out of memory); start again")
         text = str(error)
         full = next((said for said in DISK_ERRORS if said in text), None)
@@ -190,5 +190,5 @@ class StreamRun:
 def _stop(query: StreamingQuery) -> None:
     try:
         query.stop()
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:
         log.debug("query not stopped in order", error=str(error))

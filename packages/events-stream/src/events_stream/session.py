@@ -10,6 +10,13 @@ from events_schema.spark import connector_jars, start_session
 from events_schema.spark_settings import SparkSettings
 from events_stream.decode import AVRO_JAVA_OPTIONS
 
+CHECKPOINT_SETTINGS = {
+    # Spark's own choice starts a shell for each file: measured, a tenth of a second for each batch.
+    "spark.sql.streaming.checkpointFileManagerClass": "org.apache.spark.sql.execution.streaming"
+    ".checkpointing.FileSystemBasedCheckpointFileManager",
+}
+"""How Spark writes its checkpoint, which no later query reads."""
+
 
 def stream_session(settings: SparkSettings) -> SparkSession:
     """Start Spark with the Kafka and Avro connectors and a bound on what Avro allocates.
@@ -19,7 +26,7 @@ def stream_session(settings: SparkSettings) -> SparkSession:
     spark = start_session(
         "events-stream",
         master=settings.master,
-        settings=settings.session_settings(),
+        settings={**CHECKPOINT_SETTINGS, **settings.session_settings()},
         java_options=AVRO_JAVA_OPTIONS,
         jars=connector_jars(),
         verbose=settings.verbose,

@@ -21,6 +21,8 @@ class Step(StrEnum):
     """So are the failed events."""
     DEDUPLICATED = "deduplicated"
     """The copies are out of the files."""
+    CHECKED = "checked"
+    """Kafka still has the table's topic; not of changes that read nothing from it."""
     SYNCED = "synced"
     """All of it is on disk."""
     COMMITTED = "committed"

@@ -1,0 +1,135 @@
+"""Topics of generated events, written as fast as Kafka takes them or at a steady rate."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from events_loadgen.classic import ACTIONS, CATEGORIES, PRODUCTS, VALUES
+from events_schema import envelope_encoder
+
+PARTITIONS = 2
+USERS = 100_000
+BATCH_BYTES = 1_000_000
+"""A little less than a broker takes by default."""
+TICK_SECONDS = 0.1
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+Record = tuple[int, bytes]
+"""A timestamp in milliseconds, and a value."""
+
+
+def _no_copies(number: int) -> int:
+    return number
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events by number, always the same ones: the n-th is received n / `rate` s after `first`.
+
+    `original` names the event that the n-th is a copy of, or n itself.
+    """
+
+    rate: float
+    first: datetime = NOON
+    original: Callable[[int], int] = _no_copies
+
+    def records(self, numbers: Iterable[int]) -> Iterator[Record]:
+        """Yield the records of the events with these numbers, as the collector writes them."""
+        encode = envelope_encoder()
+        for number in numbers:
+            received = self._time(number)
+            envelope = {**self._event(self.original(number)), "received_time": received}
+            yield int(received.timestamp() * 1000), encode(envelope)
+
+    def due(self) -> int:
+        """Return how many events are received by now."""
+        return int((datetime.now(UTC) - self.first).total_seconds() * self.rate)
+
+    def _time(self, number: int) -> datetime:
+        return self.first + timedelta(seconds=number / self.rate)
+
+    def _event(self, number: int) -> dict[str, object]:
+        # Bits of a hash, so that ids are as hard to compress as random ones, and can be had again.
+        bits = blake2b(number.to_bytes(8, "big"), digest_size=16).digest()
+        text = bits.hex()
+        return {
+            "event_id": f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}",
+            "event_time": self._time(number) - timedelta(milliseconds=bits[0] * 16),
+            "user_id": int.from_bytes(bits[:4], "big") % USERS,
+            "app_name": PRODUCTS[bits[4] % len(PRODUCTS)],
+            "event_action": ACTIONS[bits[5] % len(ACTIONS)],
+            "event_category": CATEGORIES[bits[6] % len(CATEGORIES)],
+            "event_value": VALUES[bits[7] % len(VALUES)],
+        }
+
+
+def fill(brokers: str, topic: str, events: Events, count: int) -> None:
+    """Create `topic` and write the first `count` of `events` to its partitions in turn."""
+    asyncio.run(_fill(brokers, topic, events.records(range(count))))
+
+
+async def _fill(brokers: str, topic: str, records: Iterable[Record]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+    finally:
+        await admin.close()
+    async with _producer(brokers) as producer:
+        await _write(producer, topic, records)
+
+
+@contextmanager
+def producing(brokers: str, topic: str, events: Events, start: int) -> Iterator[None]:
+    """Write `events` from number `start` on, each once it is due, for as long as the context."""
+    over = threading.Event()
+    with ThreadPoolExecutor(1) as thread:
+        written = thread.submit(asyncio.run, _produce(brokers, topic, events, start, over))
+        try:
+            yield
+        finally:
+            over.set()
+        written.result()
+
+
+async def _produce(
+    brokers: str, topic: str, events: Events, start: int, over: threading.Event
+) -> None:
+    async with _producer(brokers) as producer:
+        while not over.is_set():
+            due = events.due()
+            await _write(producer, topic, events.records(range(start, due)))
+            start = max(start, due)
+            await asyncio.sleep(TICK_SECONDS)
+
+
+def _producer(brokers: str) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=brokers, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
+    )
+
+
+async def _write(producer: AIOKafkaProducer, topic: str, records: Iterable[Record]) -> None:
+    """Write `records` in whole record batches; return once Kafka has them all."""
+    batches = [producer.create_batch() for _ in range(PARTITIONS)]
+    sent = []
+    for number, (timestamp, value) in enumerate(records):
+        partition = number % PARTITIONS
+        if batches[partition].append(timestamp=timestamp, key=None, value=value) is None:
+            sent.append(await producer.send_batch(batches[partition], topic, partition=partition))
+            batches[partition] = producer.create_batch()
+            batches[partition].append(timestamp=timestamp, key=None, value=value)
+    for partition, batch in enumerate(batches):
+        if batch.record_count():
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+    await asyncio.gather(*sent)

@@ -1,0 +1,86 @@
+"""`hatch run bench stream`: the stream's speed, promptness and memory, on two cores.
+
+`ratios` compares it with Spark's own parquet sink, in turns in one warm session. `batches` makes
+many small batches in a row. `steady` and `backlog` run the command as users do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from events_loadgen.broker import LocalBroker
+from machine import machine
+from stream_processes import backlog, steady
+from stream_sessions import batches, ratios, warm_session
+
+PARTS = ("ratios", "batches", "steady", "backlog")
+
+
+def main() -> None:
+    """Measure the parts that are asked for; print tables and write JSON."""
+    parser = argparse.ArgumentParser(prog="bench stream", description=__doc__)
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default ratios)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="ratios: rounds (default 5)")
+    parser.add_argument("--batches", type=int, default=1440, help="batches: number (default 1440)")
+    parser.add_argument(
+        "--minutes", type=int, default=5, help="steady: minutes, at most 90 (default 5)"
+    )
+    parser.add_argument(
+        "--events", type=int, default=20_000_000, help="backlog: its events (default 20,000,000)"
+    )
+    parser.add_argument("--json", type=Path, default=Path("bench-stream.json"))
+    given = parser.parse_args()
+    parts = given.parts or ["ratios"]
+    if not set(parts) <= set(PARTS):
+        parser.error(f"a PART is one of {', '.join(PARTS)}")
+    # As the command does: py4j logs as an error what is freed once Java has ended.
+    logging.basicConfig(level=logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    console = Console()
+    figures = measure(parts, given, console)
+    given.json.write_text(
+        json.dumps(
+            {
+                "benchmark": "stream",
+                "machine": machine("pyspark", "duckdb", "pyarrow", "aiokafka"),
+                **figures,
+            },
+            indent=2,
+        )
+    )
+    console.print(f"all figures: {given.json}")
+
+
+def measure(parts: list[str], given: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Return the figures of each part."""
+    figures: dict[str, object] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="events-bench-")))
+        brokers = stack.enter_context(LocalBroker(folder / "kafka")).bootstrap
+        if {"ratios", "batches"} & {*parts}:
+            with warm_session() as spark:
+                if "ratios" in parts:
+                    figures["ratios"] = ratios(spark, brokers, folder, console, rounds=given.rounds)
+                if "batches" in parts:
+                    figures["batches"] = batches(
+                        spark, brokers, folder, console, count=given.batches
+                    )
+        if "steady" in parts:
+            figures["steady"] = steady(brokers, folder, console, minutes=given.minutes)
+        if "backlog" in parts:
+            figures["backlog"] = backlog(brokers, folder, console, events=given.events)
+    return figures
+
+
+if __name__ == "__main__":
+    main()

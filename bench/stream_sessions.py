@@ -1,0 +1,243 @@
+"""The stream measured inside one warm Spark session: beside Spark's own sink, and over a day."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from pyarrow import parquet
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table as Shown
+
+from events_schema import StoredEvent, column_names, released_schemas
+from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
+from events_schema.spark import stop_session
+from events_stream import KafkaSource, Table, open_table
+from events_stream.checkpoint import open_checkpoint
+from events_stream.cli import build_run
+from events_stream.commit import Counts
+from events_stream.decode import decode, events
+from events_stream.metrics import StreamMetrics
+from events_stream.session import stream_session
+from events_stream.settings import RunSettings
+from events_stream.steps import Step, Watch
+from events_stream.watchdog import Watchdog
+from filled_topic import Events, fill
+
+CORES = 2
+EVENTS = 2_000_000
+BATCH = 1_000_000
+COPIES = EVENTS // 100
+WINDOW_SECONDS: int = RunSettings.model_fields["deduplication_window"].default
+SMALL_BATCH = 100
+ENDS = 100
+"""How many batches count as the first ones, and as the last ones."""
+
+Figures = dict[str, object]
+
+
+def copied(number: int) -> int:
+    """Return the event that the n-th is: one in a hundred is a copy, in both partitions.
+
+    In the first batch it is one of an event of that batch, in the second of the batch before.
+    """
+    if number % 200 not in (98, 199):
+        return number
+    return number - 50 if number < BATCH else number - 50 - BATCH
+
+
+@contextmanager
+def warm_session() -> Iterator[SparkSession]:
+    """Start the session of `events-stream run`, on two cores."""
+    spark = stream_session(RunSettings(master=f"local[{CORES}]", driver_memory="1g"))
+    try:
+        yield spark
+    finally:
+        stop_session(spark)
+
+
+def run_stream(
+    spark: SparkSession,
+    settings: RunSettings,
+    watched: Callable[[Table], Watch] = lambda table: table.watch,
+) -> Counts:
+    """Store all that is on the topic, as the command does; return the table's totals.
+
+    `watched` may put another watch around the table's own.
+    """
+    metrics = StreamMetrics()
+    with (
+        open_table(settings.target, metrics.reached) as table,
+        open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
+        Watchdog(settings.stall_timeout, lambda: None) as watchdog,
+    ):
+        stream = build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
+        table.watch = watched(table)
+        stream.run(threading.Event())
+        return table.state.totals
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Two million events in two batches: our stream beside Spark's sink, the cases in turn."""
+
+    spark: SparkSession
+    brokers: str
+    folder: Path
+    """Where each run has its table, which is deleted after it."""
+
+    def measure(self, rounds: int) -> dict[str, list[float]]:
+        """Return the seconds of each round, by case."""
+        fill(self.brokers, "clean", Events(rate=1000), EVENTS)
+        fill(self.brokers, "copies", Events(rate=1000, original=copied), EVENTS)
+        cases: dict[str, Callable[[Path], None]] = {
+            "sink": self._sink,
+            "plain": lambda run: self._ours(run, "clean", window=0),
+            "once": lambda run: self._ours(run, "clean"),
+            "copies": lambda run: self._ours(run, "copies", duplicates=COPIES),
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in cases}
+        for turn in range(rounds + 1):
+            for name, case in cases.items():
+                took = self._time(case)
+                if turn:  # the first is to warm up
+                    seconds[name].append(took)
+        return seconds
+
+    def _time(self, case: Callable[[Path], None]) -> float:
+        with tempfile.TemporaryDirectory(dir=self.folder) as run:
+            start = time.monotonic()
+            case(Path(run))
+            return time.monotonic() - start
+
+    def _sink(self, run: Path) -> None:
+        source = KafkaSource(self.spark, self.brokers, "clean", max_records_per_batch=BATCH)
+        records = source.read_stream(source.look().earliest)
+        # A stream is observed by name. Without that, Spark would decode each record many times.
+        decoded = decode(records, released_schemas(), "seen")
+        day = F.to_date("event_time").alias(PARTITION_COLUMN)
+        rows = events(decoded).select(*column_names(StoredEvent), day)
+        writer = rows.writeStream.format("parquet").partitionBy(PARTITION_COLUMN)
+        writer = writer.option("checkpointLocation", str(run / "checkpoint"))
+        writer.trigger(availableNow=True).start(str(run / "raw")).awaitTermination()
+        files = partition_files(run / "raw")
+        stored = sum(parquet.read_metadata(file).num_rows for file in files)
+        assert stored == EVENTS, f"the sink stored {stored} events"
+
+    def _ours(
+        self, run: Path, topic: str, *, window: int = WINDOW_SECONDS, duplicates: int = 0
+    ) -> None:
+        settings = RunSettings(
+            brokers=self.brokers,
+            topic=topic,
+            target=str(run / "raw"),
+            checkpoint=str(run / "checkpoint"),
+            available_now=True,
+            max_records_per_batch=BATCH,
+            deduplication_window=window,
+        )
+        totals = run_stream(self.spark, settings)
+        expected = Counts(read=EVENTS, stored=EVENTS - duplicates, duplicates=duplicates)
+        assert totals == expected, f"the stream stored {totals}"
+
+
+def ratios(
+    spark: SparkSession, brokers: str, folder: Path, console: Console, *, rounds: int
+) -> Figures:
+    """Measure and show the stream beside Spark's own sink."""
+    seconds = Ratios(spark, brokers, folder).measure(rounds)
+    medians = {name: statistics.median(each) for name, each in seconds.items()}
+    names = {
+        "sink": "Spark's own",
+        "plain": "ours, window 0",
+        "once": "ours",
+        "copies": "ours, 1% are copies",
+    }
+    shown = Shown("case", "s, median", "min", "max", "events/s", "of sink")
+    for name, each in seconds.items():
+        shown.add_row(
+            f"{name}: {names[name]}",
+            *(f"{value:.1f}" for value in (medians[name], min(each), max(each))),
+            f"{EVENTS / medians[name]:,.0f}",
+            f"{medians['sink'] / medians[name]:.2f}",
+        )
+    console.print(shown)
+    speeds = {name: medians["sink"] / medians[name] for name in seconds}
+    return {"events": EVENTS, "batch": BATCH, "seconds": seconds, "speed_of_sink": speeds}
+
+
+@dataclass
+class CommitTimes:
+    """When each commit was made, and how full the control folder was then."""
+
+    layout: TableLayout
+    times: list[float] = field(default_factory=list)
+    most_files: int = 0
+
+    def reached(self, step: Step) -> None:
+        """Note a commit where `step` is one."""
+        if step is Step.COMMITTED:
+            self.times.append(time.monotonic())
+            self.most_files = max(self.most_files, len(self.sizes()))
+
+    def sizes(self) -> list[int]:
+        """Return the size of each file in the control folder."""
+        found = (path.stat() for path in self.layout.control.rglob("*") if path.is_file())
+        return [each.st_size for each in found]
+
+
+def batches(
+    spark: SparkSession, brokers: str, folder: Path, console: Console, *, count: int
+) -> Figures:
+    """Measure and show batches in a row, each as if a minute had passed: does the log weigh?"""
+    fill(brokers, "batches", Events(rate=SMALL_BATCH / 60), count * SMALL_BATCH)
+    settings = RunSettings(
+        brokers=brokers,
+        topic="batches",
+        target=str(folder / "batches" / "raw"),
+        checkpoint=str(folder / "batches" / "checkpoint"),
+        available_now=True,
+        max_records_per_batch=SMALL_BATCH,
+    )
+    commits = CommitTimes(TableLayout.at(settings.target))
+
+    def watched(table: Table) -> Watch:
+        own = table.watch
+
+        def watch(step: Step) -> None:
+            own(step)
+            commits.reached(step)
+
+        return watch
+
+    totals = run_stream(spark, settings, watched)
+    assert totals.stored == count * SMALL_BATCH, f"the stream stored {totals}"
+    assert len(commits.times) == count, f"the stream made {len(commits.times)} commits"
+    took = [after - before for before, after in pairwise(commits.times)]
+    first, last = statistics.median(took[:ENDS]), statistics.median(took[-ENDS:])
+    sizes = commits.sizes()
+    shown = Shown("batches", f"first {ENDS}, median", f"last {ENDS}, median", "last of first")
+    shown.add_row(f"{count:,}", f"{first:.3f} s", f"{last:.3f} s", f"{last / first:.2f}")
+    console.print(shown)
+    console.print(
+        f"control folder: {commits.most_files} files at the most; "
+        f"in the end {len(sizes)}, {sum(sizes) / 2**10:,.0f} KiB"
+    )
+    return {
+        "batches": count,
+        "seconds": took,
+        "first": first,
+        "last": last,
+        "control_files_at_most": commits.most_files,
+        "control_files": len(sizes),
+        "control_bytes": sum(sizes),
+    }

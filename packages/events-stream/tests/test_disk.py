@@ -1,0 +1,152 @@
+"""A disk that is full or read-only: refused in one line, and nothing is lost when it is not."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from events_schema import EventEnvelope, encode
+from events_schema.errors import PublishError
+from events_stream import commit_log
+from events_stream.metrics import StreamMetrics
+from events_stream.steps import Step
+from staged_change import NOON
+from streaming import store
+from topics import Topics
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder))
+    if mounted.returncode != 0 and not os.environ.get("CI"):
+        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
+    assert mounted.returncode == 0, mounted.stderr
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def mount(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Mount something."""
+    return subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+
+
+def fill(disk: Path) -> None:
+    """Leave no room on the disk."""
+    with (disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
+        for size in (MEBIBYTE, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(b"x" * size)
+
+
+@pytest.fixture
+def run(spark: SparkSession, topics: Topics, disk: Path) -> Callable[[int], None]:
+    """Return what adds events to a topic and stores them on the disk."""
+    topic = topics.create()
+
+    def run(events: int) -> None:
+        topics.produce(topic, [encode(envelope()) for _ in range(events)])
+        if events:
+            topics.produce(topic, [b"garbage"])
+        store(spark, topics.bootstrap, topic, disk / "line")
+
+    return run
+
+
+def envelope() -> EventEnvelope:
+    """Return an event."""
+    return EventEnvelope(
+        event_id=str(uuid4()),
+        received_time=NOON,
+        event_time=NOON,
+        user_id=1,
+        app_name="shop",
+        event_category="page",
+    )
+
+
+def assert_stored_once(disk: Path, events: int, failed: int) -> None:
+    """Check what any reader finds."""
+    query = f"SELECT count(*), count(DISTINCT event_id) FROM '{disk}/line/raw/**/*.parquet'"
+    assert duckdb.execute(query).fetchone() == (events, events)
+    query = f"SELECT count(*) FROM '{disk}/line/raw.failed/*.parquet'"
+    assert duckdb.execute(query).fetchone() == (failed,)
+
+
+def refusal(run: Callable[[int], None], events: int) -> str:
+    """Return with what words storing more events was refused, if it was."""
+    try:
+        run(events)
+    except PublishError as error:
+        return str(error)
+    return ""
+
+
+def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
+    run: Callable[[int], None], disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room again, the next start stores the batch, once."""
+    monkeypatch.setattr(commit_log, "FOLD_COMMITS", 2)
+    run(10)
+    refused = set()
+    for turn, step in enumerate(Step, start=2):
+
+        def fill_up(_: StreamMetrics, reached: Step, wanted: Step = step) -> None:
+            if reached is wanted:
+                fill(disk)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(StreamMetrics, "reached", fill_up)
+            said = refusal(run, 10)
+        (disk / "filler").unlink(missing_ok=True)
+        if said:
+            assert "No space left on device" in said
+            assert str(disk) in said
+            refused.add(step)
+            run(0)
+        assert_stored_once(disk, 10 * turn, turn)
+    assert refused >= {Step.BEGUN, Step.RECOVERED, Step.STAGED, Step.WRITTEN, Step.SYNCED}
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EDQUOT, errno.EIO])
+def test_a_disk_that_fails_while_the_stream_runs_is_refused(
+    run: Callable[[int], None], disk: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the system's own words; the next start stores the batch, once."""
+    for turn, step in enumerate((Step.STAGED, Step.SYNCED, Step.COMMITTED), start=1):
+
+        def fail(_: StreamMetrics, reached: Step, wanted: Step = step) -> None:
+            if reached is wanted:
+                raise OSError(code, os.strerror(code), str(disk / "line/raw"))
+
+        with monkeypatch.context() as patched:
+            patched.setattr(StreamMetrics, "reached", fail)
+            with pytest.raises(PublishError, match=f"cannot write {disk}.*{os.strerror(code)}"):
+                run(5)
+        run(0)
+        assert_stored_once(disk, 5 * turn, turn)
+
+
+def test_a_target_turned_read_only_is_refused(run: Callable[[int], None], disk: Path) -> None:
+    """Before anything is read; writable again, it goes on."""
+    run(5)
+    assert mount("-o", "remount,ro", str(disk)).returncode == 0
+    with pytest.raises(PublishError, match="Read-only file system"):
+        run(5)
+    assert mount("-o", "remount,rw", str(disk)).returncode == 0
+    run(0)
+    assert_stored_once(disk, 10, 2)

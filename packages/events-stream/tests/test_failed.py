@@ -1,0 +1,209 @@
+"""Failed events: counted, shown, and stored once they decode."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from events_schema import EventEnvelope, encode, fingerprint, released_schemas
+from events_schema.avro import MARKER
+from events_schema.layout import TableLayout, partition_files
+from events_stream import batch, commit_log
+from events_stream.batch import RecordWriter
+from events_stream.cli import main
+from events_stream.commit import Counts
+from events_stream.commit_log import read_state
+from events_stream.failed import newest_failed, summarize_failed
+from events_stream.replay import replay
+from events_stream.steps import Step, unwatched
+from events_stream.table import open_beside_stream
+from staged_change import NOON
+from streaming import store
+from topics import Topics
+
+WINDOW = timedelta(hours=1)
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def envelope() -> EventEnvelope:
+    """Return an event."""
+    return EventEnvelope(
+        event_id=str(uuid4()),
+        received_time=NOON,
+        event_time=NOON,
+        user_id=1,
+        app_name="shop",
+        event_category="page",
+    )
+
+
+@pytest.fixture(scope="module")
+def unreleased() -> dict[bytes, Any]:
+    """A schema that the stream does not know yet: the released ones under another fingerprint."""
+    (schema,) = released_schemas().values()
+    return {b"\x01" * 8: schema}
+
+
+@pytest.fixture(scope="module")
+def filled(
+    tmp_path_factory: pytest.TempPathFactory,
+    topics: Topics,
+    spark: SparkSession,
+    unreleased: dict[bytes, Any],
+) -> Path:
+    """A table of 3 events and 7 failed ones: 4 of an unknown schema, of which 2 are copies."""
+    folder = tmp_path_factory.mktemp("filled")
+    topic = topics.create(partitions=1)
+    stored = [envelope() for _ in range(3)]
+    (unknown,) = unreleased
+    header = len(MARKER + unknown)
+    early = [envelope(), envelope()]
+    of_unknown = [
+        MARKER + unknown + encode(each)[header:] for each in (*early, early[0], stored[0])
+    ]
+    topics.produce(topic, [b"garbage", *map(encode, stored), *of_unknown, None, b"more"])
+    state = store(spark, topics.bootstrap, topic, folder)
+    assert state.totals == Counts(read=10, stored=3, duplicates=0, failed=7)
+    return folder
+
+
+@pytest.fixture
+def folder(filled: Path, tmp_path: Path) -> Path:
+    """A copy of that table."""
+    return shutil.copytree(filled, tmp_path / "line")
+
+
+def ids(folder: Path) -> list[str]:
+    """Return the stored ids, as DuckDB reads the table."""
+    query = f"SELECT event_id FROM '{folder}/raw/**/*.parquet'"
+    return [row[0] for row in duckdb.execute(query).fetchall()]
+
+
+def failed(folder: Path) -> int:
+    """Return how many failed events DuckDB finds."""
+    found = duckdb.execute(f"SELECT count(*) FROM '{folder}/raw.failed/*.parquet'").fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def test_the_summary_counts_by_reason_day_and_partition(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With an example of each, and where it is on the topic."""
+    assert main(["failed", "--summary", "--target", str(folder / "raw")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:4] == ["reason", "day", "partition", "events"]
+    assert [(line[0], line[2], line[3], line[4]) for line in lines[1:]] == [
+        ("empty", "0", "1", "8"),
+        ("not_single_object", "0", "2", "0"),
+        ("unknown_schema", "0", "4", "4"),
+    ]
+    assert lines[2][5] == b"garbage".hex().upper()
+
+
+def test_the_newest_failed_events_are_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many as asked for."""
+    assert main(["failed", "--limit", "2", "--target", str(folder / "raw")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert ["0", "9", "not_single_object", "4", b"more".hex().upper()] == lines[1].split()[2:]
+
+
+def test_without_failed_events_it_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In words."""
+    for path in (folder / "raw.failed").iterdir():
+        path.unlink()
+    assert main(["expire", "--missing", "--apply", "--target", str(folder / "raw")]) == 0
+    capsys.readouterr()
+    assert main(["failed", "--target", str(folder / "raw")]) == 0
+    assert capsys.readouterr().out == "no failed events\n"
+
+
+@pytest.fixture
+def run(
+    spark: SparkSession, folder: Path, unreleased: dict[bytes, Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Counts]:
+    """Return what replays the failed events once that schema is released."""
+    known = {**released_schemas(), **unreleased}
+
+    def run(*, apply: bool, watch: Callable[[Step], None] = unwatched) -> Counts:
+        monkeypatch.setattr(batch, "released_schemas", lambda: known)
+        with open_beside_stream(str(folder / "raw"), watch) as table:
+            return replay(spark, RecordWriter(table, WINDOW), apply=apply)
+
+    return run
+
+
+def test_what_decodes_by_now_is_stored_once_however_often(
+    run: Callable[..., Counts], folder: Path
+) -> None:
+    """Copies among them, and of stored events, are dropped; the rest stays as it was."""
+    dry = run(apply=False)
+    assert dry == Counts(read=7, stored=2, duplicates=2, failed=3)
+    assert (len(ids(folder)), failed(folder)) == (3, 7)
+    assert run(apply=True) == dry
+    for _ in range(2):
+        assert len(ids(folder)) == len(set(ids(folder))) == 5
+        assert failed(folder) == 3
+        totals = read_state(folder / "raw.control/log").totals
+        assert totals == Counts(read=10, stored=5, duplicates=2, failed=3)
+        assert run(apply=True) == Counts(read=3, stored=0, duplicates=0, failed=3)
+    layout = TableLayout.at(str(folder / "raw"))
+    assert [row[0] for row in summarize_failed(layout).rows] == ["empty", "not_single_object"]
+    assert len(newest_failed(layout, 100).rows) == 3
+
+
+@pytest.mark.parametrize("step", [step for step in Step if step is not Step.CHECKED])
+def test_killed_anywhere_each_is_stored_once(
+    run: Callable[..., Counts], folder: Path, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Run again, it ends as if it had not been killed."""
+    monkeypatch.setattr(commit_log, "FOLD_COMMITS", 2)
+
+    def die(reached: Step) -> None:
+        if reached is step:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(apply=True, watch=die)
+    assert len(ids(folder)) == len(set(ids(folder)))
+    run(apply=True)
+    assert len(ids(folder)) == len(set(ids(folder))) == 5
+    assert failed(folder) == 3
+    assert all(path.suffix == ".parquet" for path in partition_files(folder / "raw"))
+
+
+def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
+    """And nothing is written."""
+    with open_beside_stream(str(folder / "raw")) as table:
+        counts = replay(spark, RecordWriter(table, WINDOW), apply=True)
+        assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
+        assert list(table.layout.staging.iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [[], ["--dry-run", "--apply"]])
+def test_it_must_be_said_whether_to_apply(
+    folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Spark starts."""
+    assert main(["replay-failed", "--target", str(folder / "raw"), *flags]) == 2
+    assert "give --dry-run to see what would be stored, or --apply" in capsys.readouterr().err
+
+
+def test_the_unreleased_schema_is_unknown(unreleased: dict[bytes, Any]) -> None:
+    """Otherwise the tests above would test nothing."""
+    assert fingerprint(next(iter(unreleased.values()))) in released_schemas()
+    assert not unreleased.keys() & released_schemas().keys()

@@ -1,0 +1,298 @@
+"""What operators fear at a restart: each is right by itself, or refused with the way out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from events_loadgen.broker import LocalBroker
+from events_schema import EventEnvelope, encode
+from events_schema.errors import AlreadyLocked
+from events_stream import open_table
+from events_stream.checkpoint import open_checkpoint
+from events_stream.commit import Counts, Loss
+from events_stream.errors import NotOurs, OtherSource, RecordsLost
+from events_stream.metrics import StreamMetrics
+from events_stream.state import TableState
+from events_stream.steps import Step
+from streaming import store
+from topics import Topics
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+Run = Callable[..., TableState]
+
+
+def envelope(received: timedelta = timedelta(), event_time: datetime = NOON) -> EventEnvelope:
+    """Return an event received so long after noon."""
+    return EventEnvelope(
+        event_id=str(uuid4()),
+        received_time=NOON + received,
+        event_time=event_time,
+        user_id=1,
+        app_name="shop",
+        event_category="page",
+    )
+
+
+def encoded(count: int) -> list[bytes]:
+    """Return that many different events."""
+    return [encode(envelope()) for _ in range(count)]
+
+
+@pytest.fixture
+def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
+    """Return what stores all that is on a topic; it returns what the table then holds."""
+
+    def drain(topic: str, **flags: object) -> TableState:
+        brokers = str(flags.pop("brokers", topics.bootstrap))
+        return store(spark, brokers, topic, tmp_path, **flags)
+
+    return drain
+
+
+def ids(folder: Path) -> list[str]:
+    """Return the stored ids, as DuckDB reads the table."""
+    query = f"SELECT event_id FROM '{folder}/raw/**/*.parquet'"
+    return [row[0] for row in duckdb.execute(query).fetchall()]
+
+
+def assert_stored_once(folder: Path, count: int) -> None:
+    """Check the number of events that any reader finds."""
+    found = ids(folder)
+    assert (len(found), len(set(found))) == (count, count)
+
+
+@contextmanager
+def restored(folder: Path, *names: str) -> Iterator[None]:
+    """Let the folders of these names afterwards be as they were before."""
+    copy = folder / "copy"
+    for name in names:
+        shutil.copytree(folder / name, copy / name)
+    yield
+    for name in names:
+        shutil.rmtree(folder / name)
+        (copy / name).rename(folder / name)
+
+
+@pytest.mark.parametrize("damage", ["lost", "old", "foreign", "torn"])
+def test_whatever_becomes_of_the_checkpoint_nothing_is_lost_or_stored_twice(
+    run: Run, topics: Topics, tmp_path: Path, damage: str
+) -> None:
+    """Lost, restored from an old copy, of another Spark version, cut off amid a write."""
+    topic = topics.create()
+    query = tmp_path / "checkpoint" / "query"
+    topics.produce(topic, encoded(3))
+    run(topic)
+    with restored(tmp_path, "checkpoint"):
+        topics.produce(topic, encoded(5))
+        run(topic, deduplication_window=0)
+    if damage == "lost":
+        shutil.rmtree(tmp_path / "checkpoint")
+    if damage == "foreign":
+        for path in (query / "offsets/0", query / "commits/0", query / "metadata"):
+            path.write_text(path.read_text().replace("v1", "v99").replace("{", "{{"))
+    if damage == "torn":
+        (query / "offsets/0").rename(query / f"offsets/.0.{uuid4()}.tmp")
+        shutil.rmtree(query / "commits")
+    topics.produce(topic, encoded(2))
+    assert run(topic, deduplication_window=0).totals == Counts(read=10, stored=10)
+    assert_stored_once(tmp_path, 10)
+
+
+def test_a_checkpoint_of_the_first_release_is_left_alone(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """It lies one folder above; the table knows where to read on."""
+    topic = topics.create()
+    old = tmp_path / "checkpoint" / "offsets" / "0"
+    old.parent.mkdir(parents=True)
+    old.write_text("v1")
+    topics.produce(topic, encoded(3))
+    run(topic)
+    assert_stored_once(tmp_path, 3)
+    assert old.read_text() == "v1"
+
+
+def test_other_settings_over_the_same_checkpoint(
+    run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
+) -> None:
+    """Shuffle partitions, window, batch size and trigger may all change at a restart."""
+    topic = topics.create()
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.produce(topic, encoded(3))
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    try:
+        spark.conf.set("spark.sql.shuffle.partitions", "7")
+        run(topic, deduplication_window=60, max_records_per_batch=1, trigger="7 minutes")
+    finally:
+        spark.conf.set("spark.sql.shuffle.partitions", str(before))
+    assert_stored_once(tmp_path, 6)
+
+
+def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Under a newer checkpoint, as long as Kafka has the records; otherwise it is refused."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    for gone in (False, True):
+        with restored(tmp_path, "raw", "raw.control", "raw.failed"):
+            topics.produce(topic, encoded(2))
+            run(topic)
+        if gone:
+            topics.delete_records(topic, partition=0, before=6)
+            said = r"table ends at offset 5, .* begins at 6: 1 records .* give --accept-loss"
+            with pytest.raises(RecordsLost, match=said):
+                run(topic)
+        else:
+            run(topic)
+            assert_stored_once(tmp_path, 5)
+
+
+@pytest.mark.parametrize("records", [1, 10])
+def test_a_topic_that_was_made_anew_is_refused(
+    run: Run, topics: Topics, tmp_path: Path, records: int
+) -> None:
+    """Shorter than before, and longer."""
+    topic = topics.create()
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.delete(topic)
+    topics.create(name=topic)
+    topics.produce(topic, encoded(records))
+    with pytest.raises(OtherSource, match=r"filled from topic_id .* or a new --target and"):
+        run(topic)
+    assert_stored_once(tmp_path, 3)
+
+
+def test_another_cluster_behind_the_address_is_refused(run: Run, tmp_path: Path) -> None:
+    """With a topic of the same name."""
+    with LocalBroker(tmp_path / "kafka") as broker:
+        topics = Topics(broker.bootstrap)
+        topic = topics.create()
+        topics.produce(topic, encoded(3))
+        run(topic, brokers=broker.bootstrap)
+        port = broker.port
+    with LocalBroker(tmp_path / "other", port) as broker:
+        topics.create(name=topic)
+        topics.produce(topic, encoded(5))
+        with pytest.raises(OtherSource, match="filled from cluster_id"):
+            run(topic, brokers=broker.bootstrap)
+    assert_stored_once(tmp_path, 3)
+
+
+def test_retention_that_overtook_the_stream_is_refused_until_accepted(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """With the offsets; what is accepted as lost stays in the log."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.produce(topic, encoded(5))
+    topics.delete_records(topic, partition=0, before=7)
+    said = r"partition 0: the table ends at offset 3, .* begins at 7: 4 records .* --accept-loss"
+    with pytest.raises(RecordsLost, match=said):
+        run(topic)
+    assert_stored_once(tmp_path, 3)
+    assert run(topic, accept_loss=True).lost == (Loss(partition=0, start=3, end=7),)
+    assert_stored_once(tmp_path, 4)
+    topics.produce(topic, encoded(1))
+    assert len(run(topic).lost) == 1
+
+
+def test_retention_that_overtakes_a_batch_is_refused(
+    run: Run, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its records go between Spark's plan and its reading; nothing of the batch is stored."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.produce(topic, encoded(5))
+
+    def delete(self: StreamMetrics, step: Step) -> None:
+        if step is Step.STAGED:
+            topics.delete_records(topic, partition=0, before=6)
+
+    monkeypatch.setattr(StreamMetrics, "reached", delete)
+    with pytest.raises(RecordsLost, match="begins at 6: 3 records"):
+        run(topic)
+    assert_stored_once(tmp_path, 3)
+
+
+def test_added_partitions_are_read_from_their_start(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """None of their records is left out."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.add_partitions(topic, 3)
+    for partition in range(3):
+        topics.produce(topic, encoded(2), partition=partition)
+    assert run(topic).next_offsets == {0: 5, 1: 2, 2: 2}
+    assert_stored_once(tmp_path, 9)
+
+
+def test_an_outage_longer_than_the_window_with_copies_on_both_sides(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """What counts is when copies were received, not when they are stored."""
+    topic = topics.create(partitions=1)
+    minutes = [timedelta(minutes=n) for n in (0, 50, 110, 200, 250)]
+    events = [envelope(received) for received in minutes]
+
+    def again(number: int, later: int) -> bytes:
+        received = events[number].received_time + timedelta(minutes=later)
+        return encode(events[number].model_copy(update={"received_time": received}))
+
+    topics.produce(topic, [encode(events[0]), again(0, 5), encode(events[1])])
+    run(topic)
+    # The stream is away for hours; the clients are not.
+    topics.produce(topic, [again(0, 59), again(1, 30), *map(encode, events[2:]), again(2, 1)])
+    run(topic)
+    topics.produce(topic, [again(4, 59), again(2, 60), again(3, 1)])
+    assert run(topic).totals == Counts(read=12, stored=5, duplicates=7)
+    assert_stored_once(tmp_path, 5)
+
+
+def test_late_and_early_events_go_to_their_own_day(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Whatever the delay, over the contract's whole range."""
+    days = ["1970-01-01", "2025-12-31", "2026-01-31", "2026-02-01", "9999-12-31"]
+    times = [datetime.fromisoformat(f"{day}T23:59:59.999999+00:00") for day in days]
+    topic = topics.create()
+    for time in times:
+        topics.produce(topic, [encode(envelope(event_time=time))])
+        run(topic)
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [
+        f"event_date={day}" for day in days
+    ]
+
+
+def test_a_checkpoint_serves_one_stream_alone(tmp_path: Path) -> None:
+    """Two tables may not share it, nor may it lie in a table."""
+    checkpoint = str(tmp_path / "checkpoint")
+    with (
+        open_table(str(tmp_path / "raw")) as table,
+        open_table(str(tmp_path / "other")) as other,
+        open_checkpoint(checkpoint, table.layout),
+    ):
+        with pytest.raises(AlreadyLocked), open_checkpoint(checkpoint, other.layout):
+            pass
+        inside = str(tmp_path / "raw" / "checkpoint")
+        with (
+            pytest.raises(NotOurs, match="lies in the table's"),
+            open_checkpoint(inside, table.layout),
+        ):
+            pass

@@ -1,0 +1,107 @@
+"""Where a table stands, in plain words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from events_schema.layout import TableLayout
+from events_stream import open_table
+from events_stream.cli import main
+from events_stream.commit import Loss
+from events_stream.status import describe
+from staged_change import NOON, stage
+
+METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
+
+
+def said(folder: Path, now: datetime = NOON) -> dict[str, str]:
+    """Return what there is to say about the table in `folder`."""
+    return dict(describe(TableLayout.at(str(folder / "raw")), folder / "checkpoint", now))
+
+
+def plan(folder: Path, batch: int, end: int | str) -> None:
+    """Let Spark have planned a batch of partition 0 that ends there."""
+    query = folder / "checkpoint" / "query"
+    for name, offset in (("sources/0/0", 0), (f"offsets/{batch}", end)):
+        (query / name).parent.mkdir(parents=True, exist_ok=True)
+        (query / name).write_text(f'v1\n{METADATA}\n{{"events":{{"0":{offset}}}}}')
+
+
+def test_a_stored_table_is_described(tmp_path: Path) -> None:
+    """Rows, days, how old, from where, and what failed."""
+    with open_table(str(tmp_path / "raw")) as table:
+        commit = stage(table)
+        complete = NOON - timedelta(seconds=70)
+        lost = (Loss(partition=0, start=3, end=5),)
+        table.store(commit.model_copy(update={"complete_up_to": complete, "lost": lost}))
+        assert said(tmp_path)["stream"] == "running"
+    now = said(tmp_path, NOON + timedelta(seconds=42))
+    assert now == {
+        "stream": "not running",
+        "table": f"{tmp_path}/raw: 2 rows in 2 files, 2 days, 2026-01-01 to 2026-01-02",
+        "last change": "commit 0, 2026-01-31 12:00:00 UTC (0:00:42 ago)",
+        "complete": "up to 2026-01-31 11:58:50 UTC (0:01:52 ago); "
+        "every event acknowledged before is stored",
+        "source": "topic events of cluster c",
+        "next offsets": "0: 1",
+        "records": "3 read = 2 stored + 0 copies + 1 failed",
+        "failed": "1 kept; `events-stream failed --summary` counts them",
+        "lost": "partition 0: offsets 3 to 4, accepted",
+        "checkpoint": "no batch planned; the stream starts where the table ends",
+    }
+
+
+def test_an_empty_table_is_described(tmp_path: Path) -> None:
+    """As soon as there is one."""
+    with open_table(str(tmp_path / "raw")):
+        assert said(tmp_path) == {"stream": "running", "table": f"{tmp_path}/raw: empty"}
+
+
+@pytest.mark.parametrize(
+    ("end", "running", "text"),
+    [
+        (1, False, "its last batch, 7, is stored"),
+        (9, False, "batch 7 was not stored; the stream starts where the table ends"),
+        (9, True, "batch 7 is being stored, up to 0: 9"),
+        ('"', False, "unreadable, which does no harm: the stream starts where the table ends"),
+    ],
+)
+def test_the_checkpoint_is_compared_with_the_table(
+    tmp_path: Path, end: int | str, running: bool, text: str
+) -> None:
+    """Whatever it says, nothing is lost."""
+    plan(tmp_path, 6, 0)
+    plan(tmp_path, 7, end)
+    with open_table(str(tmp_path / "raw")) as table:
+        table.store(stage(table))
+        if running:
+            assert said(tmp_path)["checkpoint"] == text
+    if not running:
+        assert said(tmp_path)["checkpoint"] == text
+
+
+def test_missing_files_and_a_clock_behind_are_told(tmp_path: Path) -> None:
+    """Only a table at rest misses files: those of a commit come after it."""
+    with open_table(str(tmp_path / "raw")) as table:
+        table.store(stage(table))
+        next((tmp_path / "raw").rglob("*.parquet")).unlink()
+        assert "missing" not in said(tmp_path)
+    assert said(tmp_path)["missing"].startswith("1 files that the log lists, such as raw/event_")
+    assert "ahead of this machine's clock" in said(tmp_path, NOON - timedelta(1))["last change"]
+    assert said(tmp_path)["complete"] == "not yet: a backlog is being read"
+
+
+def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each; and what is wrong where there is no table."""
+    flags = ["--target", str(tmp_path / "raw"), "--checkpoint", str(tmp_path / "checkpoint")]
+    assert main(["status", *flags]) == 1
+    assert "there is no table at" in capsys.readouterr().err
+    with open_table(str(tmp_path / "raw")) as table:
+        table.store(stage(table))
+    assert main(["status", *flags]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "stream        not running"
+    assert len(lines) == 9

@@ -1,0 +1,212 @@
+"""The stream in operation: what it says of itself, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from events_loadgen.broker import LocalBroker
+from events_loadgen.ports import free_port
+from events_loadgen.process import ChildProcess
+from events_loadgen.waiting import wait_until
+from stream_process import DEADLINE, start_stream, values, wait_for_rows
+from topics import Topics
+
+
+def java_of(stream: ChildProcess) -> psutil.Process:
+    """Return the stream's Java process."""
+    (java,) = (
+        each
+        for each in psutil.Process(stream.pid).children(recursive=True)
+        if "java" in each.name()
+    )
+    return java
+
+
+def metrics(port: int) -> dict[str, float]:
+    """Return the stream's metrics, by name and first label."""
+    text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
+    return {
+        " ".join(
+            (sample.name.removeprefix("events_stream_"), *sample.labels.values())
+        ): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def assert_ends(stream: ChildProcess, code: int, said: str) -> None:
+    """Wait for the stream to end by itself; check its code and its one line."""
+    wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
+    last = stream.last_lines().splitlines()[-1]
+    assert (stream.exit_code, last.startswith("events-stream: ")) == (code, True), last
+    assert said in last
+
+
+def assert_stored_once(folder: Path, count: int) -> None:
+    """Check what any reader finds."""
+    query = f"SELECT count(*), count(DISTINCT event_id) FROM '{folder}/raw/**/*.parquet'"
+    assert duckdb.execute(query).fetchone() == (count, count)
+
+
+def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
+    topics: Topics, tmp_path: Path
+) -> None:
+    """Partitions that are added while it runs are read, too."""
+    topic = topics.create(partitions=1)
+    events = values(50)
+    topics.produce(topic, [*events, *events[:10], b"garbage"])
+    port = free_port()
+    started = time.time()
+    with start_stream(topics.bootstrap, topic, tmp_path, "--metrics-port", str(port)) as stream:
+        wait_for_rows(tmp_path, 50, stream)
+        wait_until(lambda: metrics(port)["batches_total"] == 1, "metrics", seconds=DEADLINE)
+        now = metrics(port)
+        assert now["records_total stored"] == 50
+        assert now["records_total duplicates"] == 10
+        assert now["records_total failed"] == 1
+        assert now["files_written_total"] == 2
+        assert now["table_files"] == 1
+        assert now["lag_events"] == 0
+        assert now["lag_seconds"] == 0
+        assert now["rows_per_second"] > 0
+        assert started - 60 < now["complete_up_to_timestamp_seconds"] <= time.time()
+        phases = ("recovered", "written", "deduplicated", "committed", "placed", "finished")
+        for phase in phases:
+            assert now[f"phase_seconds_count {phase}"] >= 1
+        assert now["batch_seconds_count"] == 1
+        topics.add_partitions(topic, 2)
+        topics.produce(topic, values(20), partition=1)
+        wait_for_rows(tmp_path, 70, stream)
+        wait_until(lambda: metrics(port)["records_total stored"] == 70, "metrics", seconds=DEADLINE)
+    assert_stored_once(tmp_path, 70)
+
+
+@pytest.mark.parametrize("port", ["taken", "0", "70000"])
+def test_a_bad_metrics_port_is_refused(topics: Topics, tmp_path: Path, port: str) -> None:
+    """Before Spark starts."""
+    given = topics.bootstrap.rpartition(":")[2] if port == "taken" else port
+    with start_stream(topics.bootstrap, "t", tmp_path, "--metrics-port", given) as stream:
+        assert_ends(stream, 2, "--metrics-port")
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_a_java_process_that_hangs_or_dies_ends_the_stream(
+    topics: Topics, tmp_path: Path, number: signal.Signals
+) -> None:
+    """With 6, rather than waiting for ever; the next one goes on."""
+    topic = topics.create()
+    topics.produce(topic, values(5))
+    with start_stream(topics.bootstrap, topic, tmp_path, "--stall-timeout", "30") as stream:
+        wait_for_rows(tmp_path, 5, stream)
+        java = java_of(stream)
+        java.send_signal(number)
+        stalled = number is signal.SIGSTOP
+        assert_ends(stream, 6, "nothing went on for 30 s" if stalled else "Java process has ended")
+        assert not java.is_running() or java.status() == psutil.STATUS_ZOMBIE
+    topics.produce(topic, values(5))
+    with start_stream(topics.bootstrap, topic, tmp_path) as stream:
+        wait_for_rows(tmp_path, 10, stream)
+    assert_stored_once(tmp_path, 10)
+
+
+@pytest.mark.parametrize("records", [1, 30])
+def test_a_topic_made_anew_while_the_stream_runs_ends_it(
+    topics: Topics, tmp_path: Path, records: int
+) -> None:
+    """Shorter or longer than before: not one of its records is stored."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, values(5))
+    with start_stream(topics.bootstrap, topic, tmp_path) as stream:
+        wait_for_rows(tmp_path, 5, stream)
+        topics.delete(topic)
+        topics.create(partitions=1, name=topic)
+        topics.produce(topic, values(records))
+        assert_ends(stream, 5, "filled from topic_id")
+    assert_stored_once(tmp_path, 5)
+
+
+def test_another_cluster_behind_the_address_ends_the_stream(tmp_path: Path) -> None:
+    """Also where its topic goes on at the very offset."""
+    with LocalBroker(tmp_path / "kafka") as broker:
+        topics = Topics(broker.bootstrap)
+        topic = topics.create(partitions=1)
+        topics.produce(topic, values(5))
+        with start_stream(broker.bootstrap, topic, tmp_path) as stream:
+            wait_for_rows(tmp_path, 5, stream)
+            broker.kill()
+            with LocalBroker(tmp_path / "other", broker.port):
+                topics.create(partitions=1, name=topic)
+                topics.produce(topic, values(12))
+                assert_ends(stream, 5, "filled from cluster_id")
+    assert_stored_once(tmp_path, 5)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The wall clock of a stream's processes, which tests may set."""
+
+    library: Path
+    offset: Path
+
+    def set(self, seconds: int) -> None:
+        """Let it be so many seconds ahead of the real one."""
+        with self.offset.open("r+b", buffering=0) as file:
+            file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What processes that go by it have in their environment."""
+        return {"LD_PRELOAD": str(self.library), "SHIFTED_CLOCK": str(self.offset)}
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """A clock that tests may set."""
+    compiler = shutil.which("cc")
+    if compiler is None and not os.environ.get("CI"):
+        pytest.skip("needs a C compiler")
+    assert compiler is not None
+    clock = Clock(tmp_path / "clock.so", tmp_path / "clock")
+    source = Path(__file__).with_name("shifted_clock.c")
+    command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(clock.library), str(source)]
+    subprocess.run(command, check=True)
+    clock.offset.write_bytes(bytes(8))
+    return clock
+
+
+def test_a_clock_that_is_set_does_not_hold_up_the_stream(
+    topics: Topics, tmp_path: Path, clock: Clock
+) -> None:
+    """An hour forward and back, while it runs and across a restart."""
+    topic = topics.create()
+    expected = 0
+    for turn, offsets in enumerate(((0, -3600, 3600, 0), (-3600, 3600))):
+        clock.set(offsets[0])
+        with start_stream(
+            topics.bootstrap, topic, tmp_path, "--trigger", "2 seconds",
+            log=f"stream-{turn}", environment=clock.environment,
+        ) as stream:  # fmt: skip
+            for offset in offsets:
+                clock.set(offset)
+                topics.produce(topic, [value for value in values(5) for _ in range(2)])
+                expected += 5
+                wait_for_rows(tmp_path, expected, stream)
+    assert_stored_once(tmp_path, expected)
+    log = (tmp_path / "raw.control/log/000000000001.json").read_text()
+    committed = datetime.fromisoformat(json.loads(log)["committed_at"])
+    assert datetime.now(UTC) - committed > timedelta(minutes=50)  # it did go by that clock
