@@ -123,9 +123,9 @@ class Ratios:
         source = KafkaSource(self.spark, self.brokers, "clean", max_records_per_batch=BATCH)
         records = source.read_stream(source.look().earliest)
         # A stream is observed by name. Without that, Spark would decode each record many times.
-        decoded = decode(records, released_schemas(), "seen")
+        decoded = events(decode(records, released_schemas()), "seen")
         day = F.to_date("event_time").alias(PARTITION_COLUMN)
-        rows = events(decoded).select(*column_names(StoredEvent), day)
+        rows = decoded.select(*column_names(StoredEvent), day)
         writer = rows.writeStream.format("parquet").partitionBy(PARTITION_COLUMN)
         writer = writer.option("checkpointLocation", str(run / "checkpoint"))
         writer.trigger(availableNow=True).start(str(run / "raw")).awaitTermination()

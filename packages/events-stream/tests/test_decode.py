@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 
 from events_schema import (
     DecodeError,
@@ -127,10 +127,12 @@ def test_failed_events_keep_the_record_and_the_reason(spark: SparkSession) -> No
     """Every column of the record as it was; and the events around them are there."""
     values = [VALUE, *(value for value, _ in FAILING.values()), VALUE]
     decoded = spark_decode(records(spark, values), released_schemas()).cache()
-    failed = failed_events(decoded).orderBy("offset").collect()
+    one, other = Observation(), Observation()
+    failed = sorted(failed_events(decoded, one).collect(), key=lambda row: row["offset"])
     assert [(row["value"], row["reason"]) for row in failed] == list(FAILING.values())
     assert {row["topic"] for row in failed} == {"t"}
-    assert events(decoded).count() == 2
+    assert events(decoded, other).count() == 2
+    assert one.get == other.get == {"read": len(values), "failed": len(failed)}
 
 
 def test_an_older_writer_schema_is_read_with_nulls_for_what_it_lacks(spark: SparkSession) -> None:

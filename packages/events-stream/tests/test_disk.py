@@ -122,14 +122,14 @@ def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
     assert refused >= {Step.BEGUN, Step.RECOVERED, Step.STAGED, Step.WRITTEN, Step.SYNCED}
 
 
-@pytest.mark.parametrize("code", [errno.EROFS, errno.EDQUOT, errno.EIO])
 def test_a_disk_that_fails_while_the_stream_runs_is_refused(
-    run: Callable[[int], None], disk: Path, code: int, monkeypatch: pytest.MonkeyPatch
+    run: Callable[[int], None], disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the system's own words; the next start stores the batch, once."""
-    for turn, step in enumerate((Step.STAGED, Step.SYNCED, Step.COMMITTED), start=1):
+    failures = {Step.STAGED: errno.EROFS, Step.SYNCED: errno.EDQUOT, Step.COMMITTED: errno.EIO}
+    for turn, (step, code) in enumerate(failures.items(), start=1):
 
-        def fail(_: StreamMetrics, reached: Step, wanted: Step = step) -> None:
+        def fail(_: StreamMetrics, reached: Step, wanted: Step = step, code: int = code) -> None:
             if reached is wanted:
                 raise OSError(code, os.strerror(code), str(disk / "line/raw"))
 

@@ -18,7 +18,7 @@ from events_stream.metrics import StreamMetrics
 from events_stream.offsets import OffsetRange, Start, offset_range
 from events_stream.parquet_files import FileRows, describe_events, describe_failed_events
 from events_stream.source import KafkaSource
-from events_stream.staging import Staging
+from events_stream.staging import FILES_PER_DAY, ROWS_PER_FILE, Staging
 from events_stream.steps import Step
 from events_stream.table import Table
 
@@ -44,14 +44,14 @@ class RecordWriter:
 
     def write(self, staging: Staging, records: DataFrame, at_most: int) -> Written:
         """Write `records`, `at_most` so many. Raises `CountMismatch`."""
+        records = records.coalesce(min(FILES_PER_DAY, at_most // ROWS_PER_FILE + 1))
+        decoded = records.transform(decode, released_schemas())
         seen = Observation()
-        schemas = released_schemas()
-        staging.write_events(records.transform(decode, schemas, seen).transform(events), at_most)
+        staging.write_events(decoded.transform(events, seen))
         read, failed = seen.get["read"], seen.get["failed"]
         self.table.watch(Step.WRITTEN)
         if failed:  # rare enough to read the records once more
-            again = records.transform(decode, schemas).transform(failed_events)
-            staging.write_failed_events(again)
+            staging.write_failed_events(decoded.transform(failed_events, Observation()))
         self.table.watch(Step.FAILED_WRITTEN)
         stored = describe_events(staging.event_files)
         duplicates = self._remove_copies(staging, stored)

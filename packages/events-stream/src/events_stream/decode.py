@@ -7,7 +7,7 @@ lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -32,15 +32,11 @@ AVRO_JAVA_OPTIONS = tuple(
 RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
 
 
-def decode(
-    records: DataFrame, schemas: Mapping[bytes, Schema], seen: Observation | str | None = None
-) -> DataFrame:
+def decode(records: DataFrame, schemas: Mapping[bytes, Schema]) -> DataFrame:
     """Return the records with the columns of `StoredEvent` and `reason`.
 
     `reason` is null for an event; otherwise it is the `FailureReason`, and the event's columns
-    mean nothing. `schemas` are the writer schemas by fingerprint. Once an action has run, `seen`
-    tells how many records were `read` and how many of them `failed`; for a stream, whose progress
-    tells it, `seen` is a name.
+    mean nothing. `schemas` are the writer schemas by fingerprint.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})")
@@ -50,11 +46,7 @@ def decode(
     branched = framed.select("*", *(_branch(name, *each) for name, each in branches.items()))
     whole = branched.select("*", _first_whole(branches).alias("_event"))
     reason = _reason(list(known))
-    decoded = whole.select(*RECORD_COLUMNS, "_event.*", reason.alias("reason"))
-    # Also where nobody asks for the counts: a filter on `reason` cannot be pushed below them, where
-    # Spark would decode each record a dozen times (measured: a tenth of the speed).
-    counts = F.count(F.lit(1)).alias("read"), F.count("reason").alias("failed")
-    return decoded.observe(seen or Observation(), *counts)
+    return whole.select(*RECORD_COLUMNS, "_event.*", reason.alias("reason"))
 
 
 def _branch(name: str, start: bytes, schema: Schema) -> Column:
@@ -120,11 +112,23 @@ def _any(conditions: list[Column]) -> Column:
     )
 
 
-def events(decoded: DataFrame) -> DataFrame:
-    """Return the rows of `decode` that are events: the columns of `StoredEvent`."""
-    return decoded.where(F.col("reason").isNull()).select(*column_names(StoredEvent))
+def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
+    """Return the rows of `decode` that are events: the columns of `StoredEvent`.
+
+    Once an action has run, `seen` tells how many records were `read` and how many of them
+    `failed`; for a stream, whose progress tells it, `seen` is a name.
+    """
+    counted = _counted(decoded, seen, column_names(StoredEvent))
+    return counted.where(F.col("reason").isNull()).drop("reason")
 
 
-def failed_events(decoded: DataFrame) -> DataFrame:
-    """Return the rows of `decode` that are none, with their reason."""
-    return decoded.where(F.col("reason").isNotNull()).select(*RECORD_COLUMNS, "reason")
+def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
+    """Return the rows of `decode` that are none, with their reason; `seen` as in `events`."""
+    return _counted(decoded, seen, RECORD_COLUMNS).where(F.col("reason").isNotNull())
+
+
+def _counted(decoded: DataFrame, seen: Observation | str, columns: Sequence[str]) -> DataFrame:
+    # A filter on `reason` cannot be pushed below the counts, where Spark would decode each record
+    # a dozen times (measured: a tenth of the speed).
+    counts = F.count(F.lit(1)).alias("read"), F.count("reason").alias("failed")
+    return decoded.select(*columns, "reason").observe(seen, *counts)

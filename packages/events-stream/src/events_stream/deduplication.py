@@ -13,28 +13,36 @@ import duckdb
 
 from events_stream.parquet_files import reader
 
-# `id` as a UUID is 16 bytes instead of 36. Of copies in the files, the first received is kept.
-_ROWS = """
-CREATE TEMP TABLE rows AS
-SELECT file_index AS file, file_row_number AS row, event_id::UUID AS id,
-       epoch_us(received_time) AS received
-FROM read_parquet($files)
+# Eight bytes of each id are compared first: a few suspects are left, mostly none.
+_HASHES = "CREATE TEMP TABLE hashes AS SELECT hash(event_id) AS hash FROM read_parquet($files)"
+
+_SUSPECTS = """
+CREATE TEMP TABLE suspects AS
+SELECT hash FROM hashes GROUP BY hash HAVING count(*) > 1
 """
 
-_COPIES_AMONG_THEM = """
-CREATE TEMP TABLE copies AS
-SELECT file, row FROM (
-    SELECT file, row, row_number() OVER (PARTITION BY id ORDER BY received, file, row) AS nth
-    FROM rows SEMI JOIN (SELECT id FROM rows GROUP BY id HAVING count(*) > 1) USING (id)
-)
-WHERE nth > 1
+_SUSPECTS_BY_STORED = """
+INSERT INTO suspects
+SELECT DISTINCT hash FROM (SELECT hash(event_id) AS hash FROM read_parquet($stored))
+SEMI JOIN hashes USING (hash)
 """
+
+# Of copies in the files, the first received is kept.
+_ROWS = """
+CREATE TEMP TABLE rows AS
+SELECT file_index AS file, file_row_number AS row, event_id,
+       row_number() OVER (PARTITION BY event_id ORDER BY received_time, file, row) AS nth
+FROM read_parquet($files) WHERE hash(event_id) IN (FROM suspects)
+"""
+
+_COPIES = "CREATE TEMP TABLE copies AS SELECT file, row FROM rows WHERE nth > 1"
 
 _COPIES_OF_STORED = """
 INSERT INTO copies
-SELECT file, row
-FROM rows SEMI JOIN (SELECT event_id::UUID AS id FROM read_parquet($stored)) USING (id)
-ANTI JOIN copies USING (file, row)
+SELECT file, row FROM rows SEMI JOIN (
+    SELECT event_id FROM read_parquet($stored) WHERE hash(event_id) IN (FROM suspects)
+) USING (event_id)
+WHERE nth = 1
 """
 
 _WITHOUT_COPIES = """
@@ -55,14 +63,29 @@ def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) ->
     if not files:
         return 0
     with reader(spill) as connection:
-        connection.execute(_ROWS, {"files": list(map(str, files))})
-        connection.execute(_COPIES_AMONG_THEM)
-        if stored:
-            connection.execute(_COPIES_OF_STORED, {"stored": list(map(str, stored))})
+        if not _find_copies(connection, list(map(str, files)), list(map(str, stored))):
+            return 0
         found = connection.execute("SELECT file, count(*) FROM copies GROUP BY file").fetchall()
         for file, _ in found:
             _rewrite(connection, files[file], file)
     return sum(copies for _, copies in found)
+
+
+def _find_copies(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[str], stored: Sequence[str]
+) -> bool:
+    """Put into `copies` the rows that are some; tell whether there may be any."""
+    connection.execute(_HASHES, {"files": files})
+    connection.execute(_SUSPECTS)
+    if stored:
+        connection.execute(_SUSPECTS_BY_STORED, {"stored": stored})
+    if connection.execute("SELECT count(*) FROM suspects").fetchone() == (0,):
+        return False
+    connection.execute(_ROWS, {"files": files})
+    connection.execute(_COPIES)
+    if stored:
+        connection.execute(_COPIES_OF_STORED, {"stored": stored})
+    return True
 
 
 def _rewrite(connection: duckdb.DuckDBPyConnection, path: Path, file: int) -> None:

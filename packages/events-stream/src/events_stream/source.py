@@ -52,25 +52,29 @@ class KafkaSource:
         Raises `BrokerUnavailable` after `request_timeout` seconds, and `TopicMissing`.
         """
         with self._admin() as admin:
-            cluster_id = admin.describeCluster().clusterId().get()
+            cluster = admin.describeCluster().clusterId()
             described = self._describe(admin)
             partitions = [info.partition() for info in described.partitions()]
+            earliest = self._list_offsets(admin, partitions, "earliest")
+            latest = self._list_offsets(admin, partitions, "latest")
             return TopicNow(
                 SourceIdentity(
-                    cluster_id=cluster_id, topic=self.topic, topic_id=described.topicId().toString()
+                    cluster_id=cluster.get(),
+                    topic=self.topic,
+                    topic_id=described.topicId().toString(),
                 ),
-                earliest=self._offsets(admin, partitions, "earliest"),
-                latest=self._offsets(admin, partitions, "latest"),
+                earliest=_offsets(earliest),
+                latest=_offsets(latest),
             )
 
-    def _offsets(self, admin: Any, partitions: list[int], which: str) -> Offsets:
-        kafka: Any = self.spark._jvm.org.apache.kafka  # type: ignore[union-attr]  # noqa: SLF001
-        wanted = self.spark._jvm.java.util.HashMap()  # type: ignore[union-attr]  # noqa: SLF001
+    def _list_offsets(self, admin: Any, partitions: list[int], which: str) -> Any:
+        jvm: Any = self.spark._jvm  # noqa: SLF001
+        kafka = jvm.org.apache.kafka
+        wanted = jvm.java.util.HashMap()
         for partition in partitions:
             name = kafka.common.TopicPartition(self.topic, partition)
             wanted.put(name, getattr(kafka.clients.admin.OffsetSpec, which)())
-        found = admin.listOffsets(wanted).all().get()
-        return {each.getKey().partition(): each.getValue().offset() for each in found.entrySet()}
+        return admin.listOffsets(wanted).all()
 
     def read_stream(self, start: Offsets) -> DataFrame:
         """Return the topic as a stream that starts at `start`, which names every partition."""
@@ -125,3 +129,8 @@ class KafkaSource:
             f"Kafka at {self.brokers} does not answer within {self.request_timeout:g} s ({said}); "
             f"check --brokers and that it runs"
         )
+
+
+def _offsets(listed: Any) -> Offsets:
+    """Return the offsets that Kafka's client has asked for, by partition."""
+    return {each.getKey().partition(): each.getValue().offset() for each in listed.get().entrySet()}

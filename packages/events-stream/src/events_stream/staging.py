@@ -36,18 +36,17 @@ class Staging:
     number: int
     layout: TableLayout
 
-    def write_events(self, events: DataFrame, at_most: int) -> None:
-        """Write the columns of `StoredEvent`, by day; there are `at_most` so many rows."""
+    def write_events(self, events: DataFrame) -> None:
+        """Write the columns of `StoredEvent`, by day."""
         rows = events.select(
             *column_names(StoredEvent), F.to_date("event_time").alias(PARTITION_COLUMN)
         )
-        files = min(FILES_PER_DAY, at_most // ROWS_PER_FILE + 1)
-        writer = rows.coalesce(files).write.options(**WRITE_OPTIONS)
+        writer = rows.write.options(**WRITE_OPTIONS)
         writer.partitionBy(PARTITION_COLUMN).parquet(str(self._table))
 
     def write_failed_events(self, failed: DataFrame) -> None:
         """Write the failed events."""
-        failed.coalesce(FILES_PER_DAY).write.parquet(str(self._failed))
+        failed.write.parquet(str(self._failed))
 
     @property
     def _table(self) -> Path:
