@@ -16,6 +16,7 @@ from events_stream.deduplication import remove_copies
 from events_stream.parquet_files import describe_events
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+COLUMNS = ("number", "event_id", "received_time")
 Row = tuple[str, int]
 ROWS = st.lists(st.tuples(st.sampled_from([str(UUID(int=n)) for n in range(6)]), st.integers(0, 3)))
 
@@ -38,7 +39,8 @@ def write(path: Path, rows: list[Row], first: int = 0) -> Path:
 
 def read(path: Path) -> list[tuple[int, str]]:
     """Return the numbers and ids of the rows, in order."""
-    return duckdb.execute(f"SELECT number, event_id FROM '{path}'").fetchall()
+    query = f"SELECT number, event_id FROM read_parquet('{path}', hive_partitioning = false)"
+    return duckdb.execute(query).fetchall()
 
 
 @settings(
@@ -49,7 +51,9 @@ def test_the_first_received_of_each_id_that_is_not_stored_stays(
     tmp_path: Path, one: list[Row], other: list[Row], stored: list[Row]
 ) -> None:
     """Whatever is in which file; of copies received at once the first in the files."""
-    files = [write(tmp_path / "a.parquet", one), write(tmp_path / "b.parquet", other, len(one))]
+    day = tmp_path / "event_date=2026-01-31"  # of a path that readers take for a column
+    day.mkdir(exist_ok=True)
+    files = [write(day / "a.parquet", one), write(day / "b.parquet", other, len(one))]
     known = write(tmp_path / "stored.parquet", stored)
     rows = list(enumerate([*one, *other]))
     first: dict[str, tuple[int, int]] = {}
@@ -61,6 +65,7 @@ def test_the_first_received_of_each_id_that_is_not_stored_stays(
     assert sorted(kept) == sorted((number, event_id) for event_id, (_, number) in first.items())
     assert kept == sorted(kept)
     assert removed == len(rows) - len(kept)
+    assert {tuple(pq.read_schema(file).names) for file in files} == {COLUMNS}
     assert read(known) == [(number, event_id) for number, (event_id, _) in enumerate(stored)]
 
 

@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from events_schema import EventEnvelope, StoredEvent, encode
+from events_schema import EventEnvelope, StoredEvent, column_names, encode
 from events_schema.errors import EventsError
 from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.layout import partition_files
@@ -169,6 +169,23 @@ def test_copies_within_the_window_are_stored_once_across_batches(
         topics.produce(topic, [encode(copy)])
         counts = run(topic, deduplication_window=100)
     assert counts == Counts(read=4, stored=2, duplicates=2, failed=0)
+
+
+def test_files_out_of_which_copies_were_taken_are_as_all_others(
+    run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
+) -> None:
+    """The same columns, the same types, the same times."""
+    topic = topics.create(partitions=1)
+    written = [encode(envelope()) for _ in range(3)]
+    topics.produce(topic, written)
+    run(topic)
+    topics.produce(topic, [*written, encode(envelope())])
+    assert run(topic).duplicates == 3
+    one, other = (pyarrow.parquet.read_schema(path) for path in partition_files(tmp_path / "raw"))
+    assert one.remove_metadata() == other.remove_metadata()
+    assert one.names == list(column_names(StoredEvent))
+    rows = spark.read.parquet(str(tmp_path / "raw"))
+    assert rows.select("event_time").distinct().count() == 1
 
 
 def test_a_window_of_0_looks_for_no_copies(run: Run, topics: Topics) -> None:

@@ -47,7 +47,7 @@ WHERE nth = 1
 
 _WITHOUT_COPIES = """
 COPY (
-    SELECT * FROM read_parquet($path)
+    SELECT * FROM read_parquet($path, hive_partitioning = false)
     WHERE file_row_number NOT IN (SELECT row FROM copies WHERE file = $file)
     ORDER BY file_row_number
 ) TO $rewritten (FORMAT parquet, CODEC zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 500_000)
@@ -66,6 +66,8 @@ def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) ->
         if not _find_copies(connection, list(map(str, files)), list(map(str, stored))):
             return 0
         found = connection.execute("SELECT file, count(*) FROM copies GROUP BY file").fetchall()
+        # By the statistics some columns hold no null, and would be written as columns that cannot.
+        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         for file, _ in found:
             _rewrite(connection, files[file], file)
     return sum(copies for _, copies in found)
