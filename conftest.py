@@ -21,6 +21,18 @@ settings.register_profile("ci", deadline=None, print_blob=True)
 settings.load_profile("ci")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the fault campaign be told how often to kill."""
+    parser.addoption("--kills", type=int, help="how often the fault campaign kills something")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
+    """Let so many kills take as long as they take: each wait among them has a deadline."""
+    for item in items:
+        if config.getoption("--kills") and "kills" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(0))
+
+
 @pytest.fixture(autouse=True)
 def fresh_logging() -> Iterator[None]:
     """Take back the logging of a command that a test ran: its stderr is gone after the test."""

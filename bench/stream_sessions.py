@@ -25,7 +25,7 @@ from events_stream import KafkaSource, Table, open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run
 from events_stream.commit import Counts
-from events_stream.decode import decode, events
+from events_stream.decode import decoder, events
 from events_stream.metrics import StreamMetrics
 from events_stream.session import stream_session
 from events_stream.settings import RunSettings
@@ -123,7 +123,7 @@ class Ratios:
         source = KafkaSource(self.spark, self.brokers, "clean", max_records_per_batch=BATCH)
         records = source.read_stream(source.look().earliest)
         # A stream is observed by name. Without that, Spark would decode each record many times.
-        decoded = events(decode(records, released_schemas()), "seen")
+        decoded = events(decoder(released_schemas())(records), "seen")
         day = F.to_date("event_time").alias(PARTITION_COLUMN)
         rows = decoded.select(*column_names(StoredEvent), day)
         writer = rows.writeStream.format("parquet").partitionBy(PARTITION_COLUMN)

@@ -17,7 +17,7 @@ from events_schema import EventEnvelope, StoredEvent, avro_schema, column_names,
 from events_schema.avro import released_schemas
 from events_schema.columns import ColumnType, columns
 from events_schema.testing import event_envelopes
-from events_stream.decode import decode
+from events_stream.decode import decoder
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECORD = (
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 def _through_parquet(spark: SparkSession, values: list[bytes], table: Path) -> list[dict[str, Any]]:
     rows = [("t", 0, n, EPOCH, None, None, bytearray(value)) for n, value in enumerate(values)]
-    decoded = decode(spark.createDataFrame(rows, RECORD), released_schemas())
+    decoded = decoder(released_schemas())(spark.createDataFrame(rows, RECORD))
     decoded.select(*column_names(StoredEvent), "offset").write.parquet(str(table))
     selected = ", ".join(
         f"epoch_us({name}) AS {name}" if name in TIMES else name

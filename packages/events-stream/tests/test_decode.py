@@ -25,8 +25,7 @@ from events_schema import (
 )
 from events_schema.avro import MARKER
 from events_schema.testing import event_envelopes
-from events_stream.decode import decode as spark_decode
-from events_stream.decode import events, failed_events
+from events_stream.decode import decoder, events, failed_events
 
 RECORDS = (
     "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
@@ -68,7 +67,7 @@ def test_spark_takes_for_events_exactly_what_the_contract_does(
     spark: SparkSession, values: list[bytes | None]
 ) -> None:
     """Valid, damaged and missing values: same verdict; and the same event where there is one."""
-    decoded = spark_decode(records(spark, values), released_schemas())
+    decoded = decoder(released_schemas())(records(spark, values))
     found = {row["offset"]: row for row in decoded.collect()}
     assert sorted(found) == list(range(len(values)))
     for offset, value in enumerate(values):
@@ -126,7 +125,7 @@ def test_the_reason_is_the_contracts(case: str) -> None:
 def test_failed_events_keep_the_record_and_the_reason(spark: SparkSession) -> None:
     """Every column of the record as it was; and the events around them are there."""
     values = [VALUE, *(value for value, _ in FAILING.values()), VALUE]
-    decoded = spark_decode(records(spark, values), released_schemas()).cache()
+    decoded = decoder(released_schemas())(records(spark, values)).cache()
     one, other = Observation(), Observation()
     failed = sorted(failed_events(decoded, one).collect(), key=lambda row: row["offset"])
     assert [(row["value"], row["reason"]) for row in failed] == list(FAILING.values())
@@ -142,7 +141,7 @@ def test_an_older_writer_schema_is_read_with_nulls_for_what_it_lacks(spark: Spar
     assert older["fields"][-1]["name"] == "event_category"
     old_value = MARKER + fingerprint(older) + VALUE[10:-1]
     schemas = {**released_schemas(), fingerprint(older): older}
-    decoded = spark_decode(records(spark, [VALUE, old_value, old_value + b"x"]), schemas)
+    decoded = decoder(schemas)(records(spark, [VALUE, old_value, old_value + b"x"]))
     rows = decoded.orderBy("offset").collect()
     assert [row["reason"] for row in rows] == [None, None, FailureReason.UNREADABLE_BODY]
     assert rows[0][7:15] == rows[1][7:15]

@@ -16,7 +16,7 @@ from events_schema.errors import AlreadyLocked, PublishError
 from events_stream import commit_log as commit_log_module
 from events_stream import open_table
 from events_stream import table as table_module
-from events_stream.errors import NotOurs, TableMissing
+from events_stream.errors import NotOurs, TableDamaged, TableMissing
 from events_stream.table import open_beside_stream
 from staged_change import files, stage
 
@@ -143,9 +143,9 @@ def test_a_target_with_something_that_is_not_ours_is_refused(name: str, tmp_path
     assert files(tmp_path) == [name]
 
 
-@pytest.mark.parametrize("target", ["/proc", "s3://bucket/raw"])
+@pytest.mark.parametrize("target", ["/proc", "s3://bucket/raw", "/nonexistent/raw[1]", "/nonexistent/ra*"])
 def test_a_target_that_cannot_be_renamed_into_is_refused(target: str) -> None:
-    """A mount point, an address."""
+    """A mount point, an address, a name that readers take for a pattern."""
     with pytest.raises(PublishError), open_table(target):
         pass
 
@@ -204,3 +204,14 @@ def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
     with open_table(target) as table:
         assert files(table.layout.staging) == []
     assert len(files(tmp_path / "raw")) == 2
+
+
+def test_a_file_that_is_gone_is_refused_when_it_is_needed(tmp_path: Path) -> None:
+    """Deleted by hand while the stream runs."""
+    with open_table(str(tmp_path / "raw")) as table:
+        table.store(stage(table))
+        stored = list(table.state.table_files.values())
+        (first, _) = table.paths(stored)
+        first.unlink()
+        with pytest.raises(TableDamaged, match=r"is gone.* expire --missing --apply"):
+            table.paths(stored)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Observation
 from events_schema import released_schemas
 from events_stream.checkpoint import Checkpoint
 from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, CommitKind, Counts, StagedFile
-from events_stream.decode import decode, events, failed_events
+from events_stream.decode import Decode, decoder, events, failed_events
 from events_stream.deduplication import remove_copies
 from events_stream.errors import CountMismatch
 from events_stream.metrics import StreamMetrics
@@ -41,11 +41,12 @@ class RecordWriter:
     table: Table
     window: timedelta
     """Copies of an event received at most so far apart are stored once; 0 looks for none."""
+    decode: Decode = field(default_factory=lambda: decoder(released_schemas()))
 
     def write(self, staging: Staging, records: DataFrame, at_most: int) -> Written:
         """Write `records`, `at_most` so many. Raises `CountMismatch`."""
         records = records.coalesce(min(FILES_PER_DAY, at_most // ROWS_PER_FILE + 1))
-        decoded = records.transform(decode, released_schemas())
+        decoded = records.transform(self.decode)
         seen = Observation()
         staging.write_events(decoded.transform(events, seen))
         read, failed = seen.get["read"], seen.get["failed"]

@@ -7,7 +7,7 @@ lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -32,21 +32,30 @@ AVRO_JAVA_OPTIONS = tuple(
 RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
 
 
-def decode(records: DataFrame, schemas: Mapping[bytes, Schema]) -> DataFrame:
-    """Return the records with the columns of `StoredEvent` and `reason`.
+Decode = Callable[[DataFrame], DataFrame]
 
-    `reason` is null for an event; otherwise it is the `FailureReason`, and the event's columns
-    mean nothing. `schemas` are the writer schemas by fingerprint.
+
+def decoder(schemas: Mapping[bytes, Schema]) -> Decode:
+    """Return what decodes records that were written with `schemas`, by fingerprint.
+
+    It returns the records with the columns of `StoredEvent` and `reason`. That is null for an
+    event; otherwise it is the `FailureReason`, and the event's columns mean nothing. Made once for
+    many batches: its columns take thousands of calls to Java to make.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
-    header = F.expr(f"substring(value, 1, {HEADER_LENGTH})")
-    body = F.expr(f"substring(value, {HEADER_LENGTH + 1})")
+    header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")
+    body = F.expr(f"substring(value, {HEADER_LENGTH + 1})").alias("_body")
     branches = {f"_decoded_{n}": (start, schema) for n, (start, schema) in enumerate(known.items())}
-    framed = records.select(*RECORD_COLUMNS, header.alias("_header"), body.alias("_body"))
-    branched = framed.select("*", *(_branch(name, *each) for name, each in branches.items()))
-    whole = branched.select("*", _first_whole(branches).alias("_event"))
-    reason = _reason(list(known))
-    return whole.select(*RECORD_COLUMNS, "_event.*", reason.alias("reason"))
+    branched = [_branch(name, *each) for name, each in branches.items()]
+    event = _first_whole(branches).alias("_event")
+    reason = _reason(list(known)).alias("reason")
+
+    def decode(records: DataFrame) -> DataFrame:
+        framed = records.select(*RECORD_COLUMNS, header, body)
+        whole = framed.select("*", *branched).select("*", event)
+        return whole.select(*RECORD_COLUMNS, "_event.*", reason)
+
+    return decode
 
 
 def _branch(name: str, start: bytes, schema: Schema) -> Column:
@@ -113,7 +122,7 @@ def _any(conditions: list[Column]) -> Column:
 
 
 def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the rows of `decode` that are events: the columns of `StoredEvent`.
+    """Return the decoded rows that are events: the columns of `StoredEvent`.
 
     Once an action has run, `seen` tells how many records were `read` and how many of them
     `failed`; for a stream, whose progress tells it, `seen` is a name.
@@ -123,7 +132,7 @@ def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
 
 
 def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the rows of `decode` that are none, with their reason; `seen` as in `events`."""
+    """Return the decoded rows that are none, with their reason; `seen` as in `events`."""
     return _counted(decoded, seen, RECORD_COLUMNS).where(F.col("reason").isNotNull())
 
 

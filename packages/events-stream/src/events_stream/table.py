@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from events_schema.errors import PublishError
 from events_schema.layout import PARTITION_COLUMN, TableLayout
 from events_schema.posix import (
     check_renames,
@@ -30,6 +31,8 @@ from events_stream.integrity import check_files
 from events_stream.staging import Staging
 from events_stream.state import TableState
 from events_stream.steps import Step, Watch, unwatched
+
+PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 
 CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 
@@ -148,8 +151,15 @@ class Table:
         return self.layout.target.parent / final
 
     def paths(self, files: Iterable[StoredFile]) -> list[Path]:
-        """Return where `files` lie."""
-        return [self._place(file.final) for file in files]
+        """Return where `files` lie. Raises `TableDamaged` where one is gone."""
+        paths = [self._place(file.final) for file in files]
+        for path in paths:
+            if not path.exists():
+                raise TableDamaged(
+                    f"{path} is gone, though the log lists it; restore it, or let the log forget "
+                    f"it by `events-stream expire --missing --apply`"
+                )
+        return paths
 
 
 def _put_file(staged: Path, final: Path) -> None:
@@ -171,7 +181,7 @@ def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
     Raises `PublishError` for a target that cannot be published to, `NotOurs` for one that holds
     other files, `TableDamaged` where log and files disagree, `AlreadyLocked` for a second stream.
     """
-    layout = TableLayout.at(target)
+    layout = _layout(target)
     with refusing_unwritable(layout.target):
         _refuse_foreign(layout)
         for folder in (layout.target, layout.log, layout.staging, layout.failed):
@@ -198,11 +208,22 @@ def open_beside_stream(target: str, watch: Watch = unwatched) -> Iterator[Table]
 
 def existing_table(target: str) -> TableLayout:
     """Return the layout of the table at `target`. Raises `TableMissing`, `PublishError`."""
-    layout = TableLayout.at(target)
+    layout = _layout(target)
     if not layout.log.is_dir():
         raise TableMissing(
             f"there is no table at {layout.target} ({layout.log} is missing); "
             f"give the --target of events-stream run"
+        )
+    return layout
+
+
+def _layout(target: str) -> TableLayout:
+    layout = TableLayout.at(target)
+    patterns = PATTERN_CHARACTERS & set(str(layout.target))
+    if patterns:
+        raise PublishError(
+            f"target {layout.target} holds {' '.join(sorted(patterns))}, which query engines take "
+            f"for a pattern; give another folder"
         )
     return layout
 

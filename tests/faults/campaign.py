@@ -1,0 +1,188 @@
+"""A fault campaign: one line, killed again and again, whose table is compared all the while."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from signal import SIGKILL
+
+import dying_stream
+from comparison import differences, missing, not_as_received, strangers
+from events_loadgen.waiting import wait_until
+from events_schema import DecodeError, EventEnvelope, decode
+from events_stream.commit import Counts
+from events_stream.commit_log import read_state
+from events_stream.errors import Stalled
+from events_stream.integrity import check_files
+from killable_stream import DEADLINE, KillableStream
+from line import Line
+from readers import READERS, Found
+from schedule import BrokerKill, CollectorKill, Fault, Java, JavaKill, StepDeath, StreamKill
+from sender import Sender
+
+
+class Campaign:
+    """Strikes a line that is under load; each method raises where something is not as it should."""
+
+    def __init__(self, line: Line, sender: Sender) -> None:
+        self.line = line
+        self.sender = sender
+        self.kills: Counter[str] = Counter()
+        self.rows = 0
+        """How many rows were there at the last look."""
+        self._frozen: list[KillableStream] = []
+
+    def warm_up(self) -> None:
+        """Store something and stop in order."""
+        self._running_stream().stop()
+
+    def strike(self, fault: Fault) -> None:
+        """Let `fault` happen; what it struck has recovered then, or can be started again."""
+        self.kills[fault.kind] += 1
+        match fault:
+            case StepDeath():
+                self._die_at_a_step(fault)
+            case StreamKill():
+                self._kill_the_stream(fault)
+            case JavaKill():
+                self._kill_java(fault)
+            case BrokerKill():
+                self._kill_the_broker(fault)
+            case CollectorKill():
+                self._kill_the_collector(fault)
+            case _:
+                raise NotImplementedError(fault.kind)
+
+    def _die_at_a_step(self, fault: StepDeath) -> None:
+        running = self.line.stream
+        if running:
+            running.stop()
+        stream = self.line.start_stream(fault)
+
+        def ended() -> bool:
+            if stream.batches:
+                self._resume_java()
+            return not stream.runs()
+
+        wait_until(ended, f"a death at {fault.step}", seconds=DEADLINE)
+        assert (stream.exit_code, stream.said) == (-SIGKILL, [dying_stream.notice(fault.step)])
+        self._leave_java(stream, fault.java)
+
+    def _kill_the_stream(self, fault: StreamKill) -> None:
+        stream = self.line.stream or self.line.start_stream()
+        time.sleep(fault.after)  # the moment that was drawn
+        stream.check()
+        if fault.java is Java.FROZEN:
+            stream.freeze_java()
+        stream.kill_python()
+        self._leave_java(stream, fault.java)
+
+    def _leave_java(self, stream: KillableStream, java: Java) -> None:
+        if java is Java.ENDED:
+            stream.wait_for_java()
+        elif java is Java.FROZEN:
+            self._frozen.append(stream)
+
+    def _resume_java(self) -> None:
+        while self._frozen:
+            self._frozen.pop().resume_java()
+
+    def _running_stream(self) -> KillableStream:
+        """Return the stream, started where none runs, right after a batch."""
+        stream = self.line.stream or self.line.start_stream()
+        stream.wait_for_batch()
+        self._resume_java()
+        return stream
+
+    def _kill_java(self, fault: JavaKill) -> None:
+        stream = self._running_stream()
+        time.sleep(fault.after)  # the moment that was drawn
+        stream.kill_java()
+        stream.wait_for_end()
+        assert stream.exit_code == Stalled.exit_code, stream.said
+        (line,) = stream.said
+        assert line.startswith("events-stream: ")
+
+    def _kill_the_broker(self, fault: BrokerKill) -> None:
+        stream = self._running_stream()
+        self.line.broker.kill()
+        time.sleep(fault.absent)
+        self.line.broker.start()
+        self._wait_for_new_events(stream)
+
+    def _kill_the_collector(self, fault: CollectorKill) -> None:
+        stream = self._running_stream()
+        self.line.kill_collector()
+        time.sleep(fault.absent)
+        self.line.start_collector()
+        self._wait_for_new_events(stream)
+
+    def _wait_for_new_events(self, stream: KillableStream) -> None:
+        """Wait until more is acknowledged than ever before, and then a batch stored."""
+        before = len(self.sender.acknowledged)
+
+        def acknowledged() -> bool:
+            self.sender.check()
+            return len(self.sender.acknowledged) > before
+
+        wait_until(acknowledged, "an acknowledged event", seconds=DEADLINE)
+        stream.wait_for_batch()
+
+    def look(self) -> None:
+        """Compare what each reader sees now with what was sent."""
+        for reader in READERS:
+            self.rows = len(self._read(reader).rows)
+        assert strangers(self.line.layout.target) == []
+
+    def _read(self, reader: str) -> Found:
+        found = READERS[reader](self.line.layout)
+        wrong = differences(found, self.sender.sent, self.line.garbage)
+        assert wrong == [], f"{reader} sees {wrong}"
+        return found
+
+    def finish(self) -> Counts:
+        """Let all be stored, and the stream stop; compare all that was sent, read and stored.
+
+        Returns what became of the records.
+        """
+        self.sender.stop()
+        stream = self.line.stream or self.line.start_stream()
+
+        def stored() -> bool:
+            stream.check()
+            return self._missing(self._read("DuckDB")) == []
+
+        wait_until(stored, "all that was acknowledged", seconds=DEADLINE, every=1)
+        self._resume_java()
+        stream.stop()
+        for each in self.line.streams:
+            each.wait_for_java()
+        self.look()
+        return self._compare_with_topic()
+
+    def _missing(self, found: Found) -> list[str]:
+        return missing(found, self.sender.acknowledged, self.line.garbage)
+
+    def _compare_with_topic(self) -> Counts:
+        records = self.line.topics.values(self.line.topic)
+        received = [envelope for envelope in map(_envelope, records) if envelope]
+        state = read_state(self.line.layout.log)
+        check_files(self.line.layout, state)
+        for reader in READERS:
+            found = self._read(reader)
+            assert self._missing(found) == []
+            assert not_as_received(found, received) == []
+            assert state.totals == Counts(
+                read=len(records),
+                stored=len(found.rows),
+                duplicates=len(received) - len(found.rows),
+                failed=len(found.failed),
+            )
+        return state.totals
+
+
+def _envelope(value: bytes | None) -> EventEnvelope | None:
+    try:
+        return decode(value or b"")
+    except DecodeError:
+        return None

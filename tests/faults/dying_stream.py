@@ -1,0 +1,54 @@
+"""The stream's own command in a process that dies at a named step, for the fault campaign.
+
+`python dying_stream.py STEP NTH run FLAGS` dies by kill -9 at the NTH arrival at STEP, and leaves
+the Java process that it has started; with `never 0` it lives. The log is folded all the time.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from itertools import count
+
+from events_stream import cli, commit_log
+from events_stream.metrics import StreamMetrics
+from events_stream.steps import Step
+
+NEVER = "never"
+FOLD_COMMITS = 3
+"""Instead of 100: a campaign is over before there are so many."""
+
+Reached = Callable[[StreamMetrics, Step], None]
+
+
+def notice(step: str) -> str:
+    """Return what is logged right before the end."""
+    return f"dies at {step}"
+
+
+def dying_at(step: Step, nth: int, reached: Reached) -> Reached:
+    """Return a `reached` whose process has ended at that arrival."""
+    arrivals = count(1)
+
+    def reached_or_dead(metrics: StreamMetrics, passed: Step) -> None:
+        if passed is step and next(arrivals) == nth:
+            print(notice(step), file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        reached(metrics, passed)
+
+    return reached_or_dead
+
+
+def main(step: str, nth: str, arguments: Sequence[str]) -> int:
+    """Run the command of `arguments`."""
+    commit_log.FOLD_COMMITS = FOLD_COMMITS
+    if step != NEVER:
+        mortal = dying_at(Step(step), int(nth), StreamMetrics.reached)
+        StreamMetrics.reached = mortal  # type: ignore[method-assign,assignment]
+    return cli.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

@@ -1,0 +1,126 @@
+"""The stream as a process, with the Java process that it starts: each can be killed alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+import dying_stream
+from events_loadgen.process import ChildProcess
+from events_loadgen.waiting import wait_until
+from processes import wait_until_ended
+from schedule import StepDeath
+
+DEADLINE = 120.0
+
+
+class KillableStream:
+    """A running stream that logs to `log`, and ends at `death` or where it is ended.
+
+    `command` is the interpreter, then what follows `events-stream`.
+    """
+
+    def __init__(self, command: list[str], log: Path, death: StepDeath | None = None) -> None:
+        step, nth = (death.step.value, death.nth) if death else (dying_stream.NEVER, 0)
+        python, *flags = command
+        script = [python, str(dying_stream.__file__), step, str(nth)]
+        self._child = ChildProcess("the stream", [*script, *flags], log=log)
+        self._started: set[psutil.Process] = set()
+
+    def runs(self) -> bool:
+        """Tell whether it has not ended; asked often, it knows its Java also after its end."""
+        if self._child.exit_code is not None:
+            return False
+        with suppress(psutil.NoSuchProcess):
+            self._started.update(psutil.Process(self._child.pid).children(recursive=True))
+        return True
+
+    def check(self) -> None:
+        """Raise `ChildFailed` where it has ended."""
+        if not self.runs():
+            self._child.check()
+
+    @property
+    def exit_code(self) -> int | None:
+        """As that of `ChildProcess`."""
+        return self._child.exit_code
+
+    @property
+    def said(self) -> list[str]:
+        """What it has written, by lines, but for the log's entries."""
+        return [line for line in self._child.output().splitlines() if not line.startswith("{")]
+
+    @property
+    def batches(self) -> int:
+        """How many batches it has stored."""
+        return self._child.output().count('"batch stored"')
+
+    def wait_for_batch(self) -> None:
+        """Wait until it has stored one more. Raises `ChildFailed` where it ends before."""
+        before = self.batches
+
+        def stored() -> bool:
+            self.check()
+            return self.batches > before
+
+        wait_until(stored, "a stored batch", seconds=DEADLINE)
+
+    def wait_for_end(self) -> None:
+        """Wait until it has ended; its Java may be there for a moment."""
+        wait_until(lambda: not self.runs(), "the end of the stream", seconds=DEADLINE)
+
+    def wait_for_java(self) -> None:
+        """Wait until its Java has noticed that it is alone."""
+        wait_until_ended(self._started)
+
+    def kill_python(self) -> None:
+        """Kill it and leave its Java, which will notice."""
+        assert self.runs()
+        os.kill(self._child.pid, signal.SIGKILL)
+        self.wait_for_end()
+
+    def kill_java(self) -> None:
+        """Kill what it has started, and leave it alone."""
+        assert self.runs()
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def freeze_java(self) -> None:
+        """Stop its Java wherever it is."""
+        assert self.runs()
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+
+    def resume_java(self) -> None:
+        """Let a frozen Java go on."""
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def stop(self) -> None:
+        """End it by SIGTERM, in order. Raises `ChildFailed` for another exit code than 0."""
+        assert self.runs()
+        os.kill(self._child.pid, signal.SIGTERM)
+        self.wait_for_end()
+        if self.exit_code != 0:
+            self._child.check()
+        self.wait_for_java()
+
+    def kill(self) -> None:
+        """End all of it, whatever its state."""
+        self.runs()
+        self._child.kill()
+        self.kill_orphans()
+
+    def kill_orphans(self) -> None:
+        """End what it has started and left."""
+        for process in self._started:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.wait_for_java()

@@ -1,0 +1,122 @@
+"""A line of its own for a campaign: broker, collector and stream, each of which can be killed."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from collector_process import CollectorProcess, running_collector
+from events_loadgen.broker import LocalBroker
+from events_loadgen.ports import free_port
+from events_schema import FailureReason, released_schemas
+from events_schema.avro import MARKER
+from events_schema.layout import TableLayout
+from killable_stream import KillableStream
+from schedule import StepDeath
+from topics import Topics
+
+STREAM_FLAGS = (
+    *("--trigger", "1 second", "--master", "local[2]"),
+    *("--conf", "spark.sql.shuffle.partitions=2"),
+    *("--conf", "spark.sql.codegen.wholeStage=false"),
+    *("--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"),
+)
+"""Batches come soon, and the first one does not wait for compilers."""
+
+JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable"
+"""A short life: a quick start is worth more than the last bit of speed."""
+
+
+class Line:
+    """What runs in `folder`; the stream only once it is started. Ends all that it started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.broker = LocalBroker(folder / "kafka")
+        self.topics = Topics(self.broker.bootstrap)
+        self.layout = TableLayout(folder / "raw")
+        self.garbage: dict[bytes, FailureReason] = {}
+        """What is on the topic and no event."""
+        self.streams: list[KillableStream] = []
+        """All there ever were; the last one may run."""
+        self._folder = folder
+        self._port = free_port()
+        self._classes = folder / "classes.jsa"
+        self._collector = ExitStack()
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._running as starting:
+            starting.enter_context(self.broker)
+            self.topic = self.topics.create()
+            self.start_collector()
+            starting.push(self._collector)
+            self._running = starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for stream in self.streams:
+            self._running.callback(stream.kill)
+        self._running.close()
+
+    @property
+    def url(self) -> str:
+        """The collector's address, the same for all that ever run."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def start_collector(self) -> CollectorProcess:
+        """Start the collector, and wait until it takes events."""
+        return self._collector.enter_context(
+            running_collector(
+                self.broker.bootstrap,
+                self.topic,
+                self._folder,
+                "--allow-anonymous",
+                port=self._port,
+            )
+        )
+
+    def kill_collector(self) -> None:
+        """End the collector by SIGKILL."""
+        self._collector.close()
+
+    def start_stream(self, death: StepDeath | None = None) -> KillableStream:
+        """Start a stream, which finds something else than events, too, on the topic."""
+        self._spoil()
+        # What the first one leaves when it ends in order saves all others a third of their start.
+        classes = "SharedArchiveFile" if self._classes.exists() else "ArchiveClassesAtExit"
+        java_options = f"{JAVA_OPTIONS} -XX:{classes}={self._classes}"
+        # fmt: off
+        command = [
+            sys.executable, "run", "--brokers", self.broker.bootstrap, "--topic", self.topic,
+            "--target", str(self.layout.target), "--checkpoint", str(self._folder / "checkpoint"),
+            "--conf", f"spark.driver.extraJavaOptions={java_options}", *STREAM_FLAGS,
+        ]
+        # fmt: on
+        log = self._folder / f"stream-{len(self.streams):04d}.log"
+        self.streams.append(KillableStream(command, log, death))
+        return self.streams[-1]
+
+    @property
+    def stream(self) -> KillableStream | None:
+        """The stream that runs."""
+        return self.streams[-1] if self.streams and self.streams[-1].runs() else None
+
+    def _spoil(self) -> None:
+        text = b"garbage-" + uuid4().bytes
+        header = MARKER + next(iter(released_schemas()))
+        spoilt = {
+            text: FailureReason.NOT_SINGLE_OBJECT,
+            MARKER + text: FailureReason.UNKNOWN_SCHEMA,
+            header + text: FailureReason.UNREADABLE_BODY,
+        }
+        self.garbage.update(spoilt)
+        self.topics.produce(self.topic, list(spoilt))

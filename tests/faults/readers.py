@@ -1,0 +1,92 @@
+"""What readers without Spark see of a table: DuckDB and pyarrow, at any moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset
+
+from events_schema.layout import TableLayout, partition_files
+
+
+class Row(NamedTuple):
+    """A row of the table, and the day in its path; times in microseconds."""
+
+    event_time: int
+    user_id: int
+    app_name: str
+    event_action: str | None
+    event_category: str
+    event_value: int | None
+    event_id: str
+    received_time: int
+    event_date: str
+
+
+class FailedRow(NamedTuple):
+    """A failed event: where on the topic, what and why."""
+
+    partition: int
+    offset: int
+    value: bytes
+    reason: str
+
+
+class Found(NamedTuple):
+    """All that one reader sees."""
+
+    rows: list[Row]
+    failed: list[FailedRow]
+
+
+def read_with_duckdb(layout: TableLayout) -> Found:
+    """Read the table as its users do, by a pattern."""
+    with duckdb.connect() as connection:
+
+        def ask(columns: str, pattern: str) -> list[tuple[Any, ...]]:
+            query = f"SELECT {columns} FROM read_parquet('{pattern}')"
+            return connection.execute(query).fetchall()
+
+        rows = failed = []
+        if partition_files(layout.target):
+            columns = [
+                {
+                    "event_time": "epoch_us(event_time)",
+                    "received_time": "epoch_us(received_time)",
+                    "event_date": "event_date::VARCHAR",
+                }.get(name, name)
+                for name in Row._fields
+            ]
+            rows = ask(", ".join(columns), f"{layout.target}/**/*.parquet")
+        if any(layout.failed.glob("*.parquet")):
+            failed = ask('partition, "offset", value, reason', f"{layout.failed}/*.parquet")
+        return Found([Row(*row) for row in rows], [FailedRow(*row) for row in failed])
+
+
+def read_with_pyarrow(layout: TableLayout) -> Found:
+    """Read the table by the name of its folder."""
+    rows = failed = []
+    if partition_files(layout.target):
+        rows = _arrow_rows(layout.target, Row._fields)
+    if any(layout.failed.glob("*.parquet")):
+        failed = _arrow_rows(layout.failed, FailedRow._fields)
+    return Found([Row(*row) for row in rows], [FailedRow(*row) for row in failed])
+
+
+def _arrow_rows(folder: Path, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    found = pyarrow.dataset.dataset(folder, partitioning="hive").to_table(columns=list(columns))
+    as_numbers = [
+        column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+        for column in found.columns
+    ]
+    return list(zip(*(column.to_pylist() for column in as_numbers), strict=True))
+
+
+READERS: Mapping[str, Callable[[TableLayout], Found]] = {
+    "DuckDB": read_with_duckdb,
+    "pyarrow": read_with_pyarrow,
+}

@@ -1,0 +1,98 @@
+"""The campaign's comparison, on tables that are right and wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+import pytest
+
+from comparison import differences, missing, not_as_received, strangers
+from events_schema import EventEnvelope, FailureReason
+from events_schema.layout import TableLayout
+from readers import READERS, FailedRow, Found, Row
+from sender import EPOCH, MICROSECOND, Sent
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 1, UTC)
+RECEIVED = (NOON - EPOCH) // MICROSECOND
+ENVELOPE = EventEnvelope(
+    event_id=str(uuid4()),
+    received_time=NOON,
+    event_time=NOON,
+    user_id=1,
+    app_name="ß",
+    event_category="page",
+)
+SENT = Sent(RECEIVED, 1, "ß", None, "page", None)
+ROW = Row(RECEIVED, 1, "ß", None, "page", None, ENVELOPE.event_id, RECEIVED, "2026-01-31")
+GARBAGE = {b"x": FailureReason.NOT_SINGLE_OBJECT}
+FAILED = FailedRow(partition=0, offset=3, value=b"x", reason="not_single_object")
+
+
+def wrong(rows: list[Row], failed: list[FailedRow] | None = None) -> str:
+    """Return what is said of these rows where only `ROW` was sent."""
+    return " ".join(differences(Found(rows, failed or []), {ROW.event_id: SENT}, GARBAGE))
+
+
+def test_what_was_sent_is_right_as_it_was_sent() -> None:
+    """A time that was left out is the one of the receipt."""
+    assert wrong([ROW], [FAILED]) == ""
+    untimed = {ROW.event_id: SENT._replace(event_time=None)}
+    assert differences(Found([ROW], []), untimed, {}) == []
+    assert differences(Found([ROW._replace(received_time=0)], []), untimed, {}) != []
+
+
+@pytest.mark.parametrize("field", Sent._fields)
+def test_an_altered_field_is_named(field: str) -> None:
+    """Any of the six."""
+    other: object = "other" if field.startswith(("app", "event_a", "event_c")) else 7
+    assert wrong([ROW._replace(**{field: other})]).startswith("altered")  # type: ignore[arg-type]
+
+
+def test_what_should_not_be_there_is_named() -> None:
+    """A second row, one that nobody sent, one in another day's folder; so among failed events."""
+    assert wrong([ROW, ROW]).startswith("stored twice")
+    assert wrong([ROW._replace(event_id="0")]).startswith("never sent")
+    assert wrong([ROW._replace(event_date="2026-01-30")]).startswith("in another day's folder")
+    assert wrong([], [FAILED, FAILED]).startswith("failed twice")
+    assert wrong([], [FAILED._replace(reason="empty")]).startswith("failed for no such reason")
+    assert wrong([], [FAILED._replace(value=b"y")]).startswith("failed for no such reason")
+
+
+def test_what_is_not_there_is_named() -> None:
+    """Events and garbage."""
+    assert missing(Found([ROW], [FAILED]), [ROW.event_id], GARBAGE) == []
+    assert missing(Found([], []), [ROW.event_id], GARBAGE) == [ROW.event_id, "78"]
+
+
+def test_a_row_is_a_record_to_the_microsecond() -> None:
+    """The time of its receipt included."""
+    assert not_as_received(Found([ROW], []), [ENVELOPE]) == []
+    late = ROW._replace(received_time=RECEIVED + 1)
+    assert not_as_received(Found([late], []), [ENVELOPE]) == [late]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_see_every_column(reader: str, tmp_path: Path) -> None:
+    """Of rows and of failed events; nothing where there is no file."""
+    layout = TableLayout(tmp_path / "raw")
+    assert READERS[reader](layout) == Found([], [])
+    for folder in (layout.target / "event_date=2026-01-31", layout.failed):
+        folder.mkdir(parents=True)
+    duckdb.execute(
+        f"COPY (SELECT $1::TIMESTAMPTZ AS event_time, 1::INT AS user_id, 'ß' AS app_name, "
+        f"NULL::VARCHAR AS event_action, 'page' AS event_category, NULL::INT AS event_value, "
+        f"$2 AS event_id, $1::TIMESTAMPTZ AS received_time) "
+        f"TO '{layout.target}/event_date=2026-01-31/0.parquet'",
+        [NOON, ROW.event_id],
+    )
+    duckdb.execute(
+        f"COPY (SELECT 0::INT AS partition, 3::BIGINT AS \"offset\", 'x'::BLOB AS value, "
+        f"'not_single_object' AS reason) TO '{layout.failed}/0.parquet'"
+    )
+    assert READERS[reader](layout) == Found([ROW], [FAILED])
+    assert strangers(layout.target) == []
+    (layout.target / "event_date=2026-01-31" / "_SUCCESS").touch()
+    assert len(strangers(layout.target)) == 1
