@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
+from envelopes import NOON
 from events_stream.commit import Commit, Counts, SourceIdentity, StagedFile, numbered
 from events_stream.table import Table
 
 SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def stage(table: Table, days: int = 2) -> Commit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from events_schema.posix import (
     create_new,
     exchange,
     exclusive_lock,
+    is_locked,
     make_folders,
     refusing_unwritable,
     rename_new,
@@ -117,3 +120,31 @@ def test_the_parts_of_a_table_lie_beside_it(tmp_path: Path) -> None:
     assert layout.control == tmp_path / "real.control"
     assert layout.failed == tmp_path / "real.failed"
     assert layout.versions == tmp_path / "real.versions"
+
+
+def test_a_lock_can_be_asked_for_and_waited_for(tmp_path: Path) -> None:
+    """Who waits gets it once it is free; asking takes nothing away."""
+    path = tmp_path / "lock"
+    got = threading.Event()
+
+    def wait() -> None:
+        with exclusive_lock(path, "the second", wait=True):
+            got.set()
+
+    assert not is_locked(path)
+    with ThreadPoolExecutor(1) as pool:
+        with exclusive_lock(path, "the first"):
+            assert is_locked(path)
+            waiting = pool.submit(wait)
+            with pytest.raises(AlreadyLocked), exclusive_lock(path, "the third"):
+                pass
+            assert not got.is_set()
+        waiting.result(timeout=30)
+    assert got.is_set()
+    assert not is_locked(path)
+
+
+def test_a_refused_connection_is_no_files_error(tmp_path: Path) -> None:
+    """What is no matter of the folder is not blamed on it."""
+    with pytest.raises(ConnectionRefusedError), refusing_unwritable(tmp_path):
+        raise ConnectionRefusedError

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from envelopes import NOON
 from events_stream import commit_log, open_table
 from events_stream.commit import Commit
 from events_stream.commit_log import CommitLog, read_state
 from events_stream.errors import OtherSource, TableDamaged
 from events_stream.state import TableState
 from events_stream.steps import Step
-from staged_change import NOON, SOURCE, files, stage
+from staged_change import SOURCE, files, stage
 
 
 @pytest.fixture(autouse=True)

@@ -8,18 +8,16 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from events_schema import EventEnvelope, encode
+from envelopes import encoded
 from events_schema.errors import PublishError
 from events_stream import commit_log
 from events_stream.metrics import StreamMetrics
 from events_stream.steps import Step
-from staged_change import NOON
 from streaming import store
 from topics import Topics
 
@@ -59,24 +57,12 @@ def run(spark: SparkSession, topics: Topics, disk: Path) -> Callable[[int], None
     topic = topics.create()
 
     def run(events: int) -> None:
-        topics.produce(topic, [encode(envelope()) for _ in range(events)])
+        topics.produce(topic, encoded(events))
         if events:
             topics.produce(topic, [b"garbage"])
         store(spark, topics.bootstrap, topic, disk / "line")
 
     return run
-
-
-def envelope() -> EventEnvelope:
-    """Return an event."""
-    return EventEnvelope(
-        event_id=str(uuid4()),
-        received_time=NOON,
-        event_time=NOON,
-        user_id=1,
-        app_name="shop",
-        event_category="page",
-    )
 
 
 def assert_stored_once(disk: Path, events: int, failed: int) -> None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from events_schema import EventEnvelope, encode, fingerprint, released_schemas
+from envelopes import envelope
+from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
 from events_schema.layout import TableLayout, partition_files
 from events_stream import batch, commit_log
@@ -25,7 +25,6 @@ from events_stream.failed import newest_failed, summarize_failed
 from events_stream.replay import replay
 from events_stream.steps import Step, unwatched
 from events_stream.table import open_beside_stream
-from staged_change import NOON
 from streaming import store
 from topics import Topics
 
@@ -34,18 +33,6 @@ WINDOW = timedelta(hours=1)
 
 class Killed(BaseException):
     """Stands for kill -9."""
-
-
-def envelope() -> EventEnvelope:
-    """Return an event."""
-    return EventEnvelope(
-        event_id=str(uuid4()),
-        received_time=NOON,
-        event_time=NOON,
-        user_id=1,
-        app_name="shop",
-        event_category="page",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,8 +13,9 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
+from envelopes import encoded, envelope
 from events_loadgen.broker import LocalBroker
-from events_schema import EventEnvelope, encode
+from events_schema import encode
 from events_schema.errors import AlreadyLocked
 from events_stream import open_table
 from events_stream.checkpoint import open_checkpoint
@@ -26,25 +27,7 @@ from events_stream.steps import Step
 from streaming import store
 from topics import Topics
 
-NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Run = Callable[..., TableState]
-
-
-def envelope(received: timedelta = timedelta(), event_time: datetime = NOON) -> EventEnvelope:
-    """Return an event received so long after noon."""
-    return EventEnvelope(
-        event_id=str(uuid4()),
-        received_time=NOON + received,
-        event_time=event_time,
-        user_id=1,
-        app_name="shop",
-        event_category="page",
-    )
-
-
-def encoded(count: int) -> list[bytes]:
-    """Return that many different events."""
-    return [encode(envelope()) for _ in range(count)]
 
 
 @pytest.fixture

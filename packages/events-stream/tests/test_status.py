@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from envelopes import NOON
 from events_schema.layout import TableLayout
 from events_stream import open_table
 from events_stream.cli import main
 from events_stream.commit import Loss
 from events_stream.status import describe
-from staged_change import NOON, stage
+from staged_change import stage
 
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import pyarrow.dataset
@@ -14,7 +13,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from events_schema import EventEnvelope, StoredEvent, column_names, encode
+from envelopes import NOON, encoded, envelope
+from events_schema import StoredEvent, column_names, encode
 from events_schema.errors import EventsError
 from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.layout import partition_files
@@ -28,26 +28,6 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Run = Callable[..., Counts]
 
 
-def envelope(
-    day: int = 0, event_id: str | None = None, received_time: datetime = NOW
-) -> EventEnvelope:
-    """Return an event of `day` days before the test's noon."""
-    return EventEnvelope(
-        event_id=event_id or str(uuid4()),
-        received_time=received_time,
-        event_time=NOW - timedelta(days=day),
-        user_id=1,
-        app_name="shop",
-        event_category="page",
-        event_action="😀",
-    )
-
-
-def encoded(count: int) -> list[bytes]:
-    """Return that many different events."""
-    return [encode(envelope()) for _ in range(count)]
-
-
 @pytest.fixture
 def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
     """Return what drains a topic into the test's table and returns all that it ever counted."""
@@ -56,6 +36,11 @@ def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
         return store(spark, topics.bootstrap, topic, tmp_path, **flags).totals
 
     return drain
+
+
+def of_days(*days: int) -> list[bytes]:
+    """Return an event for each of the numbers, so many days before the test's noon."""
+    return [encode(envelope(event_time=NOON - timedelta(days=day))) for day in days]
 
 
 def ids(folder: Path) -> list[str]:
@@ -69,7 +54,7 @@ def test_events_are_stored_once_and_everything_else_is_a_failed_event(
 ) -> None:
     """Good ones, copies and garbage in one topic: each record is accounted for."""
     topic = topics.create()
-    good = [encode(envelope(day)) for day in (0, 0, 1, 5)]
+    good = of_days(0, 0, 1, 5)
     bad = [b"garbage", good[0][:10] + b"\xfa\xff\xff\xff\x0f", good[0] + b"x", b"", None]
     topics.produce(topic, [*bad, *good, *good[:3], *bad])
     assert run(topic) == Counts(read=17, stored=4, duplicates=3, failed=10)
@@ -99,7 +84,7 @@ def test_every_way_to_read_the_folder_gives_the_same_rows(
 ) -> None:
     """DuckDB, pyarrow and Spark; by days, by `**` and by the bare folder."""
     topic = topics.create()
-    topics.produce(topic, [encode(envelope(day)) for day in range(4) for _ in range(5)])
+    topics.produce(topic, of_days(*[0, 1, 2, 3] * 5))
     run(topic)
     target = tmp_path / "raw"
     expected = ids(tmp_path)
