@@ -116,10 +116,6 @@ class KillableStream:
         """End all of it, whatever its state."""
         self.runs()
         self._child.kill()
-        self.kill_orphans()
-
-    def kill_orphans(self) -> None:
-        """End what it has started and left."""
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 process.kill()

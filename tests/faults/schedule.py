@@ -39,7 +39,8 @@ class Fault:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        return f"{self.kind}: {', '.join(f'{name} {value}' for name, value in vars(self).items())}"
+        drawn = (f"{name} {value}" for name, value in vars(self).items() if name != "step")
+        return f"{self.kind}, {', '.join(drawn)}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class StepDeath(Fault):
     @property
     def kind(self) -> str:
         """The step."""
-        return f"stream {self.step}"
+        return f"stream at {self.step}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class StreamKill(Fault):
 
     after: float
     java: Java
-    kind = "stream any time"
+    kind = "stream at any time"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from campaign import Campaign
+from events_stream.commit import Counts
 from events_stream.steps import Step
 from line import Line
 from schedule import StepDeath, drawn, schedule
@@ -69,9 +70,20 @@ def test_no_kill_loses_doubles_or_alters_an_event(
                 watcher.check()
             counts = campaign.finish()
     assert min(counts.stored, counts.duplicates, counts.failed, sender.tries_again) > 0
-    tell(f"kills: {dict(campaign.kills)}; streams started: {len(line.streams)}")
-    tell(f"sent {len(sender.sent)}, acknowledged {len(sender.acknowledged)}, {counts!r}")
-    tell(f"posted again {sender.tries_again} times for want of an answer; {watcher.looks} looks")
+    for text in summary(campaign, counts):
+        tell(text)
+    tell(f"{watcher.looks} looks of each reader in between")
+
+
+def summary(campaign: Campaign, counts: Counts) -> Iterator[str]:
+    """Say what there was."""
+    line, sender = campaign.line, campaign.sender
+    yield "kills: " + ", ".join(f"{kind} {n}" for kind, n in sorted(campaign.kills.items()))
+    yield f"streams started: {len(line.streams)}; requests sent again: {sender.tries_again}"
+    yield (
+        f"events sent: {len(sender.sent)}, acknowledged: {len(sender.acknowledged)}, "
+        f"stored: {counts.stored}; copies dropped: {counts.duplicates}; failed: {counts.failed}"
+    )
 
 
 @pytest.mark.parametrize("number", range(5))
@@ -80,4 +92,4 @@ def test_the_short_form_dies_at_each_step_once_and_kills_all_else(number: int) -
     faults = schedule(None, number)
     assert sorted(fault.step for fault in faults if isinstance(fault, StepDeath)) == sorted(Step)
     others = [fault.kind for fault in faults if not isinstance(fault, StepDeath)]
-    assert sorted(others) == ["Java", "broker", "collector", "stream any time"]
+    assert sorted(others) == ["Java", "broker", "collector", "stream at any time"]

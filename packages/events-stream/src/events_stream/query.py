@@ -57,7 +57,7 @@ class StreamRun:
     """Whether the query is to be stopped."""
     _last_look: float = 0
     _away_since: float | None = None
-    """Since when Kafka fails the stream, and no batch was stored."""
+    """Since when Kafka fails the stream; None once a batch was stored, or none was to be."""
 
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping` is set and the batch in hand stored, or until all is stored.
@@ -133,9 +133,10 @@ class StreamRun:
             _stop(query)
 
     def _note_progress(self, query: StreamingQuery) -> None:
-        if self._storing.locked() or query.status["isTriggerActive"]:
+        if self._storing.locked() or not query.status["message"].startswith("Waiting"):
             return  # the batch's own steps say that something goes on
         self.watchdog.beat()
+        self._away_since = None
         if time.monotonic() > self._last_look + LOOK_SECONDS:
             self._last_look = time.monotonic()
             state, now = self.sink.table.state, datetime.now(UTC)
