@@ -14,6 +14,7 @@ from events_stream.commit import Counts
 from events_stream.commit_log import read_state
 from events_stream.errors import Stalled
 from events_stream.integrity import check_files
+from events_stream.table import open_beside_stream
 from killable_stream import DEADLINE, KillableStream
 from line import Line
 from readers import READERS, Found
@@ -65,7 +66,8 @@ class Campaign:
             return not stream.runs()
 
         wait_until(ended, f"a death at {fault.step}", seconds=DEADLINE)
-        assert (stream.exit_code, stream.said) == (-SIGKILL, [dying_stream.notice(fault.step)])
+        assert stream.exit_code == -SIGKILL, f"{stream.exit_code}: {stream.said}"
+        assert stream.said == [dying_stream.notice(fault.step)], stream.said
         self._leave_java(stream, fault.java)
 
     def _kill_the_stream(self, fault: StreamKill) -> None:
@@ -99,9 +101,9 @@ class Campaign:
         time.sleep(fault.after)  # the moment that was drawn
         stream.kill_java()
         stream.wait_for_end()
-        assert stream.exit_code == Stalled.exit_code, stream.said
+        assert stream.exit_code == Stalled.exit_code, f"{stream.exit_code}: {stream.said}"
         (line,) = stream.said
-        assert line.startswith("events-stream: ")
+        assert line.startswith("events-stream: "), line
 
     def _kill_the_broker(self, fault: BrokerKill) -> None:
         stream = self._running_stream()
@@ -132,7 +134,8 @@ class Campaign:
         """Compare what each reader sees now with what was sent."""
         for reader in READERS:
             self.rows = len(self._read(reader).rows)
-        assert strangers(self.line.layout.target) == []
+        others = strangers(self.line.layout.target)
+        assert others == [], f"in the table's folder: {others}"
 
     def _read(self, reader: str) -> Found:
         found = READERS[reader](self.line.layout)
@@ -157,6 +160,9 @@ class Campaign:
         stream.stop()
         for each in self.line.streams:
             each.wait_for_java()
+        with open_beside_stream(str(self.line.layout.target)):
+            left = list(self.line.layout.staging.iterdir())
+            assert left == [], f"left by the dead: {left}"
         self.look()
         return self._compare_with_topic()
 
@@ -170,14 +176,17 @@ class Campaign:
         check_files(self.line.layout, state)
         for reader in READERS:
             found = self._read(reader)
-            assert self._missing(found) == []
-            assert not_as_received(found, received) == []
-            assert state.totals == Counts(
+            lost = self._missing(found)
+            assert lost == [], f"{reader} misses {lost}"
+            altered = not_as_received(found, received)
+            assert altered == [], f"{reader} sees what is not on the topic: {altered}"
+            counted = Counts(
                 read=len(records),
                 stored=len(found.rows),
                 duplicates=len(received) - len(found.rows),
                 failed=len(found.failed),
             )
+            assert state.totals == counted, f"{state.totals!r}, but {reader} sees {counted!r}"
         return state.totals
 
 

@@ -16,12 +16,12 @@ from envelopes import envelope
 from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
 from events_schema.layout import TableLayout, partition_files
-from events_stream import batch, commit_log
-from events_stream.batch import RecordWriter
+from events_stream import commit_log, record_writer
 from events_stream.cli import main
 from events_stream.commit import Counts
 from events_stream.commit_log import read_state
 from events_stream.failed import newest_failed, summarize_failed
+from events_stream.record_writer import RecordWriter
 from events_stream.replay import replay
 from events_stream.steps import Step, unwatched
 from events_stream.table import open_beside_stream
@@ -127,7 +127,7 @@ def run(
     known = {**released_schemas(), **unreleased}
 
     def run(*, apply: bool, watch: Callable[[Step], None] = unwatched) -> Counts:
-        monkeypatch.setattr(batch, "released_schemas", lambda: known)
+        monkeypatch.setattr(record_writer, "released_schemas", lambda: known)
         with open_beside_stream(str(folder / "raw"), watch) as table:
             return replay(spark, RecordWriter(table, WINDOW), apply=apply)
 

@@ -1,8 +1,9 @@
 """From the Kafka topic to parquet by day: Spark Structured Streaming, each event stored once."""
 
-from events_stream.batch import BatchSink, RecordWriter
+from events_stream.batch import BatchSink
 from events_stream.errors import StreamError
 from events_stream.query import StreamRun
+from events_stream.record_writer import RecordWriter
 from events_stream.source import KafkaSource
 from events_stream.table import Table, open_table
 

@@ -14,10 +14,11 @@ from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 from events_schema.spark import kill_session, stop_session
 from events_stream import maintenance
-from events_stream.batch import BatchSink, RecordWriter
+from events_stream.batch import BatchSink
 from events_stream.checkpoint import Checkpoint, open_checkpoint
 from events_stream.metrics import StreamMetrics, serving
 from events_stream.query import StreamRun
+from events_stream.record_writer import RecordWriter
 from events_stream.session import stream_session
 from events_stream.settings import (
     ExpireSettings,

@@ -8,9 +8,9 @@ from pathlib import Path
 from events_schema.errors import UsageError
 from events_schema.java import find_java
 from events_schema.spark import stop_session
-from events_stream.batch import RecordWriter
 from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed
+from events_stream.record_writer import RecordWriter
 from events_stream.replay import replay
 from events_stream.session import stream_session
 from events_stream.settings import (

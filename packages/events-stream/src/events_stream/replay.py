@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from events_schema.failed import FAILED_EVENT_DDL
-from events_stream.batch import RecordWriter
 from events_stream.commit import Commit, CommitKind, Counts
 from events_stream.decode import RECORD_COLUMNS
+from events_stream.record_writer import RecordWriter
 
 
 def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
