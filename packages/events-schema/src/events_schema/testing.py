@@ -99,7 +99,8 @@ def posted_events(
     optional: dict[str, st.SearchStrategy[Any]] = {
         "event_action": st.none() | texts(),
         "event_value": st.none() | int32s(),
-        "event_time": st.none() | rfc3339(event_times or times(now - timedelta(hours=1), now)),
+        "event_time": st.none()
+        | rfc3339(times(now - timedelta(hours=1), now) if event_times is None else event_times),
         "event_id": st.none() | event_ids(),
     }
     for field in draw(st.lists(st.sampled_from(list(optional)), unique=True)):
