@@ -10,7 +10,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from random import Random
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
@@ -89,12 +88,7 @@ class Sender:
         ]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._giving_up.set()
         self._threads.shutdown()

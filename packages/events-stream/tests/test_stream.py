@@ -10,6 +10,7 @@ import duckdb
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
+from py4j.protocol import Py4JNetworkError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
@@ -20,7 +21,8 @@ from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.layout import partition_files
 from events_schema.spark import spark_schema
 from events_stream.commit import Counts
-from events_stream.errors import OtherSource, TopicMissing
+from events_stream.errors import OtherSource, Stalled, TopicMissing
+from events_stream.source import KafkaSource
 from streaming import store
 from topics import Topics
 
@@ -199,3 +201,17 @@ def test_a_refusal_in_a_batch_stores_nothing_of_it(
             run(topic)
     assert partition_files(tmp_path / "raw") == []
     assert run(topic).stored == 3
+
+
+@pytest.mark.parametrize("error", [Py4JNetworkError("gone"), ConnectionRefusedError()])
+def test_a_java_that_is_gone_before_the_first_look_is_told(
+    run: Run, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that dies later; not as a defect of ours."""
+
+    def look(self: KafkaSource) -> None:
+        raise error
+
+    monkeypatch.setattr(KafkaSource, "look", look)
+    with pytest.raises(Stalled, match="Java process has ended"):
+        run("events")

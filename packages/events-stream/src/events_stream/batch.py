@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from pyspark.sql import DataFrame
 
 from events_stream.checkpoint import Checkpoint
-from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, CommitKind
+from events_stream.commit import ACKNOWLEDGED_WITHIN, CommitKind
 from events_stream.metrics import StreamMetrics
 from events_stream.offsets import OffsetRange, Start, offset_range
 from events_stream.record_writer import RecordWriter
@@ -49,13 +49,10 @@ class BatchSink:
             topic = self.source.look()  # after the read, so that another topic is noticed
             self.table.state.check_source(topic.identity)
             self.table.watch(Step.CHECKED)
-            commit = Commit(
-                number=staging.number,
-                kind=CommitKind.BATCH,
-                committed_at=datetime.now(UTC),
-                staging=staging.folder.name,
+            commit = self.table.state.next_commit(
+                staging.folder.name,
+                CommitKind.BATCH,
                 source=topic.identity,
-                before=dict(before),
                 after={**before, **offsets.end},
                 counts=written.counts,
                 complete_up_to=self._complete_up_to(offsets),
@@ -64,6 +61,8 @@ class BatchSink:
                 failed_files=written.failed_files,
             )
             self.table.store(commit)
+        for loss in commit.lost:
+            log.warning("records lost, as accepted", **loss.model_dump())
         self.metrics.stored(commit.counts, len(commit.files))
         self.metrics.looked(self.table.state, topic.lag(commit.after), commit.committed_at)
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())

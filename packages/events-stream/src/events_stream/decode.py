@@ -40,7 +40,7 @@ def decoder(schemas: Mapping[bytes, Schema]) -> Decode:
 
     It returns the records with the columns of `StoredEvent` and `reason`. That is null for an
     event; otherwise it is the `FailureReason`, and the event's columns mean nothing. Made once for
-    many batches: its columns take thousands of calls to Java to make.
+    many batches: each of its columns takes calls to Java.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import PurePosixPath
 
 from events_schema.layout import PARTITION_COLUMN
-from events_stream.commit import Commit, CommitKind, Counts
-from events_stream.errors import TableDamaged
+from events_stream.commit import CommitKind
 from events_stream.integrity import missing_files
 from events_stream.state import TableState
 from events_stream.table import Table
@@ -57,20 +56,5 @@ def expire(table: Table, expiry: Expiry) -> None:
     `table` is this process's to write. Killed before the commit, nothing is done; after it,
     whoever writes next deletes the rest.
     """
-    state = table.state
-    if state.source is None:
-        raise TableDamaged(f"the log {table.layout.log} holds no commit, yet files to take out")
-    staging = table.stage()
-    table.store(
-        Commit(
-            number=staging.number,
-            kind=CommitKind.EXPIRY,
-            committed_at=datetime.now(UTC),
-            staging=staging.folder.name,
-            source=state.source,
-            before=state.next_offsets,
-            after=state.next_offsets,
-            counts=Counts(),
-            removed=expiry.finals,
-        )
-    )
+    name = table.stage().folder.name
+    table.store(table.state.next_commit(name, CommitKind.EXPIRY, removed=expiry.finals))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
@@ -63,9 +63,18 @@ class StreamRun:
         """Run until `stopping` is set and the batch in hand stored, or until all is stored.
 
         Raises `BrokerUnavailable` where Kafka is not there at the start, or is away for longer
-        than `broker_timeout` seconds; `QueryFailed` where Spark fails; and the sink's refusals.
+        than `broker_timeout` seconds; `QueryFailed` where Spark fails, `Stalled` where its Java
+        process ends; and the sink's refusals.
         """
         self._stopping = stopping
+        try:
+            self._run_queries()
+        except (Py4JNetworkError, ConnectionError) as error:
+            raise Stalled(
+                "Spark's Java process has ended (killed, or out of memory); start again"
+            ) from error
+
+    def _run_queries(self) -> None:
         start = self._choose_start()
         while not self._stopping.is_set():
             try:
@@ -125,7 +134,7 @@ class StreamRun:
             self._ending = True
             with self._storing:  # the batch in hand is stored before Spark is interrupted
                 return self._stopping.is_set() or not query.isActive
-        except (PySparkException, Py4JError, ConnectionError) as error:
+        except (PySparkException, Py4JJavaError) as error:
             if not self._stopping.is_set() or self._refusal is not None:
                 raise self._cause(error) from error
             return True
@@ -170,8 +179,6 @@ class StreamRun:
     def _cause(self, error: Exception) -> Exception:
         if self._refusal is not None:
             return self._refusal
-        if isinstance(error, Py4JNetworkError | ConnectionError):
-            return Stalled("Spark's Java process has ended (killed, or out of memory); start again")
         text = str(error)
         full = next((said for said in DISK_ERRORS if said in text), None)
         if full:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from pyspark.sql import SparkSession
 
 from events_schema.failed import FAILED_EVENT_DDL
-from events_stream.commit import Commit, CommitKind, Counts
+from events_stream.commit import CommitKind, Counts
 from events_stream.decode import RECORD_COLUMNS
 from events_stream.record_writer import RecordWriter
 
@@ -20,7 +18,7 @@ def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
     writes next finishes. Where nothing decodes, nothing is written.
     """
     table, state = writer.table, writer.table.state
-    if not state.failed_files or state.source is None:
+    if not state.failed_files:
         return Counts()
     staging = table.stage()
     paths = table.paths(state.failed_files.values())
@@ -31,14 +29,9 @@ def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
         table.discard(staging)
         return written.counts
     table.store(
-        Commit(
-            number=staging.number,
-            kind=CommitKind.REPLAY,
-            committed_at=datetime.now(UTC),
-            staging=staging.folder.name,
-            source=state.source,
-            before=state.next_offsets,
-            after=state.next_offsets,
+        state.next_commit(
+            staging.folder.name,
+            CommitKind.REPLAY,
             counts=written.counts,
             table_files=written.table_files,
             failed_files=written.failed_files,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
 from pyspark.sql import DataFrame, SparkSession
 
 from events_stream.commit import Offsets, SourceIdentity
@@ -112,7 +112,8 @@ class KafkaSource:
             raise self._translated(error) from error
         finally:
             if admin is not None:
-                admin.close(jvm.java.time.Duration.ofSeconds(1))
+                with suppress(Py4JNetworkError, ConnectionError):  # what fails now is told above
+                    admin.close(jvm.java.time.Duration.ofSeconds(1))
 
     def _describe(self, admin: Any) -> Any:
         names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
