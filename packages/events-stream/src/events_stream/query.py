@@ -73,6 +73,8 @@ class StreamRun:
             raise Stalled(
                 "Spark's Java process has ended (killed, or out of memory); start again"
             ) from error
+        finally:
+            self.source.close()
 
     def _run_queries(self) -> None:
         start = self._choose_start()

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from events_stream.commit import Offsets, SourceIdentity
@@ -36,7 +36,7 @@ class TopicNow:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class KafkaSource:
     """A topic on a Kafka cluster, read through Spark's connector and its Kafka client."""
 
@@ -45,6 +45,7 @@ class KafkaSource:
     topic: str
     max_records_per_batch: int
     request_timeout: float = 5.0
+    _client: Any = None
 
     def look(self) -> TopicNow:
         """Return which topic of which cluster this is, and where it begins and ends now.
@@ -99,21 +100,29 @@ class KafkaSource:
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
+        """Yield Kafka's client for such questions: the same, as long as Kafka answers."""
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            yield self._client
+        except Py4JJavaError as error:
+            self.close()
+            raise self._translated(error) from error
+
+    def _connect(self) -> Any:
         jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to Kafka's own client
         settings = jvm.java.util.HashMap()
         settings.put("bootstrap.servers", self.brokers)
         settings.put("request.timeout.ms", self._timeout_ms)
         settings.put("default.api.timeout.ms", self._timeout_ms)
-        admin = None
-        try:
-            admin = jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
-            yield admin
-        except Py4JJavaError as error:
-            raise self._translated(error) from error
-        finally:
-            if admin is not None:
-                with suppress(Py4JNetworkError, ConnectionError):  # what fails now is told above
-                    admin.close(jvm.java.time.Duration.ofSeconds(1))
+        return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
+
+    def close(self) -> None:
+        """Let go of Kafka; the next look connects anew."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Py4JError, ConnectionError):  # Java may have ended
+                client.close(self.spark._jvm.java.time.Duration.ofSeconds(1))  # type: ignore[union-attr]  # noqa: SLF001
 
     def _describe(self, admin: Any) -> Any:
         names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
