@@ -14,6 +14,7 @@ from events_stream.metrics import StreamMetrics
 from events_stream.offsets import OffsetRange, Start, offset_range
 from events_stream.record_writer import RecordWriter
 from events_stream.source import KafkaSource
+from events_stream.staging import files_for
 from events_stream.steps import Step
 from events_stream.table import Table
 
@@ -45,14 +46,17 @@ class BatchSink:
             offsets = offset_range(self.checkpoint.plans, batch, self.source.topic)
             offsets.check_follows({**before, **self.start.offsets} if batch == 0 else before)
             staging = self.table.stage()
-            written = self.writer.write(staging, records, at_most=offsets.records)
-            topic = self.source.look()  # after the read, so that another topic is noticed
-            self.table.state.check_source(topic.identity)
+            files = files_for(offsets.records)
+            if offsets.tasks > files:  # otherwise it would only copy each record
+                records = records.coalesce(files)
+            written = self.writer.write(staging, records)
+            identity = self.source.identify()  # after the read, so that another topic is noticed
+            self.table.state.check_source(identity)
             self.table.watch(Step.CHECKED)
             commit = self.table.state.next_commit(
                 staging.folder.name,
                 CommitKind.BATCH,
-                source=topic.identity,
+                source=identity,
                 after={**before, **offsets.end},
                 counts=written.counts,
                 complete_up_to=self._complete_up_to(offsets),
@@ -64,7 +68,6 @@ class BatchSink:
         for loss in commit.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
         self.metrics.stored(commit.counts, len(commit.files))
-        self.metrics.looked(self.table.state, topic.lag(commit.after), commit.committed_at)
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
 
     def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:

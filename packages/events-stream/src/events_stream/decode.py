@@ -122,13 +122,12 @@ def _any(conditions: list[Column]) -> Column:
 
 
 def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the decoded rows that are events: the columns of `StoredEvent`.
+    """Return the decoded rows that are events: the columns of `StoredEvent`, and `reason`.
 
     Once an action has run, `seen` tells how many records were `read` and how many of them
     `failed`; for a stream, whose progress tells it, `seen` is a name.
     """
-    counted = _counted(decoded, seen, column_names(StoredEvent))
-    return counted.where(F.col("reason").isNull()).drop("reason")
+    return _counted(decoded, seen, column_names(StoredEvent)).where(F.col("reason").isNull())
 
 
 def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:

@@ -70,6 +70,11 @@ class OffsetRange:
         """How many records it covers at the most."""
         return sum(end - self.start[partition] for partition, end in self.end.items())
 
+    @property
+    def tasks(self) -> int:
+        """How many tasks Spark reads it with: one for each partition with records."""
+        return sum(end > self.start[partition] for partition, end in self.end.items())
+
     def check_follows(self, next_offsets: Offsets) -> None:
         """Refuse a range that does not go on at `next_offsets`. Raises `OffsetGap`."""
         for partition, start in sorted(self.start.items()):

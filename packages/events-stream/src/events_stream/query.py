@@ -25,7 +25,7 @@ from events_stream.watchdog import Watchdog
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10
-"""How often the topic is asked how far the table is behind."""
+"""How often, at least, the topic is asked how far the table is behind."""
 CUT_SECONDS = 10
 """How long a topic may look shorter than it is: its broker has only just come back."""
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
@@ -55,7 +55,7 @@ class StreamRun:
     _refusal: EventsError | None = None
     _ending: bool = False
     """Whether the query is to be stopped."""
-    _last_look: float = 0
+    _next_look: float = 0
     _away_since: float | None = None
     """Since when Kafka fails the stream; None once a batch was stored, or none was to be."""
 
@@ -144,16 +144,15 @@ class StreamRun:
             _stop(query)
 
     def _note_progress(self, query: StreamingQuery) -> None:
-        if self._storing.locked() or not query.status["message"].startswith("Waiting"):
-            return  # the batch's own steps say that something goes on
-        self.watchdog.beat()
-        self._away_since = None
-        if time.monotonic() > self._last_look + LOOK_SECONDS:
-            self._last_look = time.monotonic()
+        if time.monotonic() > self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
             state, now = self.sink.table.state, datetime.now(UTC)
             with suppress(BrokerUnavailable):  # Spark notices it, too
                 lag = self.source.look().lag(state.next_offsets)
                 self.sink.metrics.looked(state, lag, now)
+        if not self._storing.locked() and query.status["message"].startswith("Waiting"):
+            self.watchdog.beat()  # in a batch, its own steps say that something goes on
+            self._away_since = None
 
     def _start(self, start: Start) -> StreamingQuery:
         self._refusal, self._ending = None, False
@@ -177,6 +176,7 @@ class StreamRun:
                 self._refusal = error  # Spark would pass on its text alone
                 raise
             self._away_since = None
+            self._next_look = 0
 
     def _cause(self, error: Exception) -> Exception:
         if self._refusal is not None:

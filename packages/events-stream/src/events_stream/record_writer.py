@@ -13,7 +13,7 @@ from events_stream.decode import Decode, decoder, events, failed_events
 from events_stream.deduplication import remove_copies
 from events_stream.errors import CountMismatch
 from events_stream.parquet_files import FileRows, describe_events, describe_failed_events
-from events_stream.staging import FILES_PER_DAY, ROWS_PER_FILE, Staging
+from events_stream.staging import Staging
 from events_stream.steps import Step
 from events_stream.table import Table
 
@@ -36,9 +36,8 @@ class RecordWriter:
     """Copies of an event received at most so far apart are stored once; 0 looks for none."""
     decode: Decode = field(default_factory=lambda: decoder(released_schemas()))
 
-    def write(self, staging: Staging, records: DataFrame, at_most: int) -> Written:
-        """Write `records`, `at_most` so many. Raises `CountMismatch`."""
-        records = records.coalesce(min(FILES_PER_DAY, at_most // ROWS_PER_FILE + 1))
+    def write(self, staging: Staging, records: DataFrame) -> Written:
+        """Write `records`, a file a day from each of their partitions. Raises `CountMismatch`."""
         decoded = records.transform(self.decode)
         seen = Observation()
         staging.write_events(decoded.transform(events, seen))

@@ -8,6 +8,7 @@ from events_schema.failed import FAILED_EVENT_DDL
 from events_stream.commit import CommitKind, Counts
 from events_stream.decode import RECORD_COLUMNS
 from events_stream.record_writer import RecordWriter
+from events_stream.staging import files_for
 
 
 def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
@@ -23,8 +24,8 @@ def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
     staging = table.stage()
     paths = table.paths(state.failed_files.values())
     failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, paths))
-    at_most = sum(file.rows for file in state.failed_files.values())
-    written = writer.write(staging, failed.select(*RECORD_COLUMNS), at_most)
+    files = files_for(sum(file.rows for file in state.failed_files.values()))
+    written = writer.write(staging, failed.select(*RECORD_COLUMNS).coalesce(files))
     if not apply or written.counts.failed == written.counts.read:
         table.discard(staging)
         return written.counts

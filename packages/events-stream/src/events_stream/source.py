@@ -47,26 +47,37 @@ class KafkaSource:
     request_timeout: float = 5.0
     _client: Any = None
 
+    def identify(self) -> SourceIdentity:
+        """Return which topic of which cluster this is; raises as `look` does."""
+        with self._admin() as admin:
+            return self._identity(*self._describe(admin))
+
     def look(self) -> TopicNow:
         """Return which topic of which cluster this is, and where it begins and ends now.
 
         Raises `BrokerUnavailable` after `request_timeout` seconds, and `TopicMissing`.
         """
         with self._admin() as admin:
-            cluster = admin.describeCluster().clusterId()
-            described = self._describe(admin)
+            cluster, described = self._describe(admin)
             partitions = [info.partition() for info in described.partitions()]
             earliest = self._list_offsets(admin, partitions, "earliest")
             latest = self._list_offsets(admin, partitions, "latest")
             return TopicNow(
-                SourceIdentity(
-                    cluster_id=cluster.get(),
-                    topic=self.topic,
-                    topic_id=described.topicId().toString(),
-                ),
+                self._identity(cluster, described),
                 earliest=_offsets(earliest),
                 latest=_offsets(latest),
             )
+
+    def _describe(self, admin: Any) -> tuple[Any, Any]:
+        """Return the cluster's id, to come, and the topic's description."""
+        cluster = admin.describeCluster().clusterId()
+        names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
+        return cluster, admin.describeTopics(names).allTopicNames().get().get(self.topic)
+
+    def _identity(self, cluster: Any, described: Any) -> SourceIdentity:
+        return SourceIdentity(
+            cluster_id=cluster.get(), topic=self.topic, topic_id=described.topicId().toString()
+        )
 
     def _list_offsets(self, admin: Any, partitions: list[int], which: str) -> Any:
         jvm: Any = self.spark._jvm  # noqa: SLF001
@@ -123,10 +134,6 @@ class KafkaSource:
         if client is not None:
             with suppress(Py4JError, ConnectionError):  # Java may have ended
                 client.close(self.spark._jvm.java.time.Duration.ofSeconds(1))  # type: ignore[union-attr]  # noqa: SLF001
-
-    def _describe(self, admin: Any) -> Any:
-        names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
-        return admin.describeTopics(names).allTopicNames().get().get(self.topic)
 
     def _translated(self, error: Py4JJavaError) -> Exception:
         said = str(error.java_exception.toString())

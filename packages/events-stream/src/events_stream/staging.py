@@ -28,6 +28,11 @@ WRITE_OPTIONS = {
 }
 
 
+def files_for(rows: int) -> int:
+    """Return into how many files a day so many rows go."""
+    return min(FILES_PER_DAY, rows // ROWS_PER_FILE + 1)
+
+
 @dataclass(frozen=True)
 class Staging:
     """The folder of a change that is being written, and where its files go once committed."""
