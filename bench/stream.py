@@ -30,7 +30,9 @@ def main() -> None:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default ratios)"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="ratios: rounds (default 5)")
+    parser.add_argument(
+        "--rounds", type=int, default=10, help="ratios: rounds, balanced by tens (default 10)"
+    )
     parser.add_argument("--batches", type=int, default=1440, help="batches: number (default 1440)")
     parser.add_argument(
         "--minutes", type=int, default=5, help="steady: minutes, at most 90 (default 5)"
