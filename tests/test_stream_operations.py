@@ -19,10 +19,13 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from envelopes import envelope
 from events_loadgen.broker import LocalBroker
 from events_loadgen.ports import free_port
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
+from events_schema import encode
+from events_schema.posix import exclusive_lock
 from stream_process import DEADLINE, start_stream, values, wait_for_rows
 from topics import Topics
 
@@ -77,7 +80,8 @@ def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
     topics.produce(topic, [*events, *events[:10], b"garbage"])
     port = free_port()
     started = time.time()
-    with start_stream(topics.bootstrap, topic, tmp_path, "--metrics-port", str(port)) as stream:
+    flags = ["--metrics-port", str(port), "--max-records-per-batch", "62"]
+    with start_stream(topics.bootstrap, topic, tmp_path, *flags) as stream:
         wait_for_rows(tmp_path, 50, stream)
         wait_until(lambda: complete(port) > started - 60, "metrics", seconds=DEADLINE)
         now = metrics(port)
@@ -96,10 +100,15 @@ def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
             assert now[f"phase_seconds_count {phase}"] >= 1
         assert now["batch_seconds_count"] == 1
         topics.add_partitions(topic, 2)
-        topics.produce(topic, values(20), partition=1)
-        wait_for_rows(tmp_path, 70, stream)
-        wait_until(lambda: metrics(port)["records_total stored"] == 70, "metrics", seconds=DEADLINE)
-    assert_stored_once(tmp_path, 70)
+        topics.produce(topic, values(400), partition=1)
+        wait_until(lambda: metrics(port)["lag_events"] > 0, "a lag", seconds=DEADLINE)
+        assert metrics(port)["lag_seconds"] > 0
+        wait_for_rows(tmp_path, 450, stream)
+        wait_until(lambda: metrics(port)["lag_events"] == 0, "no lag", seconds=DEADLINE)
+        now = metrics(port)
+        assert now["records_total stored"] == 450
+        assert now["lag_seconds"] == 0
+    assert_stored_once(tmp_path, 450)
 
 
 @pytest.mark.parametrize("port", ["taken", "0", "70000"])
@@ -114,7 +123,7 @@ def test_a_bad_metrics_port_is_refused(topics: Topics, tmp_path: Path, port: str
 def test_a_java_process_that_hangs_or_dies_ends_the_stream(
     topics: Topics, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """With 6, rather than waiting for ever; the next one goes on."""
+    """With 6, rather than waiting for ever; the next one goes on, also with another trigger."""
     topic = topics.create()
     topics.produce(topic, values(5))
     with start_stream(topics.bootstrap, topic, tmp_path, "--stall-timeout", "30") as stream:
@@ -125,7 +134,7 @@ def test_a_java_process_that_hangs_or_dies_ends_the_stream(
         assert_ends(stream, 6, "nothing went on for 30 s" if stalled else "Java process has ended")
         assert not java.is_running() or java.status() == psutil.STATUS_ZOMBIE
     topics.produce(topic, values(5))
-    with start_stream(topics.bootstrap, topic, tmp_path) as stream:
+    with start_stream(topics.bootstrap, topic, tmp_path, "--trigger", "3 seconds") as stream:
         wait_for_rows(tmp_path, 10, stream)
     assert_stored_once(tmp_path, 10)
 
@@ -160,6 +169,50 @@ def test_another_cluster_behind_the_address_ends_the_stream(tmp_path: Path) -> N
                 topics.produce(topic, values(12))
                 assert_ends(stream, 5, "filled from cluster_id")
     assert_stored_once(tmp_path, 5)
+
+
+def command(folder: Path, *words: str) -> str:
+    """Run a command of events-stream on the table in `folder`; return what it prints."""
+    run = [sys.executable, "-m", "events_stream", *words, "--target", str(folder / "raw")]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 0, done.stderr[-1000:]
+    return done.stdout
+
+
+def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_path: Path) -> None:
+    """Which stores on, each event once."""
+    topic = topics.create()
+    topics.produce(
+        topic, [*values(5), encode(envelope(event_time=datetime(2001, 1, 1, tzinfo=UTC)))]
+    )
+    topics.produce(topic, [b"garbage"])
+    with start_stream(topics.bootstrap, topic, tmp_path, log="beside") as stream:
+        wait_for_rows(tmp_path, 6, stream)
+        assert "2001-01-01" in command(tmp_path, "expire", "--before", "2001-01-02", "--apply")
+        assert_stored_once(tmp_path, 5)
+        topics.produce(topic, values(5))
+        wait_for_rows(tmp_path, 10, stream)
+        said = command(tmp_path, "replay-failed", "--apply", "--driver-memory", "512m")
+        assert said.startswith("of 1 failed events 0 are stored now, 0 are copies")
+        topics.produce(topic, values(5))
+        wait_for_rows(tmp_path, 15, stream)
+    assert_stored_once(tmp_path, 15)
+    assert "1 kept" in command(tmp_path, "status", "--checkpoint", str(tmp_path / "checkpoint"))
+
+
+def test_a_start_that_waits_for_a_command_can_be_stopped(topics: Topics, tmp_path: Path) -> None:
+    """And says for what it waits."""
+    control = tmp_path / "raw.control"
+    control.mkdir()
+    with (
+        exclusive_lock(control / "write.lock", "a command"),
+        start_stream(topics.bootstrap, "t", tmp_path) as stream,
+    ):
+        waiting = f"a command, process {os.getpid()}"
+        wait_until(lambda: waiting in stream.last_lines(), "it to wait", seconds=DEADLINE)
+        os.kill(stream.pid, signal.SIGTERM)
+        wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
+        assert stream.exit_code == -signal.SIGTERM
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -18,6 +21,7 @@ from events_schema.posix import (
     is_locked,
     make_folders,
     refusing_unwritable,
+    remove_folder,
     rename_new,
 )
 
@@ -127,8 +131,10 @@ def test_a_lock_can_be_asked_for_and_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     got = threading.Event()
 
+    held_by: Queue[str] = Queue()
+
     def wait() -> None:
-        with exclusive_lock(path, "the second", wait=True):
+        with exclusive_lock(path, "the second", waiting=held_by.put):
             got.set()
 
     assert not is_locked(path)
@@ -138,10 +144,51 @@ def test_a_lock_can_be_asked_for_and_waited_for(tmp_path: Path) -> None:
             waiting = pool.submit(wait)
             with pytest.raises(AlreadyLocked), exclusive_lock(path, "the third"):
                 pass
+            assert held_by.get(timeout=30) == f"the first, process {os.getpid()}"
             assert not got.is_set()
         waiting.result(timeout=30)
     assert got.is_set()
+    assert held_by.empty()
     assert not is_locked(path)
+
+
+def test_a_lock_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """As the folder is."""
+    (tmp_path / "lock").mkdir()
+    with (
+        pytest.raises(PublishError, match="cannot write"),
+        exclusive_lock(tmp_path / "lock", "the first"),
+    ):
+        pass
+
+
+def test_a_folder_is_removed_in_which_another_still_works(tmp_path: Path) -> None:
+    """Whether it makes files in it or deletes some; and where there is none, nothing is done."""
+    folder = tmp_path / "folder"
+    stop = threading.Event()
+
+    def work() -> int:
+        made = 0
+        while not stop.is_set():
+            path = folder / "sub" / f"{made}"
+            with suppress(FileNotFoundError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                path.unlink()
+            made += 1
+        return made
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            for _ in range(300):
+                remove_folder(folder)
+        finally:
+            stop.set()
+        assert working.result(timeout=30) > 0
+    remove_folder(folder)
+    assert not folder.exists()
+    remove_folder(folder)
 
 
 def test_a_refused_connection_is_no_files_error(tmp_path: Path) -> None:

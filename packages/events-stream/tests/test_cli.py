@@ -44,9 +44,12 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, text: str)
         (["--target", "file"], 1, "is a file"),
         (["--target", "file/raw"], 1, "cannot write"),
         (["--target", "foreign"], 1, "was not written by events-stream"),
-        (["--target", "raw", "--checkpoint", "raw/checkpoint"], 1, "lies in the table's"),
+        (["--target", "raw", "--checkpoint", "raw/checkpoint"], 1, "lie in one another"),
         (["--target", "raw", "--checkpoint", "file"], 1, "cannot write"),
+        (["--target", "query/raw", "--checkpoint", "."], 1, "lie in one another"),
+        (["--target", "raw", "--checkpoint", "app"], 1, "was not written by Spark"),
         (["--trigger", "soon"], 2, "--trigger"),
+        (["--trigger", "9999999 hours"], 2, "--trigger"),
         (["--topic", "a/b"], 2, "--topic"),
         (["--brokers", ""], 2, "--brokers"),
         (["--deduplication-window", "-1"], 2, "--deduplication-window"),
@@ -60,6 +63,8 @@ def test_bad_input_is_refused_before_spark_starts(
     (tmp_path / "file").touch()
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "notes.txt").touch()
+    (tmp_path / "app" / "query").mkdir(parents=True)
+    (tmp_path / "app" / "query" / "mine.sql").touch()
     assert_refused(stream(*arguments, folder=tmp_path), code, text)
 
 

@@ -11,7 +11,7 @@ import pytest
 from envelopes import NOON
 from events_stream import commit_log, open_table
 from events_stream.commit import Commit
-from events_stream.commit_log import CommitLog, read_state
+from events_stream.commit_log import read_log, read_state
 from events_stream.errors import OtherSource, TableDamaged
 from events_stream.state import TableState
 from events_stream.steps import Step
@@ -60,7 +60,7 @@ def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
         assert state.next_offsets == {0: number + 1}
         assert read_state(log) == state
         assert len(files(log)) <= 3
-        last = CommitLog(log).last
+        last = read_log(log).last
         commits += [last] if last else []
     assert files(log) == ["000000000008.folded.json", "000000000009.json"]
     assert [commit.number for commit in commits] == [0, 1, 3, 4, 6, 7, 9]
@@ -85,7 +85,7 @@ def test_a_log_that_was_folded_meanwhile_is_read_anew(tmp_path: Path) -> None:
     """By a process that had read it before."""
     target = tmp_path / "raw"
     fill(target, 1)
-    log = CommitLog(tmp_path / "raw.control/log")
+    log = read_log(tmp_path / "raw.control/log")
     assert log.state.number == 0
     expected = fill(target, 6)
     log.refresh()

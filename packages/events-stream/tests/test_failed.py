@@ -173,6 +173,38 @@ def test_killed_anywhere_each_is_stored_once(
     assert all(path.suffix == ".parquet" for path in partition_files(folder / "raw"))
 
 
+def test_an_unfinished_replay_is_seen_as_done(
+    run: Callable[..., Counts], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From its commit on, wherever its files lie."""
+
+    def die(reached: Step) -> None:
+        if reached is Step.COMMITTED:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(apply=True, watch=die)
+    assert len(newest_failed(TableLayout.at(str(folder / "raw")), 100).rows) == 3
+    flags = ["--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint")]
+    assert main(["status", *flags]) == 0
+    said = capsys.readouterr().out
+    assert "unfinished    commit 1; the next start puts its files in place" in said
+    assert "missing" not in said
+
+
+def test_a_file_that_was_deleted_by_hand_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the way out."""
+    (path,) = (folder / "raw.failed").iterdir()
+    path.unlink()
+    assert main(["failed", "--target", str(folder / "raw")]) == 5
+    said = capsys.readouterr().err
+    assert path.name in said
+    assert "expire --missing --apply" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
     """And nothing is written."""
     with open_beside_stream(str(folder / "raw")) as table:

@@ -19,7 +19,7 @@ from events_schema import encode
 from events_schema.errors import AlreadyLocked
 from events_stream import open_table
 from events_stream.checkpoint import open_checkpoint
-from events_stream.commit import Counts, Loss
+from events_stream.commit import Commit, Counts, Loss
 from events_stream.errors import NotOurs, OtherSource, RecordsLost
 from events_stream.metrics import StreamMetrics
 from events_stream.state import TableState
@@ -107,7 +107,10 @@ def test_a_checkpoint_of_the_first_release_is_left_alone(
 def test_other_settings_over_the_same_checkpoint(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """Shuffle partitions, window, batch size and trigger may all change at a restart."""
+    """Shuffle partitions, window and batch size may change at a restart; the trigger, too.
+
+    That one in `tests/test_stream_operations.py`.
+    """
     topic = topics.create()
     topics.produce(topic, encoded(3))
     run(topic)
@@ -115,10 +118,26 @@ def test_other_settings_over_the_same_checkpoint(
     before = spark.conf.get("spark.sql.shuffle.partitions")
     try:
         spark.conf.set("spark.sql.shuffle.partitions", "7")
-        run(topic, deduplication_window=60, max_records_per_batch=1, trigger="7 minutes")
+        run(topic, deduplication_window=60, max_records_per_batch=1)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", str(before))
     assert_stored_once(tmp_path, 6)
+
+
+def test_a_backlog_is_complete_with_its_last_batch(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Of 5 records that a batch may have, Spark takes 3 of one partition and 1 of the other."""
+    topic = topics.create(partitions=2)
+    for partition, count in enumerate((7, 4)):
+        topics.produce(topic, encoded(count), partition=partition)
+    state = run(topic, max_records_per_batch=5)
+    assert_stored_once(tmp_path, 11)
+    log = sorted((tmp_path / "raw.control/log").glob("*.json"))
+    commits = [Commit.model_validate_json(path.read_bytes()) for path in log]
+    assert [commit.counts.read for commit in commits] == [4, 4, 3]
+    assert [commit.complete_up_to is not None for commit in commits] == [False, False, True]
+    assert state.complete_up_to == commits[-1].complete_up_to
 
 
 def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
@@ -275,7 +294,7 @@ def test_a_checkpoint_serves_one_stream_alone(tmp_path: Path) -> None:
             pass
         inside = str(tmp_path / "raw" / "checkpoint")
         with (
-            pytest.raises(NotOurs, match="lies in the table's"),
+            pytest.raises(NotOurs, match="lie in one another"),
             open_checkpoint(inside, table.layout),
         ):
             pass

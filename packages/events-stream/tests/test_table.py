@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,8 +45,8 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
             patched.setattr(table_module, name, counting(name, getattr(table_module, name)))
         create = counting("create_new", posix.create_new)
         patched.setattr(commit_log_module, "create_new", create)
-        rmtree = counting("rmtree", table_module.shutil.rmtree)  # type: ignore[attr-defined]
-        patched.setattr(table_module.shutil, "rmtree", rmtree)  # type: ignore[attr-defined]
+        rmtree = counting("rmtree", posix.shutil.rmtree)  # type: ignore[attr-defined]
+        patched.setattr(posix.shutil, "rmtree", rmtree)  # type: ignore[attr-defined]
         yield taken
 
 
@@ -148,6 +149,16 @@ def test_a_target_that_cannot_be_renamed_into_is_refused(target: str) -> None:
     """A mount point, an address, a name that readers take for a pattern."""
     with pytest.raises(PublishError), open_table(target):
         pass
+
+
+@pytest.mark.parametrize("part", ["raw.failed", "raw.control"])
+def test_a_part_on_another_file_system_is_refused(tmp_path: Path, part: str) -> None:
+    """Before anything is stored that could not be put in place."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # memory
+        (tmp_path / part).symlink_to(elsewhere)
+        said = f"{part}.* lies on another file system"
+        with pytest.raises(PublishError, match=said), open_table(str(tmp_path / "raw")):
+            pass
 
 
 def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ def test_the_unit_runs_the_command_with_flags_that_it_has() -> None:
     settings = read_settings(RunSettings, "events-stream run", flags)
     assert settings.target == "/var/lib/events/raw"
     assert settings.metrics_port == 9108
+    assert service["Environment"] == "XDG_CACHE_HOME=/var/cache"
+    assert service["CacheDirectory"] == "events"  # what `user_cache_path` then gives
     assert service["KillMode"] == "mixed"
     prevented = [int(code) for code in service["RestartPreventExitStatus"].split()]
     assert TableDamaged.exit_code in prevented

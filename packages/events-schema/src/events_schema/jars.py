@@ -30,7 +30,13 @@ def resolve_jars(coordinates: Sequence[str], exclude: Sequence[str] = ()) -> lis
     cache = user_cache_path("events")
     folder = cache / "jars" / wanted[:16]
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise JarsNotResolved(
+                f"cannot make {folder.parent}: {error.strerror}; let XDG_CACHE_HOME name a folder "
+                f"that this user can write to"
+            ) from None
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="resolving-") as scratch:
             _retrieve(coordinates, exclude, Path(scratch), cache / "ivy")
             _move_into_place(Path(scratch, "jars"), folder)

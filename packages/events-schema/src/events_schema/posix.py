@@ -7,9 +7,10 @@ import errno
 import fcntl
 import math
 import os
+import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,9 @@ _RENAME_EXCHANGE = 2
 
 LOCK_SECONDS = 0.5
 """How long a lock that is held is tried."""
+
+REMOVE_TRIES = 5
+"""How often a folder is deleted in which another process makes files."""
 
 
 def rename_new(source: Path, destination: Path) -> None:
@@ -65,6 +69,24 @@ def make_folders(folder: Path) -> None:
     make_folders(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete `folder`, where it is there.
+
+    A process that is ending may still make and delete entries in it meanwhile; what it makes
+    after a few tries stays.
+    """
+    for _ in range(REMOVE_TRIES):
+        if not folder.exists():
+            return
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
 
 
 def sync_folder(folder: Path) -> None:
@@ -121,21 +143,29 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive_lock(path: Path, holder: str, *, wait: bool = False) -> Iterator[None]:
+def exclusive_lock(
+    path: Path, holder: str, *, waiting: Callable[[str], None] | None = None
+) -> Iterator[None]:
     """Hold the lock file `path` for as long as the context; the kernel frees it on a crash.
 
-    `holder` names who holds it, for the message that others get. Where another process holds it,
-    `wait` for that one, or raise `AlreadyLocked` after a moment, in which who asks `is_locked` is
-    done.
+    `holder` names who holds it, for the message that others get. Where another process holds it
+    for longer than a moment, in which who asks `is_locked` is done, `AlreadyLocked` is raised; or
+    `waiting` is told which, and then it is waited for. Raises `PublishError` where the file
+    cannot be written.
     """
-    with path.open("a+") as file:
-        if not _lock(file, LOCK_SECONDS if not wait else math.inf):
-            file.seek(0)
-            other = file.read(200).strip() or "another process"
-            raise AlreadyLocked(f"{path} is held by {other}; stop it first")
-        file.truncate(0)
-        file.write(f"{holder}, process {os.getpid()}\n")
-        file.flush()
+    with ExitStack() as stack:
+        with refusing_unwritable(path.parent):
+            file = stack.enter_context(path.open("a+"))
+            if not _lock(file, LOCK_SECONDS):
+                file.seek(0)
+                other = file.read(200).strip() or "another process"
+                if waiting is None:
+                    raise AlreadyLocked(f"{path} is held by {other}; stop it first")
+                waiting(other)
+                _lock(file, math.inf)
+            file.truncate(0)
+            file.write(f"{holder}, process {os.getpid()}\n")
+            file.flush()
         yield
 
 

@@ -71,6 +71,6 @@ class BatchSink:
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
 
     def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
-        if offsets.records >= self.source.max_records_per_batch:  # there may be more
+        if offsets.may_leave_records(self.source.max_records_per_batch):
             return None
         return (self.drains_from or offsets.planned_at) - ACKNOWLEDGED_WITHIN

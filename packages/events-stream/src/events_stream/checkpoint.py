@@ -7,14 +7,21 @@ from starting.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from events_schema.layout import TableLayout
-from events_schema.posix import exclusive_lock, make_folders, refusing_unwritable
+from events_schema.posix import (
+    exclusive_lock,
+    make_folders,
+    refusing_unwritable,
+    remove_folder,
+)
 from events_stream.errors import NotOurs
+
+SPARKS_ENTRIES = {"metadata", "sources", "offsets", "commits", "state"}
+"""What Spark's checkpoint of a query consists of."""
 
 
 class Checkpoint:
@@ -24,9 +31,9 @@ class Checkpoint:
         self.plans = plans_in(folder)
 
     def begin(self) -> None:
-        """Forget the query before."""
-        if self.plans.exists():
-            shutil.rmtree(self.plans)
+        """Forget the query before. Raises `PublishError`."""
+        with refusing_unwritable(self.plans):
+            remove_folder(self.plans)
 
 
 def plans_in(folder: Path) -> Path:
@@ -34,17 +41,27 @@ def plans_in(folder: Path) -> Path:
     return folder / "query"
 
 
+def _refuse_foreign(plans: Path) -> None:
+    for entry in sorted(plans.iterdir()) if plans.exists() else []:
+        if entry.name.strip(".").removesuffix(".crc") not in SPARKS_ENTRIES:
+            raise NotOurs(f"{entry} was not written by Spark; give another --checkpoint")
+
+
 @contextmanager
 def open_checkpoint(checkpoint: str, layout: TableLayout) -> Iterator[Checkpoint]:
     """Hold the folder for Spark's checkpoint, created where it is missing.
 
-    Raises `NotOurs` where it lies in the table's own folders, `PublishError` where it cannot be
-    written, `AlreadyLocked` where another stream has it.
+    Raises `NotOurs` where it lies in the table's own folders, or its part for Spark holds other
+    files, `PublishError` where it cannot be written, `AlreadyLocked` where another stream has it.
     """
     path = Path(checkpoint).resolve()
     for folder in (layout.target, layout.control, layout.failed):
-        if path.is_relative_to(folder):
-            raise NotOurs(f"--checkpoint {path} lies in the table's {folder}; give another folder")
+        if path.is_relative_to(folder) or folder.is_relative_to(plans_in(path)):
+            raise NotOurs(
+                f"--checkpoint {path} and the table's {folder} lie in one another; "
+                f"give another folder"
+            )
+    _refuse_foreign(plans_in(path))
     with refusing_unwritable(path):
         make_folders(path)
         (path / "lock").touch()

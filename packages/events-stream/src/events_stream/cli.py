@@ -48,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(settings: RunSettings) -> None:
     """Run the stream as `settings` say. Raises `EventsError`."""
     stopping = threading.Event()
-    _stop_on_signals(stopping)
     find_java()
     metrics = StreamMetrics()
     with (
@@ -56,6 +55,7 @@ def run(settings: RunSettings) -> None:
         open_table(settings.target, metrics.reached) as table,
         open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
     ):
+        _stop_on_signals(stopping)  # until here, where another command may be waited for, they kill
         spark = stream_session(settings)
         try:
             with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:

@@ -28,14 +28,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class CommitLog:
-    """The log in `folder`, read at the start and then kept in step with what is appended."""
+    """The log in `folder`, as far as it was read; kept in step with what is appended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.state = TableState()
         self.last: Commit | None = None
         """The newest commit, the only one that may be unfinished; None once it is folded."""
-        self.refresh()
 
     def refresh(self) -> None:
         """Read what is not known yet, while no other process writes. Raises `TableDamaged`."""
@@ -55,6 +54,11 @@ class CommitLog:
                 f"the log {self._folder} lacks commit {self.state.number + 1} but holds "
                 f"{numbered(beyond)}.json; restore the missing file"
             )
+
+    def unfinished(self, staging: Path) -> Commit | None:
+        """Return the newest commit where its files still lie in `staging`, some or all."""
+        there = self.last is not None and (staging / self.last.staging_name).is_dir()
+        return self.last if there else None
 
     def _numbers(self, suffix: str) -> list[int]:
         names = (path.name for path in self._folder.glob(f"*{suffix}"))
@@ -97,15 +101,23 @@ class CommitLog:
                     (self._folder / f"{numbered(number)}{suffix}").unlink()
 
 
-def read_state(folder: Path) -> TableState:
-    """Return what the log in `folder` says, also while a stream writes. Raises `TableDamaged`."""
+def read_log(folder: Path) -> CommitLog:
+    """Return the log in `folder`, also while a stream writes. Raises `TableDamaged`."""
     for attempt in range(1, READ_TRIES + 1):
+        log = CommitLog(folder)
         try:
-            return CommitLog(folder).state
+            log.refresh()
         except (FileNotFoundError, TableDamaged):  # a commit was folded since it was listed
             if attempt == READ_TRIES:
                 raise
+        else:
+            return log
     raise AssertionError
+
+
+def read_state(folder: Path) -> TableState:
+    """Return what the log in `folder` says, also while a stream writes. Raises `TableDamaged`."""
+    return read_log(folder).state
 
 
 def _read(path: Path, model: type[Model]) -> Model:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from events_schema.layout import TableLayout
-from events_stream.commit_log import READ_TRIES, read_state
+from events_stream.commit_log import READ_TRIES, read_log
+from events_stream.errors import TableDamaged
 from events_stream.parquet_files import reader
+
+RETRY_SECONDS = 0.1
 
 EXAMPLE_BYTES = 24
 """So much of a value is shown."""
@@ -49,15 +54,32 @@ def newest_failed(layout: TableLayout, limit: int) -> Rows:
 
 def _ask(layout: TableLayout, query: str, **parameters: object) -> Rows:
     for attempt in range(1, READ_TRIES + 1):
-        finals = read_state(layout.log).failed_files
-        if not finals:
+        files = _files(layout)
+        if not files:
             return Rows([], [])
-        files = [str(layout.target.parent / final) for final in finals]
         try:
             with reader() as connection:
                 found = connection.execute(query, {"files": files, **parameters})
                 return Rows([column[0] for column in found.description or ()], found.fetchall())
-        except duckdb.IOException:  # a file was replaced since it was listed
+        except duckdb.IOException as error:  # a file was replaced since it was listed
             if attempt == READ_TRIES:
-                raise
+                gone = next((path for path in files if not Path(path).exists()), "a failed file")
+                raise TableDamaged(
+                    f"{gone} cannot be read, though the log lists it: {str(error)[:100]}; restore "
+                    f"it, or let the log forget it by `events-stream expire --missing --apply`"
+                ) from None
+            time.sleep(RETRY_SECONDS)
     raise AssertionError
+
+
+def _files(layout: TableLayout) -> list[str]:
+    """Return where the failed events lie, those of a commit that is not finished, too."""
+    log = read_log(layout.log)
+    files = {final: layout.target.parent / final for final in log.state.failed_files}
+    unfinished = log.unfinished(layout.staging)
+    if unfinished:
+        for file in unfinished.failed_files:
+            staged = layout.staging / unfinished.staging_name / file.staged
+            if staged.exists():
+                files[file.final] = staged
+    return list(map(str, files.values()))

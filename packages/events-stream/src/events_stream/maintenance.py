@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from pyspark.errors import PySparkException
+
 from events_schema.errors import UsageError
 from events_schema.java import find_java
 from events_schema.spark import stop_session
@@ -12,7 +15,7 @@ from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed
 from events_stream.record_writer import RecordWriter
 from events_stream.replay import replay
-from events_stream.session import stream_session
+from events_stream.session import java_ended, spark_failure, stream_session
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,
@@ -55,11 +58,15 @@ def replay_failed(settings: ReplaySettings) -> None:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
-    existing_table(settings.target)
+    layout = existing_table(settings.target)
     spark = stream_session(settings)
     try:
         with open_beside_stream(settings.target) as table:
             counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise java_ended() from error
+    except (PySparkException, Py4JJavaError) as error:
+        raise spark_failure(error, layout.target) from error
     finally:
         stop_session(spark)
     verb = "are stored now" if settings.apply else "would be stored"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,6 +48,7 @@ class StreamMetrics:
         self._complete = self._gauge(
             "complete_up_to_timestamp_seconds", "Every event acknowledged before this is stored"
         )
+        self._complete_up_to: datetime | None = None
         self._table_files = self._gauge("table_files", "Files in the table")
         self._begun = self._last_step = time.monotonic()
 
@@ -77,12 +79,15 @@ class StreamMetrics:
 
     def looked(self, state: TableState, lag: int, at: datetime) -> None:
         """Note how far the table was behind the topic at that time."""
-        complete = at - ACKNOWLEDGED_WITHIN if not lag else state.complete_up_to
+        known = (self._complete_up_to, state.complete_up_to) if lag else (at - ACKNOWLEDGED_WITHIN,)
+        self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
         self._table_files.set(len(state.table_files))
-        if complete is not None:
-            self._complete.set(complete.timestamp())
-            self._lag_seconds.set((at - complete).total_seconds() if lag else 0)
+        if self._complete_up_to is not None:
+            self._complete.set(self._complete_up_to.timestamp())
+            self._lag_seconds.set((at - self._complete_up_to).total_seconds() if lag else 0)
+        elif lag:  # not known, which no alert should take for none
+            self._lag_seconds.set(math.inf)
 
 
 @contextmanager

@@ -75,6 +75,13 @@ class OffsetRange:
         """How many tasks Spark reads it with: one for each partition with records."""
         return sum(end > self.start[partition] for partition, end in self.end.items())
 
+    def may_leave_records(self, at_most: int) -> bool:
+        """Tell whether there may have been more than Spark took, which is told `at_most`.
+
+        Spark divides it among the partitions and rounds down for each of them.
+        """
+        return self.records > at_most - self.tasks
+
     def check_follows(self, next_offsets: Offsets) -> None:
         """Refuse a range that does not go on at `next_offsets`. Raises `OffsetGap`."""
         for partition, start in sorted(self.start.items()):

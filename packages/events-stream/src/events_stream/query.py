@@ -18,8 +18,9 @@ from events_schema import EventsError
 from events_schema.errors import PublishError
 from events_stream.batch import BatchSink
 from events_stream.clock import WallClock
-from events_stream.errors import BrokerUnavailable, QueryFailed, Stalled, TopicCut
+from events_stream.errors import BrokerUnavailable, TopicCut
 from events_stream.offsets import Start, choose_start
+from events_stream.session import java_ended, spark_failure
 from events_stream.source import KafkaSource
 from events_stream.watchdog import Watchdog
 
@@ -30,7 +31,6 @@ CUT_SECONDS = 10
 """How long a topic may look shorter than it is: its broker has only just come back."""
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
 """What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
-DISK_ERRORS = ("No space left on device", "Read-only file system", "Disk quota exceeded")
 
 log = structlog.get_logger()
 
@@ -70,9 +70,7 @@ class StreamRun:
         try:
             self._run_queries()
         except (Py4JNetworkError, ConnectionError) as error:
-            raise Stalled(
-                "Spark's Java process has ended (killed, or out of memory); start again"
-            ) from error
+            raise java_ended() from error
         finally:
             self.source.close()
 
@@ -126,8 +124,9 @@ class StreamRun:
 
     def _run_query(self, start: Start) -> bool:
         """Run a query until it ends; tell whether the run is over with it."""
-        query = self._start(start)
+        query = None
         try:
+            query = self._start(start)
             clock = WallClock()
             while not query.awaitTermination(POLL_SECONDS):
                 if self._stopping.is_set() or clock.was_set_back():
@@ -141,7 +140,8 @@ class StreamRun:
                 raise self._cause(error) from error
             return True
         finally:
-            _stop(query)
+            if query is not None:
+                _stop(query)
 
     def _note_progress(self, query: StreamingQuery) -> None:
         if time.monotonic() > self._next_look:
@@ -181,20 +181,16 @@ class StreamRun:
     def _cause(self, error: Exception) -> Exception:
         if self._refusal is not None:
             return self._refusal
-        text = str(error)
-        full = next((said for said in DISK_ERRORS if said in text), None)
-        if full:
-            return PublishError(
-                f"cannot write {self.sink.table.layout.target} or the checkpoint: {full}; "
-                f"make room and start again, nothing is lost"
-            )
+        failure = spark_failure(error, self.sink.table.layout.target)
+        if isinstance(failure, PublishError):
+            return failure
         try:
             self._choose_start()  # refuses another topic, or one that lacks records
         except EventsError as cause:
             return cause
-        if any(said in text for said in KAFKA_ERRORS):
+        if any(said in str(error) for said in KAFKA_ERRORS):
             return BrokerUnavailable(f"Kafka at {self.source.brokers} does not answer")
-        return QueryFailed(f"Spark: {text[:500]}")
+        return failure
 
 
 def _stop(query: StreamingQuery) -> None:

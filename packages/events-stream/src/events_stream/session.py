@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from events_schema import EventsError
+from events_schema.errors import PublishError
 from events_schema.spark import connector_jars, start_session
 from events_schema.spark_settings import SparkSettings
 from events_stream.decode import AVRO_JAVA_OPTIONS
+from events_stream.errors import QueryFailed, Stalled
+
+DISK_ERRORS = ("No space left on device", "Read-only file system", "Disk quota exceeded")
 
 CHECKPOINT_SETTINGS = {
     # Spark's own choice starts a shell for each file: measured, 0.07 s for each batch.
@@ -33,6 +39,23 @@ def stream_session(settings: SparkSettings) -> SparkSession:
     )
     limit_avro(spark)
     return spark
+
+
+def java_ended() -> Stalled:
+    """Return what is raised where Spark's Java is no longer there."""
+    return Stalled("Spark's Java process has ended (killed, or out of memory); start again")
+
+
+def spark_failure(error: Exception, target: Path) -> EventsError:
+    """Return what is raised where Spark failed to write to `target`, for a reason of its own."""
+    text = str(error)
+    full = next((said for said in DISK_ERRORS if said in text), None)
+    if full is None:
+        return QueryFailed(f"Spark: {text[:500]}")
+    return PublishError(
+        f"cannot write {target} or the checkpoint: {full}; make room and start again, nothing is "
+        f"lost"
+    )
 
 
 def limit_avro(spark: SparkSession) -> None:

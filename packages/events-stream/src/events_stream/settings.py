@@ -62,7 +62,7 @@ class RunSettings(SparkSettings):
     trigger: str = Field(
         "1 minute",
         description="how often a batch starts",
-        pattern=r"^[1-9][0-9]* (second|minute|hour)s?$",
+        pattern=r"^[1-9][0-9]{0,5} (second|minute|hour)s?$",
     )
     available_now: bool = Field(False, description="store what is there now, then stop")
     deduplication_window: int = WINDOW
@@ -127,7 +127,8 @@ class FailedSettings(CommandSettings):
 class ReplaySettings(SparkSettings):
     """Store the failed events that decode by now, each once.
 
-    Say --dry-run to see how many would be stored, or --apply. A stream that runs waits meanwhile.
+    Say --dry-run to see how many would be stored, or --apply. A stream that runs waits meanwhile,
+    for its --stall-timeout at the most. Give the stream's --deduplication-window.
     """
 
     model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")

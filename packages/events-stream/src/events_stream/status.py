@@ -10,7 +10,7 @@ from events_schema.layout import TableLayout
 from events_schema.posix import is_locked
 from events_stream.checkpoint import plans_in
 from events_stream.commit import Offsets
-from events_stream.commit_log import read_state
+from events_stream.commit_log import read_log
 from events_stream.errors import CheckpointUnreadable
 from events_stream.expiry import day_of
 from events_stream.integrity import missing_files
@@ -24,7 +24,8 @@ def describe(layout: TableLayout, checkpoint: Path, now: datetime) -> Iterator[t
     Raises `TableDamaged`.
     """
     running = is_locked(layout.control / "lock")
-    state = read_state(layout.log)
+    log = read_log(layout.log)
+    state = log.state
     yield "stream", "running" if running else "not running"
     yield "table", _table(layout, state)
     if state.source is None or state.committed_at is None:
@@ -41,7 +42,11 @@ def describe(layout: TableLayout, checkpoint: Path, now: datetime) -> Iterator[t
             f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
         )
     yield "checkpoint", _checkpoint(plans_in(checkpoint), state, running=running)
-    missing = missing_files(layout, state)
+    unfinished = log.unfinished(layout.staging)
+    if unfinished and not running:
+        yield "unfinished", f"commit {unfinished.number}; the next start puts its files in place"
+    coming = {file.final for file in unfinished.files} if unfinished else set()
+    missing = [final for final in missing_files(layout, state) if final not in coming]
     if missing and not running:
         yield "missing", f"{len(missing)} files that the log lists, such as {missing[0]}"
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """A point that every change of the table passes, in this order."""
+    """A point that changes of the table pass, in this order; an expiry writes and reads nothing."""
 
     BEGUN = "begun"
     """The table is this process's to write, and nothing of the change is done."""

@@ -8,10 +8,11 @@ left.
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import structlog
 
 from events_schema.errors import PublishError
 from events_schema.layout import PARTITION_COLUMN, TableLayout
@@ -20,6 +21,7 @@ from events_schema.posix import (
     exclusive_lock,
     make_folders,
     refusing_unwritable,
+    remove_folder,
     rename_new,
     sync_file,
     sync_folder,
@@ -31,6 +33,8 @@ from events_stream.integrity import check_files
 from events_stream.staging import Staging
 from events_stream.state import TableState
 from events_stream.steps import Step, Watch, unwatched
+
+log = structlog.get_logger()
 
 PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 
@@ -47,7 +51,7 @@ class Table:
 
     @property
     def state(self) -> TableState:
-        """What the table held when this process last had it to write."""
+        """What the table held when this process last had it to write; before, nothing."""
         return self._log.state
 
     @contextmanager
@@ -58,7 +62,7 @@ class Table:
         """
         with (
             refusing_unwritable(self.layout.target),
-            exclusive_lock(self.layout.control / "write.lock", "events-stream", wait=True),
+            exclusive_lock(self.layout.control / "write.lock", "events-stream", waiting=_tell),
         ):
             self.watch(Step.BEGUN)
             self._recover()
@@ -68,12 +72,11 @@ class Table:
     def _recover(self) -> None:
         """Finish the last commit where its process died, and delete what was not committed."""
         self._log.refresh()
-        last = self._log.last
+        unfinished = self._log.unfinished(self.layout.staging)
+        if unfinished:
+            self._finish(unfinished)
         for folder in self.layout.staging.iterdir():
-            if last and folder.name == last.staging_name:
-                self._finish(last)
-            else:
-                shutil.rmtree(folder)
+            remove_folder(folder)
         self._fold()
 
     def stage(self) -> Staging:
@@ -90,7 +93,7 @@ class Table:
 
     def discard(self, staging: Staging) -> None:
         """Delete the files of a change that is not to be made."""
-        shutil.rmtree(staging.folder)
+        remove_folder(staging.folder)
 
     def store(self, commit: Commit) -> None:
         """Make the change whose files lie in its staging folder. Raises `OSError`.
@@ -127,7 +130,7 @@ class Table:
         self.watch(Step.PLACED)
         self._remove(commit.removed)
         self.watch(Step.REMOVED)
-        shutil.rmtree(staging)
+        remove_folder(staging)
         self.watch(Step.FINISHED)
 
     def _remove(self, finals: Iterable[str]) -> None:
@@ -138,8 +141,9 @@ class Table:
         for folder in folders:
             if folder != self.layout.failed and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-        for folder in {folder.parent for folder in folders}:
-            sync_folder(folder)
+        for folder in folders | {folder.parent for folder in folders}:
+            if folder.is_dir():
+                sync_folder(folder)
 
     def _fold(self) -> None:
         if self._log.fold():
@@ -186,10 +190,11 @@ def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
         _refuse_foreign(layout)
         for folder in (layout.target, layout.log, layout.staging, layout.failed):
             make_folders(folder)
-        check_renames(layout.staging)
+            _refuse_elsewhere(folder, layout.target)
     with exclusive_lock(layout.control / "lock", "events-stream"):
         table = Table(layout, watch)
         with table.writing():
+            check_renames(layout.staging)
             check_files(layout, table.state)
         yield table
 
@@ -236,6 +241,18 @@ def _refuse_foreign(layout: TableLayout) -> None:
     for entry in _entries(layout.control):
         if entry.name not in CONTROL_ENTRIES:
             raise NotOurs(f"{entry} was not written by events-stream; give another --target")
+
+
+def _refuse_elsewhere(folder: Path, target: Path) -> None:
+    if folder.stat().st_dev != target.stat().st_dev:
+        raise PublishError(
+            f"{folder} lies on another file system than {target}, and files cannot be renamed from "
+            f"one to the other; put both on one"
+        )
+
+
+def _tell(other: str) -> None:
+    log.warning("waiting for a command that changes the table", holder=other)
 
 
 def _entries(folder: Path) -> list[Path]:
