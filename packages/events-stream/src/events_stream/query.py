@@ -18,7 +18,7 @@ from events_schema import EventsError
 from events_schema.errors import PublishError
 from events_stream.batch import BatchSink
 from events_stream.clock import WallClock
-from events_stream.errors import BrokerUnavailable, TopicCut
+from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.offsets import Start, choose_start
 from events_stream.session import java_ended, spark_failure
 from events_stream.source import KafkaSource
@@ -31,6 +31,9 @@ CUT_SECONDS = 10
 """How long a topic may look shorter than it is: its broker has only just come back."""
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
 """What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
+
+AWAY = (BrokerUnavailable, TopicMissing)
+"""What a running stream waits to end; a topic is missing, too, while it is made anew."""
 
 log = structlog.get_logger()
 
@@ -81,7 +84,7 @@ class StreamRun:
                 if self._run_query(start):
                     return
                 start = self._choose_start()
-            except BrokerUnavailable as error:
+            except AWAY as error:
                 log.warning("kafka is away", wait_seconds=self.broker_timeout, error=str(error))
                 start = self._wait_for_kafka(error)
 
@@ -106,7 +109,7 @@ class StreamRun:
         time.sleep(POLL_SECONDS)
         self.watchdog.beat()
 
-    def _wait_for_kafka(self, absence: BrokerUnavailable) -> Start:
+    def _wait_for_kafka(self, absence: EventsError) -> Start:
         self._away_since = self._away_since or time.monotonic()
         while not self._stopping.is_set():
             if time.monotonic() - self._away_since > self.broker_timeout:
@@ -116,7 +119,7 @@ class StreamRun:
             self._pause()
             try:
                 start = self._choose_start()
-            except BrokerUnavailable:
+            except AWAY:
                 continue
             log.info("kafka is back")
             return start
@@ -147,7 +150,7 @@ class StreamRun:
         if time.monotonic() > self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             state, now = self.sink.table.state, datetime.now(UTC)
-            with suppress(BrokerUnavailable):  # Spark notices it, too
+            with suppress(*AWAY):  # Spark notices it, too
                 lag = self.source.look().lag(state.next_offsets)
                 self.sink.metrics.looked(state, lag, now)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
