@@ -15,13 +15,17 @@ class WallClock:
     """
 
     def __init__(self) -> None:
-        self._ahead = self._difference()
+        self._most_ahead = self._ahead()
 
     @staticmethod
-    def _difference() -> float:
+    def _ahead() -> float:
         return time.time() - time.monotonic()
 
+    def look(self) -> None:
+        """Note what it shows: Spark goes by that now."""
+        self._most_ahead = max(self._most_ahead, self._ahead())
+
     def was_set_back(self) -> bool:
-        """Tell whether it was set back since this was made or asked last."""
-        before, self._ahead = self._ahead, self._difference()
-        return self._ahead < before - TOLERANCE_SECONDS
+        """Tell whether it was set back since this was made or has looked."""
+        self.look()
+        return self._ahead() < self._most_ahead - TOLERANCE_SECONDS

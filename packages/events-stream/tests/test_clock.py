@@ -1,0 +1,29 @@
+"""A clock that is set, as the stream notices it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from events_stream.clock import WallClock
+
+HOUR = 3600.0
+
+
+def test_a_clock_that_is_set_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it was set forward just before, if anybody has looked in between."""
+    ahead = 0.0
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    clock = WallClock()
+    assert not clock.was_set_back()
+    ahead = HOUR
+    assert not clock.was_set_back()
+    ahead = 0
+    assert clock.was_set_back()
+    clock = WallClock()
+    ahead = HOUR
+    clock.look()
+    ahead = 0
+    assert clock.was_set_back()
