@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -90,6 +91,16 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "file" / "table"
     with pytest.raises(PublishError, match=r"cannot write .*file: "), refusing_unwritable(folder):
         make_folders(folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [(errno.ENOSPC, "make room"), (errno.EROFS, "mount it writable"), (errno.EACCES, "this user")],
+)
+def test_an_unwritable_folder_names_the_way_out(tmp_path: Path, code: int, way_out: str) -> None:
+    """By what is wrong with it."""
+    with pytest.raises(PublishError, match=way_out), refusing_unwritable(tmp_path):
+        raise OSError(code, os.strerror(code), str(tmp_path))
 
 
 @pytest.mark.parametrize("target", ["s3://bucket/table", "hdfs://name/table", "/", "/proc"])

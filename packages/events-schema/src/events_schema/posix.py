@@ -23,6 +23,13 @@ _RENAME_EXCHANGE = 2
 LOCK_SECONDS = 0.5
 """How long a lock that is held is tried."""
 
+_WAYS_OUT = {
+    errno.ENOSPC: "make room and start again, nothing is lost",
+    errno.EDQUOT: "make room and start again, nothing is lost",
+    errno.EROFS: "mount it writable and start again, nothing is lost",
+    errno.EIO: "look after the disk and start again, nothing is lost",
+}
+
 REMOVE_TRIES = 5
 """How often a folder is deleted in which another process makes files."""
 
@@ -136,9 +143,9 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
     except ConnectionError:
         raise
     except OSError as error:
+        way_out = _WAYS_OUT.get(error.errno or 0, "expected a folder that this user can write to")
         raise PublishError(
-            f"cannot write {error.filename or folder}: {error.strerror}; "
-            f"expected a folder that this user can write to"
+            f"cannot write {error.filename or folder}: {error.strerror}; {way_out}"
         ) from error
 
 
@@ -155,21 +162,20 @@ def exclusive_lock(
     """
     with ExitStack() as stack:
         with refusing_unwritable(path.parent):
-            file = stack.enter_context(path.open("a+"))
+            file = stack.enter_context(path.open("ab+", buffering=0))  # nothing left to write late
             if not _lock(file, LOCK_SECONDS):
                 file.seek(0)
-                other = file.read(200).strip() or "another process"
+                other = file.read(200).decode("utf-8", "replace").strip() or "another process"
                 if waiting is None:
                     raise AlreadyLocked(f"{path} is held by {other}; stop it first")
                 waiting(other)
                 _lock(file, math.inf)
             file.truncate(0)
-            file.write(f"{holder}, process {os.getpid()}\n")
-            file.flush()
+            file.write(f"{holder}, process {os.getpid()}\n".encode())
         yield
 
 
-def _lock(file: IO[str], seconds: float) -> bool:
+def _lock(file: IO[bytes], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while True:
         try:

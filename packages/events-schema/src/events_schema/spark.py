@@ -6,6 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
@@ -52,6 +53,9 @@ SESSION_SETTINGS: Mapping[str, str] = {
 
 STOP_SECONDS = 20
 """How long Spark may take to stop in order."""
+
+KILL_SECONDS = 5
+"""How long a killed process may take to end: one that waits for a dead disk does not."""
 
 
 def spark_schema(model: type[BaseModel]) -> StructType:
@@ -147,8 +151,7 @@ def stop_session(spark: SparkSession) -> None:
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        kill_session(spark)
 
 
 def kill_session(spark: SparkSession) -> None:
@@ -156,7 +159,17 @@ def kill_session(spark: SparkSession) -> None:
     process = _java_process(spark)
     if process is not None:
         process.kill()
-        process.wait()
+        java_ends(spark, KILL_SECONDS)
+
+
+def java_ends(spark: SparkSession, seconds: float) -> bool:
+    """Tell whether the Java process that `start_session` started ends within `seconds`."""
+    process = _java_process(spark)
+    if process is None:
+        return False
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
 
 
 def _java_process(spark: SparkSession) -> subprocess.Popen[bytes] | None:
@@ -167,6 +180,7 @@ def _java_process(spark: SparkSession) -> subprocess.Popen[bytes] | None:
 __all__ = [
     "SESSION_SETTINGS",
     "connector_jars",
+    "java_ends",
     "kill_session",
     "spark_schema",
     "start_session",

@@ -22,9 +22,26 @@ def _split(value: object) -> object:
     return value
 
 
+_OURS = frozenset(
+    {
+        "spark.sql.session.timeZone",
+        "spark.sql.parquet.outputTimestampType",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs",
+    }
+)
+"""What the tables' readers rely on: days are UTC days, times INT64, and all files parquet."""
+
+
 def _check(value: tuple[str, ...]) -> tuple[str, ...]:
     for setting in value:
-        if not _SETTING.fullmatch(setting):
+        match = _SETTING.fullmatch(setting)
+        if match and match[1] in _OURS:
+            raise PydanticCustomError(
+                "our_setting",
+                "{name} is not to be set: the tables depend on its value; leave it out",
+                {"name": match[1]},
+            )
+        if not match:
             raise PydanticCustomError(
                 "spark_setting",
                 "{setting} is no Spark setting; give spark.NAME=VALUE",
