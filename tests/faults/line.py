@@ -16,18 +16,8 @@ from events_schema.avro import MARKER
 from events_schema.layout import TableLayout
 from killable_stream import KillableStream
 from schedule import StepDeath
+from stream_process import quick_start
 from topics import Topics
-
-STREAM_FLAGS = (
-    *("--trigger", "1 second", "--master", "local[2]"),
-    *("--conf", "spark.sql.shuffle.partitions=2"),
-    *("--conf", "spark.sql.codegen.wholeStage=false"),
-    *("--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN"),
-)
-"""Batches come soon, and the first one does not wait for compilers."""
-
-JAVA_OPTIONS = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable"
-"""A short life: a quick start is worth more than the last bit of speed."""
 
 
 class Line:
@@ -43,7 +33,6 @@ class Line:
         """All there ever were; the last one may run."""
         self._folder = folder
         self._port = free_port()
-        self._classes = folder / "classes.jsa"
         self._collector = ExitStack()
         self._running = ExitStack()
 
@@ -85,14 +74,11 @@ class Line:
     def start_stream(self, death: StepDeath | None = None) -> KillableStream:
         """Start a stream, which finds something else than events, too, on the topic."""
         self._spoil()
-        # What the first one leaves when it ends in order saves all others a third of their start.
-        classes = "SharedArchiveFile" if self._classes.exists() else "ArchiveClassesAtExit"
-        java_options = f"{JAVA_OPTIONS} -XX:{classes}={self._classes}"
         # fmt: off
         command = [
             sys.executable, "run", "--brokers", self.broker.bootstrap, "--topic", self.topic,
             "--target", str(self.layout.target), "--checkpoint", str(self._folder / "checkpoint"),
-            "--conf", f"spark.driver.extraJavaOptions={java_options}", *STREAM_FLAGS,
+            "--trigger", "1 second", *quick_start(),
         ]
         # fmt: on
         log = self._folder / f"stream-{len(self.streams):04d}.log"

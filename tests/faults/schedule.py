@@ -133,18 +133,18 @@ def faults() -> st.SearchStrategy[Fault]:
 
 
 @st.composite
-def short_schedules(draw: st.DrawFn) -> list[Fault]:
-    """Every named step once and everything else once, in any order.
+def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
+    """Every named step once and everything else once, in turns of any order.
 
-    What needs a stream that runs comes one after the other: starting one takes most of the time.
-    It comes after the death in a fold, so that what the next stream makes of that log is folded.
+    What needs a stream that runs makes one turn: starting one takes most of the time. It comes
+    after the death in a fold, so that what the next stream makes of that log is folded.
     """
     steps = {step: draw(step_deaths(step, latest=2)) for step in Step}
     running = draw(st.permutations([draw(broker_kills(longest=3)), draw(collector_kills())]))
     after_fold = [steps.pop(Step.FOLDED), *running, draw(java_kills())]
     turns: list[list[Fault]] = [after_fold, [draw(stream_kills())]]
     turns += [[death] for death in steps.values()]
-    return list(chain.from_iterable(draw(st.permutations(turns))))
+    return draw(st.permutations(turns))
 
 
 def drawn(strategy: st.SearchStrategy[Value], number: int | str) -> Value:
@@ -171,8 +171,10 @@ def drawn(strategy: st.SearchStrategy[Value], number: int | str) -> Value:
     return kept[0]
 
 
-def schedule(kills: int | None, number: int) -> list[Fault]:
-    """Return so many faults, or the short schedule, for the seed `number`."""
+def schedules(kills: int | None, number: int, lines: int) -> list[list[Fault]]:
+    """Return the faults of each line, so many in all, or the short form, for the seed `number`."""
     if kills is None:
-        return drawn(short_schedules(), number)
-    return [drawn(faults(), f"{number}-{turn}") for turn in range(kills)]
+        turns = drawn(short_schedules(), number)
+    else:
+        turns = [[drawn(faults(), f"{number}-{turn}")] for turn in range(kills)]
+    return [list(chain.from_iterable(turns[line::lines])) for line in range(lines)]

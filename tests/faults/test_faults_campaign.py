@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 
 import pytest
 
@@ -18,9 +23,12 @@ from campaign import Campaign
 from events_stream.commit import Counts
 from events_stream.steps import Step
 from line import Line
-from schedule import StepDeath, drawn, schedule
+from schedule import Fault, StepDeath, drawn, schedules
 from sender import Sender, old_events, recent_events
 from watcher import Watcher
+
+LINES = 2
+"""How many lines are struck at once: a stream that starts keeps one core busy."""
 
 Tell = Callable[[str], None]
 
@@ -43,53 +51,93 @@ def seed(pytestconfig: pytest.Config) -> int:
 def tell(kills: int | None, capsys: pytest.CaptureFixture[str]) -> Tell:
     """Says how it goes: at once in a long campaign, else where it fails."""
     begun = time.monotonic()
+    speaking = Lock()
 
     def tell(text: str) -> None:
-        with capsys.disabled() if kills else nullcontext():
+        with speaking, capsys.disabled() if kills else nullcontext():
             print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
 
     return tell
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a line's load under its faults; of several lines, the sum."""
+
+    kills: Counter[str]
+    streams: int
+    sent_again: int
+    sent: int
+    acknowledged: int
+    records: Counts
+    looks: int
+
+    def __add__(self, other: Outcome) -> Outcome:
+        """Return both together."""
+        return Outcome(
+            *(
+                mine + others
+                for mine, others in zip(vars(self).values(), vars(other).values(), strict=True)
+            )
+        )
+
+    def __str__(self) -> str:
+        records = self.records
+        return (
+            f"kills: {', '.join(f'{kind} {n}' for kind, n in sorted(self.kills.items()))}\n"
+            f"streams started: {self.streams}; requests sent again: {self.sent_again}\n"
+            f"events sent: {self.sent}, acknowledged: {self.acknowledged}, "
+            f"stored: {records.stored}; copies dropped: {records.duplicates}; "
+            f"failed: {records.failed}\n"
+            f"{self.looks} looks of each reader in between"
+        )
 
 
 def test_no_kill_loses_doubles_or_alters_an_event(
     kills: int | None, seed: int, tell: Tell, tmp_path: Path
 ) -> None:
     """Acknowledged is stored, stored was sent, each event once and as it was: at any moment."""
-    faults = schedule(kills, seed)
     templates = [drawn(recent_events(), f"{seed}-{n}") for n in range(40)]
     templates += [drawn(old_events(), f"{seed}-{n}") for n in range(4)]
     tell(f"--hypothesis-seed {seed}")
-    with Line(tmp_path) as line, Sender(line.url, templates, seed) as sender:
-        campaign = Campaign(line, sender)
-        with Watcher(campaign.look) as watcher:
-            campaign.warm_up()
-            for number, fault in enumerate(faults, 1):
-                tell(f"{number} of {len(faults)}, {campaign.rows} rows: {fault}")
-                campaign.strike(fault)
-                campaign.look()
-                watcher.check()
-            counts = campaign.finish()
-    assert min(counts.stored, counts.duplicates, counts.failed, sender.tries_again) > 0
-    for text in summary(campaign, counts):
-        tell(text)
-    tell(f"{watcher.looks} looks of each reader in between")
+    one_at_a_time = Lock()
 
+    def struck(number: int, faults: list[Fault]) -> Outcome:
+        folder = tmp_path / f"line-{number}"
+        folder.mkdir()
+        with Line(folder) as line, Sender(line.url, templates, seed + number) as sender:
+            campaign = Campaign(line, sender)
+            with Watcher(campaign.look) as watcher:
+                with one_at_a_time:  # what the first one leaves lets all others start sooner
+                    campaign.warm_up()
+                for turn, fault in enumerate(faults, 1):
+                    tell(f"line {number}: {turn} of {len(faults)}, {campaign.rows} rows: {fault}")
+                    campaign.strike(fault)
+                    campaign.look()
+                    watcher.check()
+                records = campaign.finish()
+        return Outcome(
+            campaign.kills,
+            len(line.streams),
+            sender.tries_again,
+            len(sender.sent),
+            len(sender.acknowledged),
+            records,
+            watcher.looks,
+        )
 
-def summary(campaign: Campaign, counts: Counts) -> Iterator[str]:
-    """Say what there was."""
-    line, sender = campaign.line, campaign.sender
-    yield "kills: " + ", ".join(f"{kind} {n}" for kind, n in sorted(campaign.kills.items()))
-    yield f"streams started: {len(line.streams)}; requests sent again: {sender.tries_again}"
-    yield (
-        f"events sent: {len(sender.sent)}, acknowledged: {len(sender.acknowledged)}, "
-        f"stored: {counts.stored}; copies dropped: {counts.duplicates}; failed: {counts.failed}"
-    )
+    with ThreadPoolExecutor(LINES) as threads:
+        outcomes = list(threads.map(struck, range(LINES), schedules(kills, seed, LINES)))
+    outcome = sum(outcomes[1:], start=outcomes[0])
+    tell(str(outcome))
+    records = outcome.records
+    assert min(records.stored, records.duplicates, records.failed, outcome.sent_again) > 0
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_the_short_form_dies_at_each_step_once_and_kills_all_else(number: int) -> None:
     """Whatever the seed."""
-    faults = schedule(None, number)
+    faults = list(chain.from_iterable(schedules(None, number, LINES)))
     assert sorted(fault.step for fault in faults if isinstance(fault, StepDeath)) == sorted(Step)
     others = [fault.kind for fault in faults if not isinstance(fault, StepDeath)]
     assert sorted(others) == ["Java", "broker", "collector", "stream at any time"]
