@@ -1,8 +1,12 @@
-"""The stream, run once over all that is on a topic."""
+"""The stream in the tests' own Spark: run over all that is on a topic, or for a while."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -11,6 +15,7 @@ from events_stream import open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run
 from events_stream.metrics import StreamMetrics
+from events_stream.query import StreamRun
 from events_stream.settings import RunSettings
 from events_stream.state import TableState
 from events_stream.watchdog import Watchdog
@@ -20,20 +25,49 @@ def store(
     spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
 ) -> TableState:
     """Run the stream until all that is on the topic is stored; return what the table then holds."""
+    with _stream(spark, brokers, topic, folder, available_now=True, **flags) as stream:
+        stream.run(threading.Event())
+        return stream.sink.table.state
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stream that runs in a thread: until `stopping` is set, and then it has `ended`."""
+
+    stream: StreamRun
+    stopping: threading.Event
+    ended: Future[None]
+
+
+@contextmanager
+def running(spark: SparkSession, brokers: str, topic: str, folder: Path) -> Iterator[Running]:
+    """Run the stream for as long as the context."""
+    stopping = threading.Event()
+    with (
+        _stream(spark, brokers, topic, folder, trigger="1 second") as stream,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        try:
+            yield Running(stream, stopping, thread.submit(stream.run, stopping))
+        finally:
+            stopping.set()
+
+
+@contextmanager
+def _stream(
+    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
+) -> Iterator[StreamRun]:
     settings = RunSettings(
         brokers=brokers,
         topic=topic,
         target=str(folder / "raw"),
         checkpoint=str(folder / "checkpoint"),
-        available_now=True,
         **flags,  # type: ignore[arg-type]
     )
     metrics = StreamMetrics()
     with (
         open_table(settings.target, metrics.reached) as table,
         open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
-        Watchdog(settings.stall_timeout, lambda: None) as watchdog,
+        Watchdog(settings.stall_timeout) as watchdog,
     ):
-        stream = build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
-        stream.run(threading.Event())
-        return table.state
+        yield build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)

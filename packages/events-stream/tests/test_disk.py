@@ -100,7 +100,7 @@ def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
             said = refusal(run, 10)
         (disk / "filler").unlink(missing_ok=True)
         if said:
-            assert "No space left on device" in said
+            assert "No space left on device; make room" in said
             assert str(disk) in said
             refused.add(step)
             run(0)

@@ -84,6 +84,8 @@ def test_whatever_becomes_of_the_checkpoint_nothing_is_lost_or_stored_twice(
             path.write_text(path.read_text().replace("v1", "v99").replace("{", "{{"))
     if damage == "torn":
         (query / "offsets/0").rename(query / f"offsets/.0.{uuid4()}.tmp")
+        (query / "metadata").rename(query / f".metadata.{uuid4()}.tmp")
+        (query / ".metadata.crc").rename(query / f"..metadata.{uuid4()}.tmp.crc")
         shutil.rmtree(query / "commits")
     topics.produce(topic, encoded(2))
     assert run(topic, deduplication_window=0).totals == Counts(read=10, stored=10)
@@ -210,6 +212,22 @@ def test_retention_that_overtook_the_stream_is_refused_until_accepted(
     assert_stored_once(tmp_path, 4)
     topics.produce(topic, encoded(1))
     assert len(run(topic).lost) == 1
+
+
+def test_a_loss_of_all_that_is_there_is_accepted_once(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Also where there is nothing to store after it."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(3))
+    run(topic)
+    topics.produce(topic, encoded(2))
+    topics.delete_records(topic, partition=0, before=5)
+    state = run(topic, accept_loss=True)
+    assert (state.lost, state.next_offsets) == ((Loss(partition=0, start=3, end=5),), {0: 5})
+    topics.produce(topic, encoded(1))
+    assert run(topic).totals == Counts(read=4, stored=4)
+    assert_stored_once(tmp_path, 4)
 
 
 def test_retention_that_overtakes_a_batch_is_refused(

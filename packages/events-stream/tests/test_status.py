@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from envelopes import NOON
 from events_schema.layout import TableLayout
-from events_stream import open_table
+from events_stream import maintenance, open_table
 from events_stream.cli import main
 from events_stream.commit import Loss
 from events_stream.status import describe
@@ -29,6 +30,23 @@ def plan(folder: Path, batch: int, end: int | str) -> None:
     for name, offset in (("sources/0/0", 0), (f"offsets/{batch}", end)):
         (query / name).parent.mkdir(parents=True, exist_ok=True)
         (query / name).write_text(f'v1\n{METADATA}\n{{"events":{{"0":{offset}}}}}')
+
+
+@pytest.mark.parametrize("verb", ["status", "failed"])
+def test_a_table_that_this_user_may_not_read_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
+    """In one line."""
+
+    def refuse(_: str) -> TableLayout:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/raw.control/log")
+
+    monkeypatch.setattr(maintenance, "existing_table", refuse)
+    assert main([verb, "--target", str(tmp_path / "raw")]) == 1
+    assert "cannot read /data/raw.control/log: Permission denied; call" in capsys.readouterr().err
 
 
 def test_a_stored_table_is_described(tmp_path: Path) -> None:

@@ -60,15 +60,23 @@ class BatchSink:
                 after={**before, **offsets.end},
                 counts=written.counts,
                 complete_up_to=self._complete_up_to(offsets),
-                lost=self.start.lost if batch == 0 else (),
                 table_files=written.table_files,
                 failed_files=written.failed_files,
             )
             self.table.store(commit)
-        for loss in commit.lost:
-            log.warning("records lost, as accepted", **loss.model_dump())
         self.metrics.stored(commit.counts, len(commit.files))
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
+
+    def accept(self, start: Start) -> None:
+        """Store that the table reads on at `start`, and what is lost with that."""
+        with self.table.writing():
+            state = self.table.state
+            name = self.table.stage().folder.name
+            after = {**state.next_offsets, **start.offsets}
+            commit = state.next_commit(name, CommitKind.LOSS, after=after, lost=start.lost)
+            self.table.store(commit)
+        for loss in start.lost:
+            log.warning("records lost, as accepted", **loss.model_dump())
 
     def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
         if offsets.may_leave_records(self.source.max_records_per_batch):

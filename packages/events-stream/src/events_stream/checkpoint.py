@@ -43,7 +43,8 @@ def plans_in(folder: Path) -> Path:
 
 def _refuse_foreign(plans: Path) -> None:
     for entry in sorted(plans.iterdir()) if plans.exists() else []:
-        if entry.name.strip(".").removesuffix(".crc") not in SPARKS_ENTRIES:
+        # `.metadata.UUID.tmp` is what Spark left where it died before it renamed it.
+        if entry.name.strip(".").partition(".")[0] not in SPARKS_ENTRIES:
             raise NotOurs(f"{entry} was not written by Spark; give another --checkpoint")
 
 

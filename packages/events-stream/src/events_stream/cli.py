@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
@@ -50,12 +51,11 @@ def run(settings: RunSettings) -> None:
     stopping = threading.Event()
     find_java()
     metrics = StreamMetrics()
-    with (
-        serving(metrics, settings.metrics_host, settings.metrics_port),
-        open_table(settings.target, metrics.reached) as table,
-        open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
-    ):
-        _stop_on_signals(stopping)  # until here, where another command may be waited for, they kill
+    with serving(metrics, settings.metrics_host, settings.metrics_port), ExitStack() as held:
+        with Watchdog(settings.stall_timeout):  # another command may be waited for
+            table = held.enter_context(open_table(settings.target, metrics.reached))
+            checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.layout))
+        _stop_on_signals(stopping)  # until here, they kill
         spark = stream_session(settings)
         try:
             with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:

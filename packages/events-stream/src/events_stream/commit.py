@@ -93,6 +93,8 @@ class CommitKind(StrEnum):
     BATCH = "batch"
     REPLAY = "replay"
     EXPIRY = "expiry"
+    LOSS = "loss"
+    """Nothing but its offsets: the operator accepted that records are gone."""
 
 
 class Commit(BaseModel):

@@ -30,9 +30,10 @@ class OtherSource(StreamError):
 
 
 class OffsetGap(StreamError):
-    """Raised when a batch does not go on where the table ends."""
+    """Raised when a batch does not go on where the table ends; the next start does."""
 
-    exit_code = 5
+    retriable = True
+    exit_code = 6
 
 
 class RecordsLost(StreamError):
@@ -48,9 +49,10 @@ class TopicCut(StreamError):
 
 
 class CheckpointUnreadable(StreamError):
-    """Raised when Spark's checkpoint does not say which offsets a batch holds."""
+    """Raised when Spark's checkpoint does not say which offsets a batch has; a new one does."""
 
-    exit_code = 5
+    retriable = True
+    exit_code = 6
 
 
 class TableDamaged(StreamError):
@@ -60,7 +62,7 @@ class TableDamaged(StreamError):
 
 
 class TableMissing(StreamError):
-    """Raised when there is no table to look at or to change."""
+    """Raised when there is no table to look at or to change, or none that this user may read."""
 
 
 class NotOurs(StreamError):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from py4j.protocol import Py4JJavaError, Py4JNetworkError
+import duckdb
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from events_schema.errors import UsageError
 from events_schema.java import find_java
 from events_schema.spark import stop_session
+from events_stream.errors import TableMissing
 from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed
 from events_stream.record_writer import RecordWriter
 from events_stream.replay import replay
-from events_stream.session import java_ended, spark_failure, stream_session
+from events_stream.session import java_ended, lost_java, spark_failure, stream_session
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,
@@ -26,6 +30,17 @@ from events_stream.status import describe
 from events_stream.table import existing_table, open_beside_stream
 
 
+@contextmanager
+def _refusing_unreadable() -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise TableMissing(
+            f"cannot read {error.filename}: {error.strerror}; call this as the user of the stream"
+        ) from error
+
+
+@_refusing_unreadable()
 def status(settings: StatusSettings) -> None:
     """Print where the table stands."""
     layout = existing_table(settings.target)
@@ -33,6 +48,7 @@ def status(settings: StatusSettings) -> None:
         print(f"{word:<12}  {text}")
 
 
+@_refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
     """Print the failed events, or how many of which kind."""
     layout = existing_table(settings.target)
@@ -63,9 +79,9 @@ def replay_failed(settings: ReplaySettings) -> None:
     try:
         with open_beside_stream(settings.target) as table:
             counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
-    except (Py4JNetworkError, ConnectionError) as error:
-        raise java_ended() from error
-    except (PySparkException, Py4JJavaError) as error:
+    except (PySparkException, Py4JError, ConnectionError, duckdb.Error) as error:
+        if lost_java(error, spark):
+            raise java_ended() from error
         raise spark_failure(error, layout.target) from error
     finally:
         stop_session(spark)

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
@@ -42,13 +42,15 @@ class StreamMetrics:
         )
         self._rows_per_second = self._gauge("rows_per_second", "Records of the last batch, by time")
         self._lag = self._gauge("lag_events", "Records on the topic that the table lacks")
-        self._lag_seconds = self._gauge(
+        self._lag.set(math.nan)
+        self._gauge(
             "lag_seconds", "How long ago the table was complete; 0 where nothing is to be read"
-        )
+        ).set_function(self._lag_seconds)
         self._complete = self._gauge(
             "complete_up_to_timestamp_seconds", "Every event acknowledged before this is stored"
         )
         self._complete_up_to: datetime | None = None
+        self._nothing_to_read = False
         self._table_files = self._gauge("table_files", "Files in the table")
         self._begun = self._last_step = time.monotonic()
 
@@ -82,12 +84,22 @@ class StreamMetrics:
         known = (self._complete_up_to, state.complete_up_to) if lag else (at - ACKNOWLEDGED_WITHIN,)
         self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
+        self._nothing_to_read = lag == 0
         self._table_files.set(len(state.table_files))
         if self._complete_up_to is not None:
             self._complete.set(self._complete_up_to.timestamp())
-            self._lag_seconds.set((at - self._complete_up_to).total_seconds() if lag else 0)
-        elif lag:  # not known, which no alert should take for none
-            self._lag_seconds.set(math.inf)
+
+    def looked_in_vain(self) -> None:
+        """Note that Kafka does not say how far the table is behind."""
+        self._lag.set(math.nan)
+        self._nothing_to_read = False
+
+    def _lag_seconds(self) -> float:
+        if self._nothing_to_read:
+            return 0
+        if self._complete_up_to is None:  # not known, which no alert should take for none
+            return math.inf
+        return max((datetime.now(UTC) - self._complete_up_to).total_seconds(), 0)
 
 
 @contextmanager

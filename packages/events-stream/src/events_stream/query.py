@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
-from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
@@ -20,7 +20,7 @@ from events_stream.batch import BatchSink
 from events_stream.clock import WallClock
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.offsets import Start, choose_start
-from events_stream.session import java_ended, spark_failure
+from events_stream.session import java_ended, lost_java, spark_failure
 from events_stream.source import KafkaSource
 from events_stream.watchdog import Watchdog
 
@@ -29,6 +29,7 @@ LOOK_SECONDS = 10
 """How often, at least, the topic is asked how far the table is behind."""
 CUT_SECONDS = 10
 """How long a topic may look shorter than it is: its broker has only just come back."""
+KAFKA_ERROR = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
 """What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
 
@@ -55,7 +56,9 @@ class StreamRun:
     watchdog: Watchdog
     _stopping: threading.Event = field(default_factory=threading.Event)
     _storing: threading.Lock = field(default_factory=threading.Lock)
-    _refusal: EventsError | None = None
+    _failure: Exception | None = None
+    """What the batch in hand failed of: Spark passes on the text alone."""
+    _clock: WallClock = field(default_factory=WallClock)
     _ending: bool = False
     """Whether the query is to be stopped."""
     _next_look: float = 0
@@ -72,10 +75,14 @@ class StreamRun:
         self._stopping = stopping
         try:
             self._run_queries()
-        except (Py4JNetworkError, ConnectionError) as error:
-            raise java_ended() from error
+        except (Py4JError, ConnectionError) as error:
+            if lost_java(error, self.source.spark):
+                raise java_ended() from error
+            raise
         finally:
-            self.source.close()
+            self._ending = True
+            with self._storing:  # Python aborts where it ends while a thread of it is in DuckDB
+                self.source.close()
 
     def _run_queries(self) -> None:
         start = self._choose_start()
@@ -96,13 +103,17 @@ class StreamRun:
             state = self.sink.table.state
             state.check_source(topic.identity)
             try:
-                return choose_start(
+                start = choose_start(
                     state.next_offsets, topic.earliest, topic.latest, accept_loss=self.accept_loss
                 )
             except TopicCut:
                 if time.monotonic() > deadline:
                     raise
                 self._pause()
+            else:
+                if start.lost:
+                    self.sink.accept(start)
+                return start
 
     def _pause(self) -> None:
         # Not `stopping.wait`, whose lock a signal handler would find held.
@@ -111,6 +122,7 @@ class StreamRun:
 
     def _wait_for_kafka(self, absence: EventsError) -> Start:
         self._away_since = self._away_since or time.monotonic()
+        self.sink.metrics.looked_in_vain()
         while not self._stopping.is_set():
             if time.monotonic() - self._away_since > self.broker_timeout:
                 raise BrokerUnavailable(
@@ -130,16 +142,19 @@ class StreamRun:
         query = None
         try:
             query = self._start(start)
-            clock = WallClock()
             while not query.awaitTermination(POLL_SECONDS):
-                if self._stopping.is_set() or clock.was_set_back():
+                if self._stopping.is_set() or self._clock.was_set_back():
                     break
                 self._note_progress(query)
             self._ending = True
             with self._storing:  # the batch in hand is stored before Spark is interrupted
-                return self._stopping.is_set() or not query.isActive
+                if self._failure is not None:
+                    raise self._failure
+            if not self._stopping.is_set() and not query.isActive:
+                query.awaitTermination(POLL_SECONDS)  # raises what it failed of
+            return self._stopping.is_set() or not query.isActive
         except (PySparkException, Py4JJavaError) as error:
-            if not self._stopping.is_set() or self._refusal is not None:
+            if not self._stopping.is_set() or self._failure is not None:
                 raise self._cause(error) from error
             return True
         finally:
@@ -150,15 +165,18 @@ class StreamRun:
         if time.monotonic() > self._next_look:
             self._next_look = time.monotonic() + LOOK_SECONDS
             state, now = self.sink.table.state, datetime.now(UTC)
-            with suppress(*AWAY):  # Spark notices it, too
+            try:
                 lag = self.source.look().lag(state.next_offsets)
+            except AWAY:  # Spark notices it, too
+                self.sink.metrics.looked_in_vain()
+            else:
                 self.sink.metrics.looked(state, lag, now)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
             self.watchdog.beat()  # in a batch, its own steps say that something goes on
             self._away_since = None
 
     def _start(self, start: Start) -> StreamingQuery:
-        self._refusal, self._ending = None, False
+        self._failure, self._ending, self._clock = None, False, WallClock()
         self.sink.checkpoint.begin()
         self.sink.start = start
         self.sink.drains_from = datetime.now(UTC) if self.trigger is None else None
@@ -173,17 +191,18 @@ class StreamRun:
         with self._storing:
             if self._ending or self._stopping.is_set():
                 raise _Stopped
+            self._clock.look()
             try:
                 self.sink(records, batch)
-            except EventsError as error:
-                self._refusal = error  # Spark would pass on its text alone
+            except Exception as error:
+                self._failure = error
                 raise
             self._away_since = None
             self._next_look = 0
 
     def _cause(self, error: Exception) -> Exception:
-        if self._refusal is not None:
-            return self._refusal
+        if isinstance(self._failure, EventsError):
+            return self._failure
         failure = spark_failure(error, self.sink.table.layout.target)
         if isinstance(failure, PublishError):
             return failure
@@ -192,7 +211,11 @@ class StreamRun:
         except EventsError as cause:
             return cause
         if any(said in str(error) for said in KAFKA_ERRORS):
-            return BrokerUnavailable(f"Kafka at {self.source.brokers} does not answer")
+            said = KAFKA_ERROR.search(str(error))
+            return BrokerUnavailable(
+                f"Kafka at {self.source.brokers} does not answer as expected "
+                f"({said[0] if said else 'records that are there are not sent'})"
+            )
         return failure
 
 

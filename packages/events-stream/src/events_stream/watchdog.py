@@ -22,7 +22,7 @@ class Watchdog:
     hangs. Like kill -9, it is always safe.
     """
 
-    def __init__(self, seconds: float, end_java: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, end_java: Callable[[], None] = lambda: None) -> None:
         self._seconds = seconds
         self._end_java = end_java
         self._last = time.monotonic()
@@ -49,8 +49,8 @@ class Watchdog:
 
     def _end(self) -> None:
         error = Stalled(
-            f"nothing went on for {self._seconds:g} s (--stall-timeout), in Spark or in Kafka; "
-            f"nothing is lost, start again"
+            f"nothing went on for {self._seconds:g} s (--stall-timeout), in Spark, in Kafka or "
+            f"in a command that is waited for; nothing is lost, start again"
         )
         print(f"events-stream: {error}", file=sys.stderr, flush=True)
         with suppress(Exception):

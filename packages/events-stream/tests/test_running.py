@@ -1,0 +1,95 @@
+"""What changes behind a stream that runs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from pathlib import Path
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from envelopes import encoded
+from events_loadgen.broker import LocalBroker
+from events_loadgen.waiting import wait_until
+from events_schema.errors import PublishError
+from events_schema.layout import partition_files
+from events_stream.errors import OtherSource
+from events_stream.metrics import StreamMetrics
+from events_stream.steps import Step
+from streaming import running
+from topics import Topics
+
+DEADLINE = 90.0
+
+
+def stored(folder: Path) -> tuple[int, int]:
+    """Return how many events any reader finds, and how many different ones."""
+    if not partition_files(folder / "raw"):
+        return 0, 0
+    query = f"SELECT count(*), count(DISTINCT event_id) FROM '{folder}/raw/**/*.parquet'"
+    rows, ids = duckdb.execute(query).fetchall()[0]
+    return rows, ids
+
+
+@pytest.mark.parametrize("records", [1, 30])
+def test_a_topic_made_anew_ends_the_stream(
+    spark: SparkSession, topics: Topics, tmp_path: Path, records: int
+) -> None:
+    """Shorter or longer than before: not one of its records is stored."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(5))
+    with running(spark, topics.bootstrap, topic, tmp_path) as stream:
+        wait_until(lambda: stored(tmp_path) == (5, 5), "5 rows", seconds=DEADLINE)
+        topics.delete(topic)
+        topics.create(partitions=1, name=topic)
+        topics.produce(topic, encoded(records))
+        with pytest.raises(OtherSource, match="filled from topic_id"):
+            stream.ended.result(DEADLINE)
+    assert stored(tmp_path) == (5, 5)
+
+
+def test_another_cluster_behind_the_address_ends_the_stream(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Also where its topic goes on at the very offset."""
+    with LocalBroker(tmp_path / "kafka") as broker:
+        topics = Topics(broker.bootstrap)
+        topic = topics.create(partitions=1)
+        topics.produce(topic, encoded(5))
+        with running(spark, broker.bootstrap, topic, tmp_path) as stream:
+            wait_until(lambda: stored(tmp_path) == (5, 5), "5 rows", seconds=DEADLINE)
+            broker.kill()
+            with LocalBroker(tmp_path / "other", broker.port):
+                topics.create(partitions=1, name=topic)
+                topics.produce(topic, encoded(12))
+                with pytest.raises(OtherSource, match="filled from cluster_id"):
+                    stream.ended.result(DEADLINE)
+    assert stored(tmp_path) == (5, 5)
+
+
+def test_a_batch_that_fails_while_the_stream_stops_is_told(
+    spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than ending as if the batch in hand were stored."""
+    topic = topics.create()
+    topics.produce(topic, encoded(5))
+    written, stopped = threading.Event(), threading.Event()
+
+    def fail(_: StreamMetrics, step: Step) -> None:
+        if step is Step.WRITTEN:
+            written.set()
+            stopped.wait(DEADLINE)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "raw"))
+
+    monkeypatch.setattr(StreamMetrics, "reached", fail)
+    with running(spark, topics.bootstrap, topic, tmp_path) as stream:
+        assert written.wait(DEADLINE)
+        stream.stopping.set()
+        wait_until(lambda: stream.stream._ending, "the end to be awaited", seconds=DEADLINE)
+        stopped.set()
+        with pytest.raises(PublishError, match=r"No space left on device; make room"):
+            stream.ended.result(DEADLINE)
+    assert stored(tmp_path) == (0, 0)

@@ -1,0 +1,32 @@
+"""The stream's own command, whose Java is killed while its first batch is in DuckDB's hands."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from events_stream import cli, record_writer
+from events_stream.parquet_files import FileRows, describe_events
+
+BUSY_SECONDS = 2.0
+"""For longer than the rest of the process takes to notice."""
+
+
+def describe_alone(files: Sequence[Path]) -> list[FileRows]:
+    """Do what `describe_events` does, for a long time and without a Java."""
+    for child in psutil.Process().children(recursive=True):
+        child.kill()
+    until = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < until:
+        duckdb.execute("SELECT count(*) FROM range(10_000_000)").fetchall()
+    return describe_events(files)
+
+
+if __name__ == "__main__":
+    vars(record_writer)["describe_events"] = describe_alone
+    sys.exit(cli.main(sys.argv[1:]))
