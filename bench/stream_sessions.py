@@ -79,7 +79,7 @@ def run_stream(
     with (
         open_table(settings.target, metrics.reached) as table,
         open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
-        Watchdog(settings.stall_timeout, lambda: None) as watchdog,
+        Watchdog(settings.stall_timeout) as watchdog,
     ):
         stream = build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
         table.watch = watched(table)
