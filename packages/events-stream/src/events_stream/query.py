@@ -150,9 +150,8 @@ class StreamRun:
             with self._storing:  # the batch in hand is stored before Spark is interrupted
                 if self._failure is not None:
                     raise self._failure
-            if not self._stopping.is_set() and not query.isActive:
-                query.awaitTermination(POLL_SECONDS)  # raises what it failed of
-            return self._stopping.is_set() or not query.isActive
+            drained = not query.isActive and query.exception() is None
+            return drained or self._stopping.is_set()
         except (PySparkException, Py4JJavaError) as error:
             if not self._stopping.is_set() or self._failure is not None:
                 raise self._cause(error) from error
