@@ -48,6 +48,7 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, text: str)
         (["--target", "raw", "--checkpoint", "file"], 1, "cannot write"),
         (["--target", "query/raw", "--checkpoint", "."], 1, "lie in one another"),
         (["--target", "raw", "--checkpoint", "app"], 1, "was not written by Spark"),
+        (["--target", "raw", "--checkpoint", "backup"], 1, "was not written by Spark"),
         (["--trigger", "soon"], 2, "--trigger"),
         (["--trigger", "9999999 hours"], 2, "--trigger"),
         (["--topic", "a/b"], 2, "--topic"),
@@ -66,6 +67,8 @@ def test_bad_input_is_refused_before_spark_starts(
     (tmp_path / "foreign" / "notes.txt").touch()
     (tmp_path / "app" / "query").mkdir(parents=True)
     (tmp_path / "app" / "query" / "mine.sql").touch()
+    (tmp_path / "backup" / "query").mkdir(parents=True)
+    (tmp_path / "backup" / "query" / "metadata.json").touch()
     assert_refused(stream(*arguments, folder=tmp_path), code, text)
 
 

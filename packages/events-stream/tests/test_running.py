@@ -16,6 +16,7 @@ from events_loadgen.broker import LocalBroker
 from events_loadgen.waiting import wait_until
 from events_schema.errors import PublishError
 from events_schema.layout import partition_files
+from events_stream.clock import WallClock
 from events_stream.errors import OtherSource
 from events_stream.metrics import StreamMetrics
 from events_stream.steps import Step
@@ -32,6 +33,34 @@ def stored(folder: Path) -> tuple[int, int]:
     query = f"SELECT count(*), count(DISTINCT event_id) FROM '{folder}/raw/**/*.parquet'"
     rows, ids = duckdb.execute(query).fetchall()[0]
     return rows, ids
+
+
+def test_a_batch_that_comes_while_the_query_ends_is_left_to_the_next_one(
+    spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the clock was set back: the stream goes on."""
+    topic = topics.create()
+    topics.produce(topic, encoded(5))
+    with running(spark, topics.bootstrap, topic, tmp_path) as stream:
+        wait_until(lambda: stored(tmp_path) == (5, 5), "5 rows", seconds=DEADLINE)
+        set_back = iter([True])
+        refused = threading.Event()
+
+        def end_amid_a_batch(_: WallClock) -> bool:
+            if not next(set_back, False):
+                return False
+            stream.stream._ending = True
+            topics.produce(topic, encoded(5))
+            assert refused.wait(DEADLINE)
+            return True
+
+        def refuse(_: object, *__: object) -> None:
+            refused.set()
+
+        monkeypatch.setattr(WallClock, "was_set_back", end_amid_a_batch)
+        monkeypatch.setattr("events_stream.query._Stopped.__init__", refuse)
+        wait_until(lambda: stored(tmp_path) == (10, 10), "10 rows", seconds=DEADLINE)
+        assert not stream.ended.done()
 
 
 @pytest.mark.parametrize("records", [1, 30])

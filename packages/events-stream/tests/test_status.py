@@ -32,7 +32,7 @@ def plan(folder: Path, batch: int, end: int | str) -> None:
         (query / name).write_text(f'v1\n{METADATA}\n{{"events":{{"0":{offset}}}}}')
 
 
-@pytest.mark.parametrize("verb", ["status", "failed"])
+@pytest.mark.parametrize("verb", ["status", "failed", "replay-failed --dry-run"])
 def test_a_table_that_this_user_may_not_read_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -45,7 +45,7 @@ def test_a_table_that_this_user_may_not_read_is_refused(
         raise PermissionError(errno.EACCES, "Permission denied", "/data/raw.control/log")
 
     monkeypatch.setattr(maintenance, "existing_table", refuse)
-    assert main([verb, "--target", str(tmp_path / "raw")]) == 1
+    assert main([*verb.split(), "--target", str(tmp_path / "raw")]) == 1
     assert "cannot read /data/raw.control/log: Permission denied; call" in capsys.readouterr().err
 
 

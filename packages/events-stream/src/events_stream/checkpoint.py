@@ -7,6 +7,7 @@ from starting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ from events_stream.errors import NotOurs
 
 SPARKS_ENTRIES = {"metadata", "sources", "offsets", "commits", "state"}
 """What Spark's checkpoint of a query consists of."""
+
+_SPARKS_NAME = re.compile(r"\.{0,2}(\w+)(\.[0-9a-f-]{36}\.tmp)?(\.crc)?")
+"""Also `.metadata.crc`, and `.metadata.UUID.tmp`, where it died before it could rename that."""
 
 
 class Checkpoint:
@@ -43,8 +47,8 @@ def plans_in(folder: Path) -> Path:
 
 def _refuse_foreign(plans: Path) -> None:
     for entry in sorted(plans.iterdir()) if plans.exists() else []:
-        # `.metadata.UUID.tmp` is what Spark left where it died before it renamed it.
-        if entry.name.strip(".").partition(".")[0] not in SPARKS_ENTRIES:
+        name = _SPARKS_NAME.fullmatch(entry.name)
+        if name is None or name[1] not in SPARKS_ENTRIES:
             raise NotOurs(f"{entry} was not written by Spark; give another --checkpoint")
 
 
@@ -62,8 +66,8 @@ def open_checkpoint(checkpoint: str, layout: TableLayout) -> Iterator[Checkpoint
                 f"--checkpoint {path} and the table's {folder} lie in one another; "
                 f"give another folder"
             )
-    _refuse_foreign(plans_in(path))
     with refusing_unwritable(path):
+        _refuse_foreign(plans_in(path))
         make_folders(path)
         (path / "lock").touch()
     with exclusive_lock(path / "lock", "events-stream"):

@@ -29,7 +29,7 @@ from events_stream.settings import (
     StatusSettings,
 )
 from events_stream.source import KafkaSource
-from events_stream.steps import Step
+from events_stream.steps import Step, Watch
 from events_stream.table import Table, open_table
 from events_stream.watchdog import Watchdog
 
@@ -52,8 +52,9 @@ def run(settings: RunSettings) -> None:
     find_java()
     metrics = StreamMetrics()
     with serving(metrics, settings.metrics_host, settings.metrics_port), ExitStack() as held:
-        with Watchdog(settings.stall_timeout):  # another command may be waited for
-            table = held.enter_context(open_table(settings.target, metrics.reached))
+        with Watchdog(settings.stall_timeout) as watchdog:  # another command may be waited for
+            watch = watching(watchdog, metrics)
+            table = held.enter_context(open_table(settings.target, watch))
             checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.layout))
         _stop_on_signals(stopping)  # until here, they kill
         spark = stream_session(settings)
@@ -67,6 +68,16 @@ def run(settings: RunSettings) -> None:
             stop_session(spark)
 
 
+def watching(watchdog: Watchdog, metrics: StreamMetrics) -> Watch:
+    """Return what tells both of each step."""
+
+    def watch(step: Step) -> None:
+        watchdog.beat()
+        metrics.reached(step)
+
+    return watch
+
+
 def build_run(
     settings: RunSettings,
     spark: SparkSession,
@@ -77,12 +88,7 @@ def build_run(
     watchdog: Watchdog,
 ) -> StreamRun:
     """Put the parts of the stream together."""
-
-    def watch(step: Step) -> None:
-        watchdog.beat()
-        metrics.reached(step)
-
-    table.watch = watch
+    table.watch = watching(watchdog, metrics)
     source = KafkaSource(
         spark,
         settings.brokers,

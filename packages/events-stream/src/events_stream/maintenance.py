@@ -68,6 +68,7 @@ def _lines(found: Rows) -> list[str]:
     ]
 
 
+@_refusing_unreadable()
 def replay_failed(settings: ReplaySettings) -> None:
     """Store the failed events that decode by now, or say how many would be."""
     if settings.dry_run == settings.apply:
@@ -92,6 +93,7 @@ def replay_failed(settings: ReplaySettings) -> None:
     )
 
 
+@_refusing_unreadable()
 def expire_days(settings: ExpireSettings) -> None:
     """Delete old days of the table, or say which would be."""
     if (settings.before is None) != settings.missing:

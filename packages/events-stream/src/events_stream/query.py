@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import duckdb
 import structlog
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
@@ -29,9 +30,9 @@ LOOK_SECONDS = 10
 """How often, at least, the topic is asked how far the table is behind."""
 CUT_SECONDS = 10
 """How long a topic may look shorter than it is: its broker has only just come back."""
-KAFKA_ERROR = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
 """What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
+KAFKA_SAID = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
 
 AWAY = (BrokerUnavailable, TopicMissing)
 """What a running stream waits to end; a topic is missing, too, while it is made anew."""
@@ -152,7 +153,7 @@ class StreamRun:
                     raise self._failure
             drained = not query.isActive and query.exception() is None
             return drained or self._stopping.is_set()
-        except (PySparkException, Py4JJavaError) as error:
+        except (PySparkException, Py4JJavaError, duckdb.Error) as error:
             if not self._stopping.is_set() or self._failure is not None:
                 raise self._cause(error) from error
             return True
@@ -210,7 +211,7 @@ class StreamRun:
         except EventsError as cause:
             return cause
         if any(said in str(error) for said in KAFKA_ERRORS):
-            said = KAFKA_ERROR.search(str(error))
+            said = KAFKA_SAID.search(str(error))
             return BrokerUnavailable(
                 f"Kafka at {self.source.brokers} does not answer as expected "
                 f"({said[0] if said else 'records that are there are not sent'})"
