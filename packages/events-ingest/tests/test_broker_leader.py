@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -117,10 +117,22 @@ def leaders(nodes: Nodes, topic: str) -> set[int]:
 class Load:
     """What clients that come one after the other, whatever became of the last, were answered."""
 
-    client: httpx.Client
+    url: str
+    clients: ExitStack
+    """Closes them in the end."""
     acknowledged: list[str] = field(default_factory=list)
     refused: list[httpx.Response] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
+    own: threading.local = field(default_factory=threading.local)
+
+    @property
+    def client(self) -> httpx.Client:
+        """This thread's own: a shared one may close a connection that it has just given away."""
+        if not hasattr(self.own, "client"):
+            client = httpx.Client(base_url=self.url, timeout=60)
+            self.own.client = self.clients.enter_context(client)
+        own: httpx.Client = self.own.client
+        return own
 
     def post(self) -> httpx.Response:
         """Post an event."""
@@ -159,10 +171,10 @@ def under_load(nodes: Nodes, topic: str, *, ack_timeout: float) -> Iterator[Load
     )
     with (
         CollectorServer(settings).in_thread() as url,
-        httpx.Client(base_url=url, timeout=60) as client,
+        ExitStack() as clients,
         ThreadPoolExecutor(1) as thread,
     ):
-        load = Load(client)
+        load = Load(url, clients)
         wait_until(lambda: load.ready, "a ready collector", seconds=60)
         running = thread.submit(load.run)
         try:
