@@ -27,7 +27,7 @@ _WAYS_OUT = {
     errno.ENOSPC: "make room and start again, nothing is lost",
     errno.EDQUOT: "make room and start again, nothing is lost",
     errno.EROFS: "mount it writable and start again, nothing is lost",
-    errno.EIO: "look after the disk and start again, nothing is lost",
+    errno.EIO: "check the disk, then start again",
 }
 
 REMOVE_TRIES = 5
