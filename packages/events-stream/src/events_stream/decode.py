@@ -7,8 +7,7 @@ lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -40,7 +39,7 @@ def decoder(schemas: Mapping[bytes, Schema]) -> Decode:
 
     It returns the records with the columns of `StoredEvent` and `reason`. That is null for an
     event; otherwise it is the `FailureReason`, and the event's columns mean nothing. Made once for
-    many batches: each of its columns takes calls to Java.
+    many batches, and mostly of SQL: each part of a `Column` takes calls to Java.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")
@@ -72,53 +71,56 @@ def _whole(name: str, schema: Schema) -> Column:
     there = F.col(f"{name}.event_id").isNotNull()
     again = F.when(there, to_avro(F.col(name), json.dumps(schema)))
     written = {field["name"] for field in schema["fields"]}
-    event = F.struct(
-        *(
-            (F.col(f"{name}.{field.name}") if field.name in written else F.lit(None))
-            .cast(field.dataType)
-            .alias(field.name)
-            for field in spark_schema(StoredEvent).fields
-        )
+    members = (
+        f"CAST({f'{name}.{field.name}' if field.name in written else 'NULL'} AS "
+        f"{field.dataType.simpleString()}) AS {field.name}"
+        for field in spark_schema(StoredEvent).fields
     )
-    return F.when(again == F.col("_body"), event)
+    return F.when(again == F.col("_body"), F.expr(f"struct({', '.join(members)})"))
 
 
 def _reason(known: list[bytes]) -> Column:
     texts = [column.name for column in columns(EventEnvelope) if column.type is ColumnType.STRING]
-    invalid = [~F.expr(f"is_valid_utf8(_event.{name})") for name in texts]
+    invalid = [f"NOT is_valid_utf8(_event.{name})" for name in texts]
     broken = [_breaks_contract(column) for column in columns(EventEnvelope)]
-    value = F.col("value")
-    return (
-        F.when(value.isNull() | (F.length(value) == 0), FailureReason.EMPTY.value)
-        .when(
-            (F.length(value) < HEADER_LENGTH) | (F.expr("substring(value, 1, 2)") != F.lit(MARKER)),
-            FailureReason.NOT_SINGLE_OBJECT.value,
-        )
-        .when(~F.col("_header").isin(known), FailureReason.UNKNOWN_SCHEMA.value)
-        .when(F.col("_event").isNull(), FailureReason.UNREADABLE_BODY.value)
-        .when(_any(invalid), FailureReason.INVALID_UTF8.value)
-        .when(_any(broken), FailureReason.OUTSIDE_CONTRACT.value)
-    )
+    cases = {
+        FailureReason.EMPTY: "value IS NULL OR length(value) = 0",
+        FailureReason.NOT_SINGLE_OBJECT: f"length(value) < {HEADER_LENGTH} "
+        f"OR substring(value, 1, 2) != {_binary(MARKER)}",
+        FailureReason.UNKNOWN_SCHEMA: f"_header NOT IN ({', '.join(map(_binary, known))})",
+        FailureReason.UNREADABLE_BODY: "_event IS NULL",
+        FailureReason.INVALID_UTF8: _any(invalid),
+        FailureReason.OUTSIDE_CONTRACT: _any(filter(None, broken)),
+    }
+    whens = (f"WHEN {condition} THEN '{reason.value}'" for reason, condition in cases.items())
+    return F.expr(f"CASE {' '.join(whens)} END")
 
 
-def _breaks_contract(column: ContractColumn) -> Column:
-    value = F.col(f"_event.{column.name}")
+def _breaks_contract(column: ContractColumn) -> str | None:
+    value = f"_event.{column.name}"
     if column.name == "event_id":
-        broken = ~value.rlike(EVENT_ID_PATTERN.removesuffix("$") + r"\z")  # $ allows a newline
-    elif column.type is ColumnType.STRING:
-        broken = ~F.length(value).between(1, MAX_TEXT_LENGTH) | F.contains(value, F.lit("\0"))
-    elif column.type is ColumnType.TIMESTAMP:
+        pattern = EVENT_ID_PATTERN.removesuffix("$") + r"\z"  # $ allows a newline
+        return f"NOT {value} RLIKE {_text(pattern)}"
+    if column.type is ColumnType.STRING:
+        return f"length({value}) NOT BETWEEN 1 AND {MAX_TEXT_LENGTH} OR contains({value}, '\\0')"
+    if column.type is ColumnType.TIMESTAMP:
         latest = int(LATEST_TIME.replace(microsecond=0).timestamp()) * 1_000_000 + 999_999
-        broken = ~F.unix_micros(value).between(0, latest)
-    else:
-        return F.lit(False)
-    return broken if not column.nullable else F.coalesce(broken, F.lit(False))
+        return f"unix_micros({value}) NOT BETWEEN 0 AND {latest}"
+    return None
 
 
-def _any(conditions: list[Column]) -> Column:
-    return reduce(
-        lambda one, other: one | other, (F.coalesce(each, F.lit(False)) for each in conditions)
-    )
+def _any(conditions: Iterable[str]) -> str:
+    """Return what is true where one is; a condition on what is null is not."""
+    return " OR ".join(f"coalesce({condition}, false)" for condition in conditions)
+
+
+def _binary(value: bytes) -> str:
+    return f"X'{value.hex()}'"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
