@@ -40,11 +40,13 @@ class Running:
 
 
 @contextmanager
-def running(spark: SparkSession, brokers: str, topic: str, folder: Path) -> Iterator[Running]:
+def running(
+    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
+) -> Iterator[Running]:
     """Run the stream for as long as the context."""
     stopping = threading.Event()
     with (
-        _stream(spark, brokers, topic, folder, trigger="1 second") as stream,
+        _stream(spark, brokers, topic, folder, trigger="1 second", **flags) as stream,
         ThreadPoolExecutor(1) as thread,
     ):
         try:

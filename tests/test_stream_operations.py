@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ import httpx
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pyspark.sql import SparkSession
 
 import widowed_stream
 from envelopes import envelope
@@ -26,7 +26,9 @@ from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema import encode
 from events_schema.posix import exclusive_lock
-from stream_process import DEADLINE, quick_start, start_stream, values, wait_for_rows
+from quick_start import quick_start
+from stream_process import DEADLINE, start_stream, values, wait_for_rows
+from streaming import store
 from topics import Topics
 
 
@@ -40,21 +42,18 @@ def java_of(stream: ChildProcess) -> psutil.Process:
     return java
 
 
-def metrics(port: int) -> dict[str, float]:
-    """Return the stream's metrics, by name and first label."""
+def metric(port: int, name: str) -> float | None:
+    """Return what the stream serves as `name`, without labels; None where it is not there."""
     text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text
-    return {
-        " ".join(
-            (sample.name.removeprefix("events_stream_"), *sample.labels.values())
-        ): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def complete(port: int) -> float:
-    """Return the time up to which the stream says that the table is complete."""
-    return metrics(port).get("complete_up_to_timestamp_seconds", 0)
+    return next(
+        (
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == f"events_stream_{name}"
+        ),
+        None,
+    )
 
 
 def assert_ends(stream: ChildProcess, code: int, said: str) -> None:
@@ -71,75 +70,28 @@ def assert_stored_once(folder: Path, count: int) -> None:
     assert duckdb.execute(query).fetchone() == (count, count)
 
 
-def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
-    topics: Topics, tmp_path: Path
-) -> None:
-    """Partitions that are added while it runs are read, too."""
-    topic = topics.create(partitions=1)
-    events = values(50)
-    topics.produce(topic, [*events, *events[:10], b"garbage"])
-    port = free_port()
-    started = time.time()
-    flags = ["--metrics-port", str(port), "--max-records-per-batch", "62"]
-    with start_stream(topics.bootstrap, topic, tmp_path, *flags) as stream:
-        wait_for_rows(tmp_path, 50, stream)
-        wait_until(lambda: complete(port) > started - 60, "metrics", seconds=DEADLINE)
-        now = metrics(port)
-        assert now["batches_total"] == 1
-        assert now["records_total stored"] == 50
-        assert now["records_total duplicates"] == 10
-        assert now["records_total failed"] == 1
-        assert now["files_written_total"] == 2
-        assert now["table_files"] == 1
-        assert now["lag_events"] == 0
-        assert now["lag_seconds"] == 0
-        assert now["rows_per_second"] > 0
-        assert complete(port) <= time.time()
-        phases = ("recovered", "written", "deduplicated", "committed", "placed", "finished")
-        for phase in phases:
-            assert now[f"phase_seconds_count {phase}"] >= 1
-        assert now["batch_seconds_count"] == 1
-        topics.add_partitions(topic, 2)
-        topics.produce(topic, values(200), partition=1)
-        wait_until(lambda: metrics(port)["lag_events"] > 0, "a lag", seconds=DEADLINE)
-        assert metrics(port)["lag_seconds"] > 0
-        wait_for_rows(tmp_path, 250, stream)
-        wait_until(lambda: metrics(port)["lag_events"] == 0, "no lag", seconds=DEADLINE)
-        now = metrics(port)
-        assert now["records_total stored"] == 250
-        assert now["lag_seconds"] == 0
-    assert_stored_once(tmp_path, 250)
-
-
-@pytest.mark.parametrize("port", ["taken", "0", "70000"])
-def test_a_bad_metrics_port_is_refused(topics: Topics, tmp_path: Path, port: str) -> None:
-    """Before Spark starts."""
-    given = topics.bootstrap.rpartition(":")[2] if port == "taken" else port
-    with start_stream(topics.bootstrap, "t", tmp_path, "--metrics-port", given) as stream:
-        assert_ends(stream, 2, "--metrics-port")
-
-
 def test_a_java_process_that_hangs_ends_the_stream(topics: Topics, tmp_path: Path) -> None:
     """With 6, rather than waiting for ever; Java is ended, too."""
     topic = topics.create()
     topics.produce(topic, values(5))
-    with start_stream(topics.bootstrap, topic, tmp_path, "--stall-timeout", "20") as stream:
+    with start_stream(topics.bootstrap, topic, tmp_path, "--stall-timeout", "30") as stream:
         wait_for_rows(tmp_path, 5, stream)
         java = java_of(stream)
         java.suspend()
-        assert_ends(stream, 6, "nothing went on for 20 s")
+        assert_ends(stream, 6, "nothing went on for 30 s")
         assert not java.is_running() or java.status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_java_process_that_dies_ends_the_stream(topics: Topics, tmp_path: Path) -> None:
-    """With 6, also amid a batch; the next one stores that, also with another trigger."""
+def test_a_java_process_that_dies_ends_the_stream(
+    spark: SparkSession, topics: Topics, tmp_path: Path
+) -> None:
+    """With 6, also amid a batch; the next one stores that."""
     topic = topics.create()
     topics.produce(topic, values(5))
     widowed = [str(widowed_stream.__file__)]
     with start_stream(topics.bootstrap, topic, tmp_path, program=widowed) as stream:
         assert_ends(stream, 6, "Java process has ended")
-    with start_stream(topics.bootstrap, topic, tmp_path, "--trigger", "3 seconds") as stream:
-        wait_for_rows(tmp_path, 5, stream)
+    store(spark, topics.bootstrap, topic, tmp_path)
     assert_stored_once(tmp_path, 5)
 
 
@@ -152,22 +104,23 @@ def command(folder: Path, *words: str) -> str:
 
 
 def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_path: Path) -> None:
-    """Which stores on, each event once."""
-    topic = topics.create()
+    """Which stores on, each event once, and serves its metrics."""
+    topic, port = topics.create(), free_port()
     topics.produce(
         topic, [*values(5), encode(envelope(event_time=datetime(2001, 1, 1, tzinfo=UTC)))]
     )
     topics.produce(topic, [b"garbage"])
-    with start_stream(topics.bootstrap, topic, tmp_path, log="beside") as stream:
+    with start_stream(topics.bootstrap, topic, tmp_path, "--metrics-port", str(port)) as stream:
         wait_for_rows(tmp_path, 6, stream)
         assert "2001-01-01" in command(tmp_path, "expire", "--before", "2001-01-02", "--apply")
         assert_stored_once(tmp_path, 5)
         topics.produce(topic, values(5))
         wait_for_rows(tmp_path, 10, stream)
-        said = command(tmp_path, "replay-failed", "--apply", *quick_start())
+        said = command(tmp_path, "replay-failed", "--apply", *quick_start(topics.bootstrap))
         assert said.startswith("of 1 failed events 0 are stored now, 0 are copies")
         topics.produce(topic, values(5))
         wait_for_rows(tmp_path, 15, stream)
+        wait_until(lambda: metric(port, "batches_total") == 3, "metrics", seconds=DEADLINE)
     assert_stored_once(tmp_path, 15)
     assert "1 kept" in command(tmp_path, "status", "--checkpoint", str(tmp_path / "checkpoint"))
 

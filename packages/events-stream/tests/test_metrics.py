@@ -1,12 +1,24 @@
-"""What the metrics say before anything is known, and when Kafka is away."""
+"""What the metrics say, and where they are not served."""
 
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
+from pyspark.sql import SparkSession
+
+from envelopes import encoded
+from events_loadgen.waiting import wait_until
+from events_stream.cli import main
 from events_stream.metrics import StreamMetrics
 from events_stream.state import TableState
+from streaming import running
+from topics import Topics
+
+DEADLINE = 90.0
 
 
 def lag(metrics: StreamMetrics) -> tuple[float, float]:
@@ -31,3 +43,64 @@ def test_nothing_is_taken_for_no_lag() -> None:
     events, seconds = lag(metrics)
     assert math.isnan(events)
     assert 10 <= seconds < math.inf
+
+
+def samples(metrics: StreamMetrics) -> dict[str, float]:
+    """Return the metrics, by name and first label."""
+    return {
+        " ".join(
+            (sample.name.removeprefix("events_stream_"), *sample.labels.values())
+        ): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+    }
+
+
+def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
+    spark: SparkSession, topics: Topics, tmp_path: Path
+) -> None:
+    """Partitions that are added while it runs are read, too."""
+    topic = topics.create(partitions=1)
+    events = encoded(50)
+    topics.produce(topic, [*events, *events[:10], b"garbage"])
+    started = time.time()
+    with running(spark, topics.bootstrap, topic, tmp_path, max_records_per_batch=62) as stream:
+        metrics = stream.stream.sink.metrics
+
+        def wait_for(name: str, value: float) -> None:
+            wait_until(lambda: samples(metrics).get(name) == value, name, seconds=DEADLINE)
+
+        wait_for("records_total stored", 50)
+        wait_for("lag_events", 0)
+        now = samples(metrics)
+        assert now["batches_total"] == 1
+        assert now["records_total duplicates"] == 10
+        assert now["records_total failed"] == 1
+        assert now["files_written_total"] == 2
+        assert now["table_files"] == 1
+        assert now["lag_seconds"] == 0
+        assert now["rows_per_second"] > 0
+        assert started - 60 < now["complete_up_to_timestamp_seconds"] <= time.time()
+        phases = ("recovered", "written", "deduplicated", "committed", "placed", "finished")
+        for phase in phases:
+            assert now[f"phase_seconds_count {phase}"] >= 1
+        assert now["batch_seconds_count"] == 1
+        topics.add_partitions(topic, 2)
+        topics.produce(topic, encoded(200), partition=1)
+        wait_until(lambda: samples(metrics)["lag_events"] > 0, "a lag", seconds=DEADLINE)
+        assert samples(metrics)["lag_seconds"] > 0
+        wait_for("records_total stored", 250)
+        wait_for("lag_events", 0)
+        assert samples(metrics)["lag_seconds"] == 0
+
+
+@pytest.mark.parametrize("port", ["taken", "0", "70000"])
+def test_a_bad_port_is_refused(
+    topics: Topics, port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Spark starts."""
+    given = topics.bootstrap.rpartition(":")[2] if port == "taken" else port
+    assert main(["run", "--target", str(tmp_path / "raw"), "--metrics-port", given]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("events-stream: --metrics-port")
+    assert said.count("\n") == 1
