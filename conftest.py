@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,7 @@ from browser import Tracking, running_chromium, tracking
 from events_loadgen.broker import LocalBroker
 from events_schema.spark import connector_jars, start_session, stop_session
 from events_stream.decode import AVRO_JAVA_OPTIONS
+from quick_start import FOLDER
 from topics import Topics
 
 # Examples that start a broker's topic or a Spark job take as long as the machine lets them.
@@ -24,6 +27,14 @@ settings.load_profile("ci")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the fault campaign be told how often to kill."""
     parser.addoption("--kills", type=int, help="how often the fault campaign kills something")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder that all processes of this run share."""
+    if FOLDER not in os.environ:  # a worker of pytest-xdist has it from the process that began
+        folder = tempfile.TemporaryDirectory(prefix="events-classes-")
+        os.environ[FOLDER] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,34 +14,9 @@ from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema import EventEnvelope, encode
 from events_schema.layout import partition_files
+from quick_start import quick_start
 
 DEADLINE = 90.0
-
-
-def quick_start() -> list[str]:
-    """Return flags for a stream of a short life: a quick start is worth more than speed later on.
-
-    What the first Java that ends in order leaves saves all others a good third of their start.
-    """
-    archive = _class_archive()
-    classes = "SharedArchiveFile" if archive.exists() else "ArchiveClassesAtExit"
-    java = f"-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable -XX:{classes}={archive}"
-    # fmt: off
-    return [
-        "--master", "local[2]",
-        "--conf", f"spark.driver.extraJavaOptions={java}",
-        "--conf", "spark.sql.shuffle.partitions=2",
-        "--conf", "spark.sql.codegen.wholeStage=false",
-        "--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN",
-    ]
-    # fmt: on
-
-
-@cache
-def _class_archive() -> Path:
-    folder = tempfile.mkdtemp(prefix="events-classes-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder, "classes.jsa")
 
 
 def start_stream(
@@ -62,7 +33,7 @@ def start_stream(
     words = [
         sys.executable, *program, "run", "--brokers", brokers, "--topic", topic,
         "--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint"),
-        "--trigger", "1 second", *quick_start(), *flags,
+        "--trigger", "1 second", *quick_start(brokers), *flags,
     ]
     # fmt: on
     return ChildProcess("the stream", words, log=folder / f"{log}.log", environment=environment)

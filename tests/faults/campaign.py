@@ -33,10 +33,6 @@ class Campaign:
         """How many rows were there at the last look."""
         self._frozen: list[KillableStream] = []
 
-    def warm_up(self) -> None:
-        """Store something and stop in order."""
-        self._running_stream().stop()
-
     def strike(self, fault: Fault) -> None:
         """Let `fault` happen; what it struck has recovered then, or can be started again."""
         self.kills[fault.kind] += 1

@@ -15,8 +15,8 @@ from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
 from events_schema.layout import TableLayout
 from killable_stream import KillableStream
+from quick_start import quick_start
 from schedule import StepDeath
-from stream_process import quick_start
 from topics import Topics
 
 
@@ -78,7 +78,7 @@ class Line:
         command = [
             sys.executable, "run", "--brokers", self.broker.bootstrap, "--topic", self.topic,
             "--target", str(self.layout.target), "--checkpoint", str(self._folder / "checkpoint"),
-            "--trigger", "1 second", *quick_start(),
+            "--trigger", "1 second", *quick_start(self.broker.bootstrap),
         ]
         # fmt: on
         log = self._folder / f"stream-{len(self.streams):04d}.log"
