@@ -85,7 +85,7 @@ def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Pat
         topics = Topics(broker.bootstrap)
         topic = topics.create()
         topics.produce(topic, values(5))
-        flags = ("--broker-timeout", "15")
+        flags = ("--broker-timeout", "30")
         with start_stream(broker.bootstrap, topic, tmp_path, *flags) as stream:
             wait_for_rows(tmp_path, 5, stream)
             broker.kill()
@@ -98,4 +98,4 @@ def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Pat
             broker.kill()
             wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
             assert stream.exit_code == 4
-            assert "gave up after 15 s" in stream.last_lines()
+            assert "gave up after 30 s" in stream.last_lines()

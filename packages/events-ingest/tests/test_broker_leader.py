@@ -198,9 +198,9 @@ def test_events_go_to_the_partitions_that_have_a_leader(nodes: Nodes) -> None:
     # What is on its way to the node hangs for longer than the test waits for the others.
     with under_load(nodes, topic, ack_timeout=60) as load:
         with nodes.second_away():
-            load.wait_for_more(seconds=10)
+            load.wait_for_more(seconds=30)
             wait_until(lambda: leaders(nodes, topic) == {1, -1}, "its end", seconds=60)
-            load.wait_for_more(seconds=10)
+            load.wait_for_more(seconds=30)
             assert load.ready
         before = len(read(nodes, topic, 1, 3))
         wait_until(lambda: len(read(nodes, topic, 1, 3)) > before, "use of the node", seconds=60)

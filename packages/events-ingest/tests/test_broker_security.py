@@ -110,7 +110,7 @@ def collector(secured: Secured, **changes: Any) -> Iterator[httpx.Client]:
 
 def assert_takes_events(client: httpx.Client) -> None:
     """It gets ready, and acknowledges an event."""
-    wait_until(lambda: client.get("/readyz").status_code == 200, "a ready collector", seconds=20)
+    wait_until(lambda: client.get("/readyz").status_code == 200, "a ready collector", seconds=60)
     response = client.post("/track", json=VALID)
     assert response.status_code == 200, response.text
 
@@ -121,7 +121,7 @@ def assert_stays_away(client: httpx.Client, logs: list[EventDict]) -> None:
     def said() -> bool:
         return "broker unreachable" in [each["event"] for each in tuple(logs)]
 
-    wait_until(said, "a log line", seconds=20)
+    wait_until(said, "a log line", seconds=60)
     assert client.get("/readyz").status_code == 503
     refused = client.post("/track", json=VALID)
     assert refused.status_code == 503

@@ -174,7 +174,7 @@ def test_a_killed_broker_costs_no_acknowledged_event(
                 wait_until(lambda: not target.ready(), "503", seconds=60)
                 broker.start()
                 back = len(acknowledged.ids)
-                wait_until(lambda n=back: len(acknowledged.ids) > n, "a 200", seconds=10)  # type: ignore[misc]
+                wait_until(lambda n=back: len(acknowledged.ids) > n, "a 200", seconds=30)  # type: ignore[misc]
         except BaseException:
             broker.start()  # for the other tests
             raise
