@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -38,7 +39,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
-    """Let so many kills take as long as they take: each wait among them has a deadline."""
+    """Refuse tests that share an id: of those, pytest-xdist runs one.
+
+    Let so many kills take as long as they take: each wait among them has a deadline.
+    """
+    shared = [node for node, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if shared:
+        raise pytest.UsageError(f"several tests have the id {shared[0]}; give each its own")
     for item in items:
         if config.getoption("--kills") and "kills" in item.fixturenames:
             item.add_marker(pytest.mark.timeout(0))
