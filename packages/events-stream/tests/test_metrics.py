@@ -15,6 +15,7 @@ from events_loadgen.waiting import wait_until
 from events_stream.cli import main
 from events_stream.metrics import StreamMetrics
 from events_stream.state import TableState
+from stream_process import stored
 from streaming import running
 from topics import Topics
 
@@ -92,6 +93,7 @@ def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
         wait_for("records_total stored", 250)
         wait_for("lag_events", 0)
         assert samples(metrics)["lag_seconds"] == 0
+    assert stored(tmp_path) == 250
 
 
 @pytest.mark.parametrize("port", ["taken", "0", "70000"])
