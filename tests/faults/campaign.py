@@ -54,7 +54,7 @@ class Campaign:
         running = self.line.stream
         if running:
             running.stop()
-        stream = self.line.start_stream(fault)
+        stream = self.line.start_stream(fault, shared=fault.java is Java.SHARED)
 
         def ended() -> bool:
             if stream.batches:
@@ -145,7 +145,7 @@ class Campaign:
         Returns what became of the records.
         """
         self.sender.stop()
-        stream = self.line.stream or self.line.start_stream()
+        stream = self.line.stream or self.line.start_stream(shared=True)
 
         def stored() -> bool:
             stream.check()

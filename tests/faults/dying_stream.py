@@ -15,6 +15,7 @@ from itertools import count
 from events_stream import cli, commit_log
 from events_stream.metrics import StreamMetrics
 from events_stream.steps import Step
+from shared_java import PORT, end_predecessor
 
 NEVER = "never"
 FOLD_COMMITS = 3
@@ -44,6 +45,8 @@ def dying_at(step: Step, nth: int, reached: Reached) -> Reached:
 def main(step: str, nth: str, arguments: Sequence[str]) -> int:
     """Run the command of `arguments`."""
     commit_log.FOLD_COMMITS = FOLD_COMMITS
+    if PORT in os.environ:
+        end_predecessor()
     if step != NEVER:
         mortal = dying_at(Step(step), int(nth), StreamMetrics.reached)
         StreamMetrics.reached = mortal  # type: ignore[method-assign,assignment]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,14 +22,22 @@ DEADLINE = 120.0
 class KillableStream:
     """A running stream that logs to `log`, and ends at `death` or where it is ended.
 
-    `command` is the interpreter, then what follows `events-stream`.
+    `command` is the interpreter, then what follows `events-stream`; `environment` is added to ours.
     """
 
-    def __init__(self, command: list[str], log: Path, death: StepDeath | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        death: StepDeath | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         step, nth = (death.step.value, death.nth) if death else (dying_stream.NEVER, 0)
         python, *flags = command
         script = [python, str(dying_stream.__file__), step, str(nth)]
-        self._child = ChildProcess("the stream", [*script, *flags], log=log)
+        self._child = ChildProcess(
+            "the stream", [*script, *flags], log=log, environment=environment
+        )
         self._started: set[psutil.Process] = set()
 
     def runs(self) -> bool:

@@ -15,8 +15,9 @@ from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
 from events_schema.layout import TableLayout
 from killable_stream import KillableStream
-from quick_start import quick_start
+from quick_start import quick_java, quick_start
 from schedule import StepDeath
+from shared_java import SharedJava
 from topics import Topics
 
 
@@ -34,6 +35,7 @@ class Line:
         self._folder = folder
         self._port = free_port()
         self._collector = ExitStack()
+        self._java: SharedJava | None = None
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -71,9 +73,15 @@ class Line:
         """End the collector by SIGKILL."""
         self._collector.close()
 
-    def start_stream(self, death: StepDeath | None = None) -> KillableStream:
-        """Start a stream, which finds something else than events, too, on the topic."""
+    def start_stream(
+        self, death: StepDeath | None = None, *, shared: bool = False
+    ) -> KillableStream:
+        """Start a stream, which finds something else than events, too, on the topic.
+
+        In a Java process of its own, or in the one that this line's streams share.
+        """
         self._spoil()
+        environment = self._shared_java().environment if shared else None
         # fmt: off
         command = [
             sys.executable, "run", "--brokers", self.broker.bootstrap, "--topic", self.topic,
@@ -82,8 +90,15 @@ class Line:
         ]
         # fmt: on
         log = self._folder / f"stream-{len(self.streams):04d}.log"
-        self.streams.append(KillableStream(command, log, death))
+        self.streams.append(KillableStream(command, log, death, environment))
         return self.streams[-1]
+
+    def _shared_java(self) -> SharedJava:
+        if self._java is None:
+            options = quick_java(self.broker.bootstrap)
+            java = SharedJava(options, self._folder / "java.log")
+            self._java = self._running.enter_context(java)
+        return self._java
 
     @property
     def stream(self) -> KillableStream | None:

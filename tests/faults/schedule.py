@@ -27,6 +27,8 @@ class Java(StrEnum):
     """It may still be there, and may still write."""
     FROZEN = "frozen"
     """It is stopped together with its Python, and goes on once the next stream has stored."""
+    SHARED = "shared"
+    """It is one that outlives its streams: the next one starts in it."""
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,20 @@ def seconds(most: float) -> st.SearchStrategy[float]:
     return st.integers(0, round(most * 10)).map(lambda tenths: tenths / 10)
 
 
-def step_deaths(step: Step, latest: int) -> st.SearchStrategy[StepDeath]:
-    """Deaths at `step`: at the first arrival, or up to the `latest`."""
+def step_deaths(step: Step, latest: int, *javas: Java) -> st.SearchStrategy[StepDeath]:
+    """Deaths at `step`: at the first arrival, or up to the `latest`; one of `javas` is theirs."""
     return st.builds(
         StepDeath,
         step=st.just(step),
         nth=st.integers(1, 1 if step in RARE_STEPS else latest),
-        java=st.sampled_from([Java.ENDED, Java.LEFT]),
+        java=st.sampled_from(javas),
     )
 
 
 def stream_kills() -> st.SearchStrategy[StreamKill]:
     """Kills at any time of a stream's start and of its first batches."""
-    return st.builds(StreamKill, after=seconds(9), java=st.sampled_from(Java))
+    javas = st.sampled_from([Java.ENDED, Java.LEFT, Java.FROZEN])
+    return st.builds(StreamKill, after=seconds(9), java=javas)
 
 
 def java_kills() -> st.SearchStrategy[JavaKill]:
@@ -127,7 +130,8 @@ def collector_kills() -> st.SearchStrategy[CollectorKill]:
 
 def faults() -> st.SearchStrategy[Fault]:
     """Faults of every kind, about half of them at named steps."""
-    at_a_step = st.sampled_from(Step).flatmap(lambda step: step_deaths(step, latest=3))
+    javas = (Java.ENDED, Java.LEFT, Java.SHARED)
+    at_a_step = st.sampled_from(Step).flatmap(lambda step: step_deaths(step, 3, *javas))
     others = stream_kills() | java_kills() | broker_kills(longest=10) | collector_kills()
     return st.booleans().flatmap(lambda named: at_a_step if named else others)
 
@@ -136,10 +140,12 @@ def faults() -> st.SearchStrategy[Fault]:
 def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
     """Every named step once and everything else once, in turns of any order.
 
-    What needs a stream that runs makes one turn: starting one takes most of the time. It comes
-    after the death in a fold, so that what the next stream makes of that log is folded.
+    Starting a stream takes most of the time. So two of those that die at a step have a Java of
+    their own, and what needs a stream that runs makes one turn. It comes after the death in a fold,
+    so that what the next stream makes of that log is folded.
     """
-    steps = {step: draw(step_deaths(step, latest=2)) for step in Step}
+    own = dict(zip(draw(st.permutations(list(Step))), (Java.ENDED, Java.LEFT), strict=False))
+    steps = {step: draw(step_deaths(step, 2, own.get(step, Java.SHARED))) for step in Step}
     running = draw(st.permutations([draw(broker_kills(longest=3)), draw(collector_kills())]))
     after_fold = [steps.pop(Step.FOLDED), *running, draw(java_kills())]
     turns: list[list[Fault]] = [after_fold, [draw(stream_kills())]]

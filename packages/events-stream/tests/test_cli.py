@@ -1,39 +1,42 @@
-"""`events-stream` from outside: one readable line and an exit code for every bad input."""
+"""`events-stream` as users meet it: one readable line and an exit code for every bad input."""
 
 from __future__ import annotations
 
-import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from events_loadgen.ports import free_port
+from events_stream import cli
+from events_stream.cli import main
 
 SECONDS = 120
 
 
-def stream(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `events-stream run` in `folder` until it ends."""
-    return subprocess.run(
-        [sys.executable, "-m", "events_stream", "run", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Return what runs `events-stream run` in a folder of its own; it returns code and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(cli, "stream_session")  # Spark is not to be started
+
+    def run(*arguments: str) -> tuple[int, str]:
+        return main(["run", *arguments]), capsys.readouterr().err
+
+    return run
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], code: int, text: str) -> None:
+def assert_refused(ended: tuple[int, str], code: int, text: str) -> None:
     """Check for one readable line on stderr and the exit code."""
-    assert done.returncode == code, done.stderr
-    assert text in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("events-stream: ")
+    assert ended[0] == code, ended
+    assert text in ended[1]
+    assert ended[1].count("\n") == 1
+    assert ended[1].startswith("events-stream: ")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,11 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int, text: str)
     ],
 )
 def test_bad_input_is_refused_before_spark_starts(
-    arguments: list[str], code: int, text: str, tmp_path: Path
+    run: Callable[..., tuple[int, str]],
+    arguments: list[str],
+    code: int,
+    text: str,
+    tmp_path: Path,
 ) -> None:
     """One line that says what was wrong, and no stack trace."""
     (tmp_path / "file").touch()
@@ -69,27 +76,41 @@ def test_bad_input_is_refused_before_spark_starts(
     (tmp_path / "app" / "query" / "mine.sql").touch()
     (tmp_path / "backup" / "query").mkdir(parents=True)
     (tmp_path / "backup" / "query" / "metadata.json").touch()
-    assert_refused(stream(*arguments, folder=tmp_path), code, text)
+    assert_refused(run(*arguments), code, text)
 
 
-def test_a_wrong_java_is_refused(tmp_path: Path) -> None:
+def test_a_wrong_java_is_refused(
+    run: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is made."""
     java = tmp_path / "java" / "bin" / "java"
     java.parent.mkdir(parents=True)
     java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
     java.chmod(java.stat().st_mode | stat.S_IXUSR)
-    done = stream(folder=tmp_path, JAVA_HOME=str(tmp_path / "java"))
-    assert_refused(done, 1, "is Java 11; install Java 17 or 21")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "java"))
+    assert_refused(run(), 1, "is Java 11; install Java 17 or 21")
     assert not (tmp_path / "events-data").exists()
 
 
-def test_no_java_is_refused(tmp_path: Path) -> None:
+def test_no_java_is_refused(
+    run: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither on the PATH nor at JAVA_HOME."""
-    done = stream(folder=tmp_path, PATH="/nonexistent", JAVA_HOME="")
-    assert_refused(done, 1, "no java on the PATH")
+    monkeypatch.setenv("JAVA_HOME", "")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert_refused(run(), 1, "no java on the PATH")
 
 
 def test_an_unreachable_broker_ends_the_start(tmp_path: Path) -> None:
     """With the address and what to check."""
-    done = stream("--brokers", f"127.0.0.1:{free_port()}", folder=tmp_path)
-    assert_refused(done, 4, "check --brokers")
+    command = [sys.executable, "-m", "events_stream", "run"]
+    brokers = ["--brokers", f"127.0.0.1:{free_port()}"]
+    done = subprocess.run(
+        [*command, *brokers],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert_refused((done.returncode, done.stderr), 4, "check --brokers")
