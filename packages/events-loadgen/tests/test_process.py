@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 
 SLEEPER = "import time; time.sleep(600)"
+SLEEPING = [sys.executable, "-c", SLEEPER]
 STUBBORN = (
     "import signal, time\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -85,6 +88,32 @@ def test_a_child_ends_with_all_it_has_started(
         assert callable(end)
         end(process)
         wait_until(lambda: not any(map(alive, started)), "the end of both", seconds=10)
+
+
+@pytest.mark.parametrize("end", [ChildProcess.stop, ChildProcess.kill])
+def test_a_number_that_others_may_have_is_not_killed(
+    tmp_path: Path, end: Callable[[ChildProcess], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child keeps its own until what it left in its group has ended; after that, nothing is."""
+    killed: list[int] = []
+
+    def kill_group(group: int, number: int) -> None:
+        killed.append(group)
+        kill_for_real(group, number)
+
+    kill_for_real = os.killpg
+    monkeypatch.setattr(os, "killpg", kill_group)
+    leaving = f"import subprocess, sys; print(subprocess.Popen({SLEEPING}).pid)"
+    with child(tmp_path, leaving) as process:
+        process.wait(seconds=20)
+        left = int(process.output())
+        assert alive(left)
+        assert psutil.pid_exists(process.pid)
+        for _ in range(2):
+            end(process)
+            assert process.exit_code == 0
+        wait_until(lambda: not alive(left), "the end of what was left", seconds=10)
+    assert killed == [process.pid]
 
 
 def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:

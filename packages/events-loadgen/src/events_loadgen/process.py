@@ -15,7 +15,7 @@ from typing import Self
 
 import psutil
 
-from events_loadgen.errors import ChildFailed
+from events_loadgen.errors import ChildFailed, TooLate
 from events_loadgen.waiting import Pause, wait_until
 
 STOP_SECONDS = 20.0
@@ -73,7 +73,13 @@ class ChildProcess:
     @property
     def exit_code(self) -> int | None:
         """The exit code, minus the signal's number where one ended it; None while it runs."""
-        return self._process.poll()
+        if self._process.returncode is not None:
+            return self._process.returncode
+        # Asked without reaping it: its number stays its own, and its group's, until `_kill`.
+        ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def check(self) -> None:
         """Raise `ChildFailed`, with the log's last lines, where the process has ended."""
@@ -88,6 +94,11 @@ class ChildProcess:
 
         Raises `TooLate`, and `ChildFailed` for an exit code other than 0.
         """
+        self._wait_for_end(seconds, pause)
+        if self.exit_code != 0:
+            self.check()
+
+    def _wait_for_end(self, seconds: float, pause: Pause) -> None:
         wait_until(
             lambda: self.exit_code is not None,
             f"the end of {self.name}",
@@ -95,8 +106,6 @@ class ChildProcess:
             pause=pause,
             every=0.05,
         )
-        if self.exit_code != 0:
-            self.check()
 
     def output(self) -> str:
         """Return what this process has written so far."""
@@ -115,9 +124,9 @@ class ChildProcess:
         """
         descendants = self._descendants()
         if self.exit_code is None:
-            self._process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
+            os.kill(self.pid, signal.SIGTERM)
+            with suppress(TooLate):
+                self._wait_for_end(seconds, time.sleep)
             # Java ends by itself once its Python has, in order; it only needs a moment.
             psutil.wait_procs(descendants, timeout=_ORPHAN_SECONDS)
         self._kill(descendants)
@@ -136,7 +145,7 @@ class ChildProcess:
             return []
 
     def _kill(self, descendants: Sequence[psutil.Process]) -> None:
-        with suppress(ProcessLookupError):
+        if self._process.returncode is None:  # once it is reaped, others may have its number
             os.killpg(self.pid, signal.SIGKILL)
         for descendant in descendants:
             with suppress(psutil.NoSuchProcess):
