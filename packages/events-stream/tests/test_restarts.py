@@ -179,15 +179,17 @@ def test_a_topic_that_was_made_anew_is_refused(
     assert_stored_once(tmp_path, 3)
 
 
-def test_another_cluster_is_refused(run: Run, topics: Topics, tmp_path: Path) -> None:
-    """With a topic of the same name; behind the same address, too: see `test_running.py`."""
-    topic = topics.create()
-    topics.produce(topic, encoded(3))
-    run(topic)
-    with LocalBroker(tmp_path / "other") as broker:
-        others = Topics(broker.bootstrap)
-        others.create(name=topic)
-        others.produce(topic, encoded(5))
+def test_another_cluster_behind_the_address_is_refused(run: Run, tmp_path: Path) -> None:
+    """With a topic of the same name."""
+    with LocalBroker(tmp_path / "kafka") as broker:
+        topics = Topics(broker.bootstrap)
+        topic = topics.create()
+        topics.produce(topic, encoded(3))
+        run(topic, brokers=broker.bootstrap)
+        port = broker.port
+    with LocalBroker(tmp_path / "other", port) as broker:
+        topics.create(name=topic)
+        topics.produce(topic, encoded(5))
         with pytest.raises(OtherSource, match="filled from cluster_id"):
             run(topic, brokers=broker.bootstrap)
     assert_stored_once(tmp_path, 3)
