@@ -13,7 +13,14 @@ from events_schema.columns import Column, ColumnType, column_names, columns
 from events_schema.ddl import ddl
 from events_schema.enrichment import enrich
 from events_schema.errors import DecodeError, EventsError, MalformedJson, SchemaError
-from events_schema.event import EnrichedEvent, Event, EventEnvelope, PostedEvent, StoredEvent
+from events_schema.event import (
+    EnrichedEvent,
+    Event,
+    EventEnvelope,
+    PostedEvent,
+    StoredEvent,
+    UserMetrics,
+)
 from events_schema.failed import FailureReason
 from events_schema.json_schema import json_schema
 from events_schema.parse import parse_event
@@ -31,6 +38,7 @@ __all__ = [
     "PostedEvent",
     "SchemaError",
     "StoredEvent",
+    "UserMetrics",
     "avro_schema",
     "column_names",
     "columns",

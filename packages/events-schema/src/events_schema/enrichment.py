@@ -9,13 +9,16 @@ from datetime import datetime, timedelta
 from events_schema.event import EnrichedEvent, StoredEvent
 
 WINDOW = timedelta(hours=3)
+"""How long before the processing time an event counts in `u_count`, unless told otherwise."""
 
 
-def enrich(events: Iterable[StoredEvent], processing_time: datetime) -> list[EnrichedEvent]:
+def enrich(
+    events: Iterable[StoredEvent], processing_time: datetime, window: timedelta = WINDOW
+) -> list[EnrichedEvent]:
     """Return every event of the raw table with its user's two metrics, in the given order.
 
     With `T` the processing time, `u_count` is how many of the user's events have
-    `T - 3 h <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent non-null
+    `T - window <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent non-null
     `event_action` over all the events, ties going to the first by Unicode code point, null for
     none. Events without a user keep both null.
     """
@@ -25,7 +28,7 @@ def enrich(events: Iterable[StoredEvent], processing_time: datetime) -> list[Enr
     for row in rows:
         if row.user_id is None:
             continue
-        if row.event_time and processing_time - WINDOW <= row.event_time < processing_time:
+        if row.event_time and processing_time - window <= row.event_time < processing_time:
             recent[row.user_id] += 1
         if row.event_action is not None:
             actions[row.user_id][row.event_action] += 1

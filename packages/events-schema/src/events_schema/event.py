@@ -185,3 +185,14 @@ class EnrichedEvent(_EventRow):
 
     u_count: Int64 | None
     u_mp_ea: StoredText | None
+
+
+class UserMetrics(_Contract):
+    """A row of the users table: one for each `user_id` that the raw table holds, never null.
+
+    The raw table, left-joined with it on `user_id`, is the enriched table.
+    """
+
+    user_id: Int32 | None
+    u_count: Int64 | None
+    u_mp_ea: StoredText | None
