@@ -16,7 +16,13 @@ from pyspark.sql import SparkSession
 import events_analytics
 from events_analytics import AnalyticsError, Manifest
 from events_analytics.check import published_files, read_published, show
-from events_analytics.errors import ColumnsMissing, NoData, SourceMissing, SparkFailed
+from events_analytics.errors import (
+    ColumnsMissing,
+    NoData,
+    SourceMissing,
+    SparkFailed,
+    UnreadableFile,
+)
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.errors import PublishError, UsageError
 from raw_schema import RAW
@@ -216,13 +222,22 @@ def test_int96_and_milliseconds_are_read(spark: SparkSession, tmp_path: Path, ta
     assert rows_of(pq.read_table(target)) == expected([*events(5), *events(5)])
 
 
-def test_a_damaged_file_is_one_line(spark: SparkSession, source: Path, target: Path) -> None:
-    """A raw file whose rows are damaged fails the run with one line, and nothing is left."""
+@pytest.mark.parametrize(
+    ("damaged", "error"),
+    [(f"{DAY}/a.parquet", UnreadableFile), ("event_date=2026-11-23/b.parquet", SparkFailed)],
+)
+def test_a_damaged_file_is_one_line(
+    spark: SparkSession, source: Path, target: Path, damaged: str, error: type[AnalyticsError]
+) -> None:
+    """A raw file whose rows are damaged fails the run with one line, and nothing is left.
+
+    The largest file, in which the frequent actions are looked for, fails before Spark starts.
+    """
     first = run(spark, source, target)
-    path = source / DAY / "a.parquet"
+    path = source / damaged
     content = path.read_bytes()
     path.write_bytes(b"PAR1" + b"\xff" * 400 + content[404:])
-    with pytest.raises(SparkFailed) as failed:
+    with pytest.raises(error) as failed:
         run(spark, source, target)
     assert "\n" not in str(failed.value)
     assert {file.name for file in first.files} == {path.name for path in target.iterdir()}

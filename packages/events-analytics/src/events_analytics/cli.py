@@ -9,7 +9,7 @@ from typing import Any
 
 from events_analytics.check import published_files, read_published, show
 from events_analytics.interruption import interruptible
-from events_analytics.job import Job, run_job
+from events_analytics.job import run_job
 from events_analytics.session import session, spark_errors
 from events_analytics.settings import CheckSettings, RunSettings
 from events_schema.command import Verb, run_command
@@ -20,13 +20,7 @@ def run(settings: RunSettings) -> None:
     """Run the job once and print what was published."""
     started = time.monotonic()
     find_java()
-    job = Job(
-        settings.source,
-        settings.target,
-        settings.processing_time or datetime.now(UTC),
-        settings.allow_empty,
-        settings.keep_versions,
-    )
+    job = settings.job(datetime.now(UTC))
     with interruptible() as interruption:
         published = run_job(job, lambda: session(settings), before_publish=interruption.ignore)
     seconds = time.monotonic() - started

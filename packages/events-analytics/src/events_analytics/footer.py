@@ -7,6 +7,7 @@ null.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ READABLE: Mapping[ColumnType, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Footer:
-    """What a parquet file says of itself: its rows, and the type of each column.
+    """What a parquet file says of itself: its rows, and the type and bytes of each column.
 
     A type is that of `ColumnType` where the file stores it as the contract does (`timestamp`
     is INT64 `TIMESTAMP_MICROS` in UTC), and another word, for people, elsewhere.
@@ -37,6 +38,7 @@ class Footer:
 
     rows: int
     columns: Mapping[str, str]
+    bytes: Mapping[str, int]
 
 
 def read_footer(path: Path) -> Footer:
@@ -44,13 +46,23 @@ def read_footer(path: Path) -> Footer:
     try:
         metadata = pq.read_metadata(path)
         stored = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-        return Footer(metadata.num_rows, {column.path: _type(column) for column in stored})
+        types = {column.path: _type(column) for column in stored}
+        return Footer(metadata.num_rows, types, _bytes(metadata))
     except FileNotFoundError:
         raise UnreadableFile(f"cannot read {path}: it is gone") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UnreadableFile(
             f"{path} is no parquet file, or a part of one ({error}); remove it"
         ) from None
+
+
+def _bytes(metadata: pq.FileMetaData) -> dict[str, int]:
+    """Return how much each column takes in the file, compressed."""
+    sizes: Counter[str] = Counter()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for chunk in map(group.column, range(metadata.num_columns)):
+            sizes[chunk.path_in_schema] += chunk.total_compressed_size
+    return sizes
 
 
 def _type(column: pq.ColumnSchema) -> str:

@@ -5,27 +5,59 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TypedDict, Unpack
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
-from events_analytics.enrichment import enrich
-from events_analytics.manifest import FileRows, Manifest
+from events_analytics.enrichment import user_metrics
+from events_analytics.layouts import Layout
+from events_analytics.manifest import Manifest
 from events_analytics.publish import open_versions
 from events_analytics.session import spark_errors
-from events_analytics.sink import check_rows, count_users, write
-from events_analytics.source import RawFiles, find_source, list_raw, read_raw
+from events_analytics.sink import (
+    SortBy,
+    check_rows,
+    name_files,
+    read_users,
+    row_count,
+    write_events,
+    write_users,
+    written_files,
+)
+from events_analytics.source import RawFiles, find_source, frequent_actions, list_raw, read_raw
+from events_schema import UserMetrics
+from events_schema.enrichment import WINDOW
 from events_schema.errors import PublishError, UsageError
 from events_schema.layout import TableLayout
+
+
+class JobOptions(TypedDict, total=False):
+    """What a job can be told beyond its folders and its time."""
+
+    allow_empty: bool
+    """Let a source without rows become a result without rows."""
+    keep_versions: int
+    """How many old versions stay beside the new one."""
+    layout: Layout
+    """What is published: events with metrics, or the metrics alone."""
+    window: timedelta
+    """How long before the processing time events are counted in `u_count`."""
+    since: date | timedelta | None
+    """The first day of the rows, or how long before the processing time's day it is."""
+    files: int | None
+    """How many files there are to be; of about 128 MiB where not given."""
+    sort_by: SortBy
+    """In which order rows lie."""
 
 
 @dataclass(frozen=True)
 class Job:
     """One run: the raw table's folder, the enriched one's, and the time of the metrics.
 
-    `processing_time` has a zone; `keep_versions` is how many old versions stay beside the
-    new one; `allow_empty` lets a source without rows become a result without rows.
+    `processing_time` has a zone. `JobOptions` describes the others. Raises `UsageError` for
+    what goes together with nothing.
     """
 
     source: str
@@ -33,6 +65,27 @@ class Job:
     processing_time: datetime
     allow_empty: bool = False
     keep_versions: int = 1
+    layout: Layout = Layout.EVENTS
+    window: timedelta = WINDOW
+    since: date | timedelta | None = None
+    files: int | None = None
+    sort_by: SortBy = SortBy.DAY
+
+    def __post_init__(self) -> None:
+        if self.processing_time.tzinfo is None:
+            raise UsageError("the processing time has no zone; give one, such as UTC")
+        if self.layout is Layout.USERS and (self.since or self.sort_by is not SortBy.DAY):
+            raise UsageError(
+                "--layout users holds a row for each user, of whatever day; "
+                "leave out --since and --sort-by"
+            )
+
+    @property
+    def first_day(self) -> date | None:
+        """The first day of the rows; None for all days."""
+        if isinstance(self.since, timedelta):
+            return (self.processing_time.astimezone(UTC) - self.since).date()
+        return self.since
 
 
 def run(
@@ -40,16 +93,14 @@ def run(
     source: Path,
     target: Path,
     processing_time: datetime,
-    *,
-    allow_empty: bool = False,
-    keep_versions: int = 1,
+    **options: Unpack[JobOptions],
 ) -> Manifest:
     """Publish the enriched rows of `source` as `target` and return the new version's manifest.
 
     `spark` has the settings of `events_schema.spark.SESSION_SETTINGS`. Raises `UsageError` for
     a `processing_time` without a zone, and what `run_job` raises.
     """
-    job = Job(str(source), str(target), processing_time, allow_empty, keep_versions)
+    job = Job(str(source), str(target), processing_time, **options)
     return run_job(job, lambda: nullcontext(spark))
 
 
@@ -64,38 +115,54 @@ def run_job(
     `AnalyticsError`, `PublishError`, `ColumnsMissing` and `AlreadyLocked`; the old result then
     stays.
     """
-    if job.processing_time.tzinfo is None:
-        raise UsageError("the processing time has no zone; give one, such as UTC")
     layout = TableLayout.at(job.target)
     folder = find_source(job.source)
     _check_apart(folder, layout)
-    raw = list_raw(folder, allow_empty=job.allow_empty)
+    raw = list_raw(folder)
+    shown = raw.since(job.first_day) if job.first_day else raw
+    if not job.allow_empty:
+        shown.check_not_empty()
+    actions = frequent_actions(raw)
     with open_versions(layout) as versions:
         created_time = datetime.now(UTC)
         version = versions.new(created_time)
+        staging = versions.staging(version)
         with session() as spark, spark_errors():
-            files, users = _stage(spark, raw, job, versions.staging(version), version)
+            counted = read_raw(spark, raw, ["user_id", "event_action", "event_time"])
+            metrics = user_metrics(counted, job.processing_time, job.window, actions)
+            users = _stage(metrics, job, shown, staging)
+        name_files(staging, version)
+        files = written_files(staging, job.layout.model)
+        check_rows(row_count(files), users if job.layout is Layout.USERS else shown.rows)
         before_publish()
         manifest = Manifest(
             version=version,
             created_time=created_time,
             processing_time=job.processing_time.astimezone(UTC),
-            rows=check_rows(files, raw.rows),
+            rows=row_count(files),
             users=users,
             files=files,
             source=str(raw.folder),
-            raw_files=raw.files,
+            raw_files=raw.manifest,
+            layout=job.layout,
+            window=job.window,
+            since=job.first_day,
         )
         versions.publish(manifest, job.keep_versions)
     return manifest
 
 
-def _stage(
-    spark: SparkSession, raw: RawFiles, job: Job, staging: Path, version: str
-) -> tuple[tuple[FileRows, ...], int]:
-    enriched = enrich(read_raw(spark, raw), job.processing_time)
-    files = write(enriched, staging, version, raw.bytes)
-    return files, count_users(enriched, staging)
+def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
+    """Write the result to `staging` by way of each user's metrics; return how many users."""
+    if job.layout is Layout.USERS:
+        write_users(metrics, staging, job.files)
+        return row_count(written_files(staging, UserMetrics))
+    folder = staging / "users"
+    write_users(metrics, folder)
+    users = row_count(written_files(folder, UserMetrics))
+    written = read_users(metrics.sparkSession, folder)
+    write_events(shown, written, users, staging, files=job.files, sort_by=job.sort_by)
+    return users
 
 
 def _check_apart(source: Path, layout: TableLayout) -> None:

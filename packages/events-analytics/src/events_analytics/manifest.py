@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from events_analytics.layouts import Layout
+from events_schema.enrichment import WINDOW
 
 
 class FileRows(BaseModel):
@@ -17,7 +22,9 @@ class FileRows(BaseModel):
 class Manifest(BaseModel):
     """What a version holds and what it was made from, as in `<target>.versions/<version>.json`.
 
-    `users` counts the different users of its rows; `raw_files` are those of `source`.
+    `users` counts the different users of `raw_files`, which are those of `source`; `since` is
+    the first day that its rows are of, where not all are there. What a manifest of 1.0 does not
+    say is what 1.0 did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +37,9 @@ class Manifest(BaseModel):
     files: tuple[FileRows, ...]
     source: str
     raw_files: tuple[FileRows, ...]
+    layout: Layout = Layout.EVENTS
+    window: timedelta = WINDOW
+    since: date | None = None
 
     def to_json(self) -> bytes:
         """Return the manifest as it is stored."""

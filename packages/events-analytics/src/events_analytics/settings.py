@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
+from events_analytics.job import Job
+from events_analytics.layouts import Layout
+from events_analytics.sink import SortBy
+from events_schema.enrichment import WINDOW
 from events_schema.event import Time
+from events_schema.flag_types import Day, Duration
 from events_schema.spark_settings import SparkSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _TARGET = Field("./events-data/enriched", description="the enriched table's folder", min_length=1)
+
+
+_DAY: TypeAdapter[date] = TypeAdapter(Day)
+_DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+
+def _read_day_or_duration(value: object) -> date | timedelta:
+    for known in (_DAY, _DURATION):
+        with suppress(ValidationError):
+            return known.validate_python(value)
+    raise PydanticCustomError(
+        "day_or_duration",
+        "{text} is neither a day nor a duration; give YYYY-MM-DD, or such as '30 days'",
+        {"text": repr(value)},
+    )
 
 
 class RunSettings(SparkSettings):
@@ -32,6 +57,39 @@ class RunSettings(SparkSettings):
     )
     allow_empty: bool = Field(False, description="publish an empty result for an empty source")
     keep_versions: int = Field(1, description="how many old versions to keep", ge=0)
+    layout: Layout = Field(
+        Layout.EVENTS,
+        description="publish each event with its user's metrics, or a row for each user alone",
+    )
+    window: Duration = Field(
+        WINDOW, description="how long before the processing time u_count counts, as '3 hours'"
+    )
+    since: Annotated[date | timedelta | None, BeforeValidator(_read_day_or_duration)] = Field(
+        None,
+        description="publish the events of this day and later alone, YYYY-MM-DD or '30 days' "
+        "before the processing time; the metrics still count them all",
+    )
+    files: int | None = Field(
+        None, description="how many files to write (default: of 128 MiB)", ge=1, le=100_000
+    )
+    sort_by: SortBy = Field(
+        SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
+    )
+
+    def job(self, now: datetime) -> Job:
+        """Return the job that the flags ask for, at `now` where they name no time."""
+        return Job(
+            source=self.source,
+            target=self.target,
+            processing_time=self.processing_time or now,
+            allow_empty=self.allow_empty,
+            keep_versions=self.keep_versions,
+            layout=self.layout,
+            window=self.window,
+            since=self.since,
+            files=self.files,
+            sort_by=self.sort_by,
+        )
 
 
 class CheckSettings(SparkSettings):

@@ -1,36 +1,116 @@
-"""The sink: writes the enriched rows to a staging folder."""
+"""The sink: writes a version's rows to its staging folder."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import reduce
 from pathlib import Path
 
-from pyspark.sql import DataFrame
+from pydantic import BaseModel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from events_analytics.enrichment import with_metrics
 from events_analytics.errors import ResultDiffers
 from events_analytics.footer import check_exact_columns, read_footer
 from events_analytics.manifest import FileRows
-from events_analytics.source import spark_path
+from events_analytics.source import RawFiles, read_raw, spark_path
 from events_analytics.version import file_name
-from events_schema import EnrichedEvent
+from events_schema import Event, UserMetrics, column_names
+from events_schema.spark import spark_schema
 
 FILE_BYTES = 128 * 1024 * 1024
-"""About how much raw data becomes one file."""
+"""About how large a file is."""
+LEAST_FILE_BYTES = 16 * 1024 * 1024
+"""Below this a table is not split into more files, whatever cores there are."""
+_RUNS = 32
+"""How many runs of days are told apart at least, where there are as many files."""
+_HEAP_BYTES_PER_USER = 1024
+"""Where the heap has so much for each user, their metrics are sent to every task as they are."""
 
 
-def write(rows: DataFrame, folder: Path, version: str, raw_bytes: int) -> tuple[FileRows, ...]:
-    """Write `rows` to the new `folder`, in files named for `version`; return them.
+class SortBy(StrEnum):
+    """In which order rows lie, within files and from one to the next."""
 
-    `raw_bytes` is the size of the files that the rows come from. Raises `ResultDiffers` where
-    the files are not of the contract's types, as under a session that lacks its settings.
+    DAY = "day"
+    USER_ID = "user_id"
+
+
+def file_count(spark: SparkSession, raw: RawFiles) -> int:
+    """Return how many files the rows of `raw` become: of some 128 MiB, or one for each core."""
+    cores = spark.sparkContext.defaultParallelism
+    return max(min(cores, -(-raw.bytes // LEAST_FILE_BYTES)), -(-raw.bytes // FILE_BYTES), 1)
+
+
+def write_users(metrics: DataFrame, folder: Path, files: int | None = None) -> None:
+    """Write each user's metrics to `folder`, in as many `files` as given, or as Spark likes."""
+    rows = metrics.repartition(files) if files else metrics
+    _write(rows.sortWithinPartitions("user_id"), folder)
+
+
+def read_users(spark: SparkSession, folder: Path) -> DataFrame:
+    """Return each user's metrics, as `write_users` wrote them to `folder`."""
+    return spark.read.schema(spark_schema(UserMetrics)).parquet(spark_path(folder))
+
+
+def write_events(
+    raw: RawFiles,
+    metrics: DataFrame,
+    users: int,
+    folder: Path,
+    *,
+    files: int | None,
+    sort_by: SortBy,
+) -> None:
+    """Write each row of `raw` with its user's `metrics` to `folder`, in about `files` files.
+
+    The rows stay in the order of the raw table's days. Where there are too many `users` for
+    every task to hold all of their metrics, or where `sort_by` says so, rows are exchanged
+    between tasks, by ranges of time or of users.
     """
-    # A table of many small files would otherwise stay one, at a task for every few of them.
-    most = max(rows.sparkSession.sparkContext.defaultParallelism, -(-raw_bytes // FILE_BYTES))
-    rows.coalesce(most).write.option("compression", "zstd").parquet(str(folder))
-    return tuple(_checked(path) for path in _named(folder, version))
+    spark = metrics.sparkSession
+    count = files or file_count(spark, raw)
+    known_to_all = users * _HEAP_BYTES_PER_USER <= _heap_bytes(spark)
+    joined = F.broadcast(metrics) if known_to_all else metrics.hint("merge")
+    in_order = known_to_all and sort_by is SortBy.DAY and (not files or len(raw.files) >= files)
+    if in_order:
+        rows = _by_day(spark, raw, joined, count)
+    else:
+        # With the time, since half of all rows may be one user's.
+        keys = ("user_id", "event_time") if sort_by is SortBy.USER_ID else ("event_time",)
+        rows = with_metrics(read_raw(spark, raw, column_names(Event)), joined)
+        rows = rows.repartitionByRange(count, *keys).sortWithinPartitions(*keys)
+    _write(rows, folder)
 
 
-def _named(folder: Path, version: str) -> list[Path]:
+def _by_day(spark: SparkSession, raw: RawFiles, metrics: DataFrame, count: int) -> DataFrame:
+    """Return the rows of `raw` with their metrics, in `count` partitions in the order of days.
+
+    Spark reads files by falling size, so that runs of days have to be read one by one.
+    """
+    parts = count * -(-_RUNS // count)
+    runs = raw.split(parts) if len(raw.files) >= count else [raw]
+    shares = [
+        with_metrics(read_raw(spark, run, column_names(Event)), metrics).coalesce(
+            max(1, round(parts * run.bytes / max(raw.bytes, 1)))
+        )
+        for run in runs
+    ]
+    return reduce(DataFrame.union, shares).coalesce(count)
+
+
+def _heap_bytes(spark: SparkSession) -> int:
+    runtime = spark._jvm.java.lang.Runtime  # type: ignore[union-attr]  # noqa: SLF001
+    return int(runtime.getRuntime().maxMemory())
+
+
+def _write(rows: DataFrame, folder: Path) -> None:
+    rows.write.mode("append").option("compression", "zstd").parquet(str(folder))
+
+
+def name_files(folder: Path, version: str) -> None:
     """Name the files that Spark wrote for their version, and remove what is no parquet."""
     named = [
         part.rename(folder / file_name(version, number))
@@ -41,24 +121,25 @@ def _named(folder: Path, version: str) -> list[Path]:
             shutil.rmtree(other)
         else:
             other.unlink()
-    return named
 
 
-def _checked(path: Path) -> FileRows:
+def written_files(folder: Path, model: type[BaseModel]) -> tuple[FileRows, ...]:
+    """Return the files in `folder`. Raises `ColumnsMissing` where one is not as `model` is."""
+    return tuple(_checked(path, model) for path in sorted(folder.glob("*.parquet")))
+
+
+def _checked(path: Path, model: type[BaseModel]) -> FileRows:
     footer = read_footer(path)
-    check_exact_columns(path, footer, EnrichedEvent)
+    check_exact_columns(path, footer, model)
     return FileRows(name=path.name, rows=footer.rows)
 
 
-def count_users(rows: DataFrame, folder: Path) -> int:
-    """Return how many different users the rows written to `folder` have."""
-    written = rows.sparkSession.read.schema(rows.schema).parquet(spark_path(folder))
-    return written.select("user_id").where("user_id IS NOT NULL").distinct().count()
+def row_count(files: Sequence[FileRows]) -> int:
+    """Return how many rows the files hold."""
+    return sum(file.rows for file in files)
 
 
-def check_rows(files: tuple[FileRows, ...], expected: int) -> int:
-    """Return the rows in `files`. Raises `ResultDiffers` where they are not as many as read."""
-    written = sum(file.rows for file in files)
+def check_rows(written: int, expected: int) -> None:
+    """Raise `ResultDiffers` where not as many rows are written as were read."""
     if written != expected:
         raise ResultDiffers(f"{written} rows written of {expected} read; the old result stays")
-    return written

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from events_analytics.errors import NoData, SourceMissing
+from events_analytics.errors import NoData, SourceMissing, UnreadableFile
 from events_analytics.footer import check_columns, read_footer
 from events_analytics.manifest import FileRows
-from events_schema import StoredEvent
-from events_schema.layout import partition_files
+from events_schema import Event, StoredEvent, column_names
+from events_schema.layout import PARTITION_COLUMN, partition_files
 from events_schema.spark import spark_schema
 
 _GLOB_CHARACTERS = frozenset("\\{}[]*?")
+_MOST_ACTIONS = 8
+"""How many actions are worth a column of counts each: each row is compared with all of them."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A parquet file: its name below the folder, its rows, and the bytes of its six columns."""
+
+    name: str
+    rows: int
+    bytes: int
+
+    @property
+    def day(self) -> str | None:
+        """The value of the file's partition; None in a plain folder."""
+        key, _, value = self.name.partition("/")[0].partition("=")
+        return value if key == PARTITION_COLUMN else None
 
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The parquet files under `folder` at one moment; what is added later is not read."""
+    """The parquet files under `folder` at one moment, by day; what comes later is not read."""
 
     folder: Path
-    files: tuple[FileRows, ...]
-    bytes: int
+    files: tuple[RawFile, ...]
+    first_day: date | None = None
 
     @property
     def rows(self) -> int:
@@ -31,9 +55,51 @@ class RawFiles:
         return sum(file.rows for file in self.files)
 
     @property
-    def paths(self) -> list[str]:
-        """The files' paths, for Spark."""
-        return [spark_path(self.folder / file.name) for file in self.files]
+    def bytes(self) -> int:
+        """How many bytes the files' columns that become the enriched table's take."""
+        return sum(file.bytes for file in self.files)
+
+    @property
+    def manifest(self) -> tuple[FileRows, ...]:
+        """The files, as a manifest names them."""
+        return tuple(FileRows(name=file.name, rows=file.rows) for file in self.files)
+
+    def check_not_empty(self) -> None:
+        """Raise `NoData` where there are no rows."""
+        if not self.rows:
+            what = "only parquet files without rows" if self.files else "no parquet files"
+            raise NoData(
+                f"source {self.folder} holds {what}{self._first_day()}; "
+                f"wait for events, or give --allow-empty"
+            )
+
+    def _first_day(self) -> str:
+        return f" of {self.first_day} or later" if self.first_day else ""
+
+    def since(self, day: date) -> RawFiles:
+        """Return the files of `day` and of later ones.
+
+        Raises `SourceMissing` where the files do not lie by day.
+        """
+        plain = [file.name for file in self.files if file.day is None]
+        if plain:
+            raise SourceMissing(
+                f"source {self.folder} holds {plain[0]} outside a folder of one day; --since "
+                f"needs the raw table that events-stream makes: leave it out"
+            )
+        first = day.isoformat()
+        kept = tuple(file for file in self.files if file.day and file.day >= first)
+        return replace(self, files=kept, first_day=day)
+
+    def split(self, count: int) -> list[RawFiles]:
+        """Return at most `count` runs of the files, in order, of about equal bytes."""
+        total = max(self.bytes, 1)
+        runs: dict[int, list[RawFile]] = {}
+        before = 0
+        for file in self.files:
+            runs.setdefault((before + file.bytes // 2) * count // total, []).append(file)
+            before += file.bytes
+        return [replace(self, files=tuple(run)) for run in runs.values()]
 
 
 def find_source(source: str) -> Path:
@@ -48,38 +114,50 @@ def find_source(source: str) -> Path:
     return folder
 
 
-def list_raw(folder: Path, *, allow_empty: bool) -> RawFiles:
+def list_raw(folder: Path) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
-    Raises `NoData` where there are no rows, unless `allow_empty`; `ColumnsMissing` and
-    `UnreadableFile`, naming the file.
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
     """
     # Spark passes over hidden files.
     plain = (path for path in folder.glob("*.parquet") if path.name[0] not in "._")
     paths = sorted([*partition_files(folder), *plain])
-    raw = RawFiles(
-        folder,
-        tuple(_read(folder, path) for path in paths),
-        sum(path.stat().st_size for path in paths),
-    )
-    if not raw.rows and not allow_empty:
-        what = "only parquet files without rows" if raw.files else "no parquet files"
-        raise NoData(f"source {folder} holds {what}; wait for events, or give --allow-empty")
-    return raw
+    return RawFiles(folder, tuple(_read(folder, path) for path in paths))
 
 
-def _read(folder: Path, path: Path) -> FileRows:
+def _read(folder: Path, path: Path) -> RawFile:
     footer = read_footer(path)
     check_columns(path, footer, StoredEvent)
-    return FileRows(name=str(path.relative_to(folder)), rows=footer.rows)
+    size = sum(footer.bytes[name] for name in column_names(Event))
+    return RawFile(str(path.relative_to(folder)), footer.rows, size)
 
 
-def read_raw(spark: SparkSession, raw: RawFiles) -> DataFrame:
-    """Return the rows of exactly these files, with the columns of `StoredEvent`."""
+def frequent_actions(raw: RawFiles) -> list[str]:
+    """Return the actions that are frequent in a part of the largest file, at most 8."""
+    if not raw.rows:
+        return []
+    path = raw.folder / max(raw.files, key=lambda file: file.rows).name
+    try:
+        with pq.ParquetFile(path) as file:
+            actions = file.read_row_group(0, columns=["event_action"])["event_action"]
+    except (pa.ArrowException, OSError) as error:
+        cause = " ".join(str(error).split())
+        raise UnreadableFile(f"cannot read {path} ({cause}); remove it") from None
+    counted: Any = pc.value_counts(actions.drop_null())
+    by_action = zip(counted.field("values"), counted.field("counts"), strict=True)
+    counts = Counter({action.as_py(): count.as_py() for action, count in by_action})
+    return [action for action, _ in counts.most_common(_MOST_ACTIONS)]
+
+
+def read_raw(
+    spark: SparkSession, raw: RawFiles, columns: Sequence[str] = column_names(StoredEvent)
+) -> DataFrame:
+    """Return the rows of exactly these files, with `columns`, which are `StoredEvent`'s."""
     schema = spark_schema(StoredEvent)
     if not raw.rows:
-        return spark.createDataFrame([], schema)
-    return spark.read.schema(schema).parquet(*raw.paths)
+        return spark.createDataFrame([], schema).select(*columns)
+    paths = [spark_path(raw.folder / file.name) for file in raw.files]
+    return spark.read.schema(schema).parquet(*paths).select(*columns)
 
 
 def spark_path(path: Path) -> str:

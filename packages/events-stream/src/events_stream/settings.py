@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from events_schema.command import CommandSettings
+from events_schema.flag_types import Day
 from events_schema.spark_settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000
@@ -28,18 +26,6 @@ WINDOW = Field(
     ge=0,
     le=366 * 86400,
 )
-
-
-def _read_day(text: object) -> date:
-    try:
-        return datetime.strptime(str(text), "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise PydanticCustomError(
-            "day", "{text} is no day; give YYYY-MM-DD", {"text": repr(text)}
-        ) from None
-
-
-Day = Annotated[date, BeforeValidator(_read_day)]
 
 
 class RunSettings(SparkSettings):
