@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from events_schema.event import Time
@@ -10,6 +14,19 @@ from events_schema.spark_settings import SparkSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _TARGET = Field("./events-data/enriched", description="the enriched table's folder", min_length=1)
+
+
+def _check_suffix(file: Path) -> Path:
+    if file.suffix != ".prom":
+        raise PydanticCustomError(
+            "metrics_file",
+            "{file} does not end in .prom, and node_exporter reads no other; give NAME.prom",
+            {"file": str(file)},
+        )
+    return file
+
+
+MetricsFile = Annotated[Path, AfterValidator(_check_suffix)]
 
 
 class RunSettings(SparkSettings):
@@ -32,6 +49,9 @@ class RunSettings(SparkSettings):
     )
     allow_empty: bool = Field(False, description="publish an empty result for an empty source")
     keep_versions: int = Field(1, description="how many old versions to keep", ge=0)
+    metrics_file: MetricsFile | None = Field(
+        None, description="write the run's metrics there, NAME.prom, for node_exporter"
+    )
 
 
 class CheckSettings(SparkSettings):
