@@ -20,6 +20,8 @@ from events_stream.decode import AVRO_JAVA_OPTIONS
 from quick_start import FOLDER
 from topics import Topics
 
+collect_ignore = ["tests/dag"]  # has an environment of its own: hatch run airflow:test
+
 # Examples that start a broker's topic or a Spark job take as long as the machine lets them.
 settings.register_profile("ci", deadline=None, print_blob=True)
 settings.load_profile("ci")

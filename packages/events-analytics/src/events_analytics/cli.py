@@ -10,6 +10,7 @@ from typing import Any
 from events_analytics.check import published_files, read_published, show
 from events_analytics.interruption import interruptible
 from events_analytics.job import run_job
+from events_analytics.metrics import writing_metrics
 from events_analytics.session import session, spark_errors
 from events_analytics.settings import CheckSettings, RunSettings
 from events_schema.command import Verb, run_command
@@ -30,6 +31,12 @@ def run(settings: RunSettings) -> None:
     )
 
 
+def measured_run(settings: RunSettings) -> None:
+    """Run the job once, and leave its metrics where they are asked for."""
+    with writing_metrics(settings.metrics_file, settings.target):
+        run(settings)
+
+
 def check(settings: CheckSettings) -> None:
     """Print the published table."""
     find_java()
@@ -39,7 +46,7 @@ def check(settings: CheckSettings) -> None:
 
 
 _VERBS: Mapping[str, Verb[Any]] = {
-    "run": Verb(RunSettings, run),
+    "run": Verb(RunSettings, measured_run),
     "check": Verb(CheckSettings, check),
 }
 

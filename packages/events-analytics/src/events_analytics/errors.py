@@ -35,6 +35,16 @@ class ResultDiffers(AnalyticsError):
     """Raised when what Spark wrote is not one typed row for each row it was given."""
 
 
+class MetricsFileUnwritable(AnalyticsError):
+    """Raised before a run when its metrics could not be written after it."""
+
+
+class MetricsNotWritten(AnalyticsError):
+    """Raised when a run has published and its metrics cannot be written."""
+
+    exit_code = 4
+
+
 class Interrupted(AnalyticsError):
     """Raised when SIGINT ends a run before its result is published."""
 

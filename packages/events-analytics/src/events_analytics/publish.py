@@ -74,6 +74,17 @@ class Versions:
             )
         return found.pop() if found else None
 
+    def manifest(self) -> Manifest | None:
+        """Return the manifest of the version that readers see; None where there is none.
+
+        Raises `PublishError` as `current` does, and `OSError` or `ValueError` where the manifest
+        cannot be read.
+        """
+        version = self.current()
+        if version is None:
+            return None
+        return Manifest.model_validate_json(self._manifest(version).read_bytes())
+
     def new(self, now: datetime) -> str:
         """Return the name of the next version."""
         current = self.current()

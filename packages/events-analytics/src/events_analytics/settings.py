@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
@@ -35,6 +36,19 @@ def _read_day_or_duration(value: object) -> date | timedelta:
         "{text} is neither a day nor a duration; give YYYY-MM-DD, or such as '30 days'",
         {"text": repr(value)},
     )
+
+
+def _check_suffix(file: Path) -> Path:
+    if file.suffix != ".prom":
+        raise PydanticCustomError(
+            "metrics_file",
+            "{file} does not end in .prom, and node_exporter reads no other; give NAME.prom",
+            {"file": str(file)},
+        )
+    return file
+
+
+MetricsFile = Annotated[Path, AfterValidator(_check_suffix)]
 
 
 class RunSettings(SparkSettings):
@@ -74,6 +88,9 @@ class RunSettings(SparkSettings):
     )
     sort_by: SortBy = Field(
         SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
+    )
+    metrics_file: MetricsFile | None = Field(
+        None, description="write the run's metrics there, NAME.prom, for node_exporter"
     )
 
     def job(self, now: datetime) -> Job:

@@ -1,0 +1,279 @@
+"""What a run leaves for node_exporter, however it ends."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import promql_parser
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from events_analytics.cli import main
+from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Terminated
+from events_analytics.manifest import Manifest
+from events_analytics.metrics import writing_metrics
+from events_analytics.publish import open_versions
+from events_analytics.version import file_name
+from events_schema.errors import AlreadyLocked
+from events_schema.layout import TableLayout
+
+RULES = Path(__file__).parents[1] / "schedule" / "events-analytics.rules.yml"
+BEGAN = datetime(2026, 11, 24, 12, 0, 7, tzinfo=UTC)
+ABOUT_THE_RUN = {"exit_code", "success", "timestamp_seconds", "duration_seconds"}
+ABOUT_THE_RESULT = {
+    "last_success_timestamp_seconds": BEGAN.timestamp(),
+    "processing_timestamp_seconds": BEGAN.timestamp() - 7,
+    "rows": 12.0,
+    "users": 5.0,
+}
+
+
+def publish(target: Path) -> None:
+    """Publish a version of 12 rows of 5 users."""
+    with open_versions(TableLayout.at(str(target))) as versions:
+        version = versions.new(BEGAN)
+        versions.staging(version).mkdir()
+        (versions.staging(version) / file_name(version, 0)).touch()
+        manifest = Manifest(
+            version=version,
+            created_time=BEGAN,
+            processing_time=BEGAN - timedelta(seconds=7),
+            rows=12,
+            users=5,
+            files=(),
+            source="raw",
+            raw_files=(),
+        )
+        versions.publish(manifest, keep=1)
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """A target that nothing is published to."""
+    return tmp_path / "enriched"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A metrics file that is not there, in a folder of its own."""
+    (tmp_path / "metrics").mkdir()
+    return tmp_path / "metrics" / "events.prom"
+
+
+def samples(file: Path) -> list[Sample]:
+    """Return what Prometheus reads in the file."""
+    families = text_string_to_metric_families(file.read_bytes().decode())
+    return [sample for family in families for sample in family.samples]
+
+
+def values(file: Path) -> dict[str, float]:
+    """Return the metrics by the part of their names that is not the same for all."""
+    return {sample.name.removeprefix("events_analytics_"): sample.value for sample in samples(file)}
+
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+@contextmanager
+def failing(file: Path, target: Path, kind: type[ErrorT]) -> Iterator[pytest.ExceptionInfo[ErrorT]]:
+    """Write the metrics of the context, which ends in an error of that kind."""
+    with pytest.raises(kind) as raised, writing_metrics(file, str(target)):
+        yield raised
+
+
+def test_a_run_leaves_what_it_did(target: Path, file: Path) -> None:
+    """How it ended and when, how long it took, and what is published now."""
+    before = datetime.now(UTC).timestamp()
+    with writing_metrics(file, str(target)):
+        publish(target)
+    now = values(file)
+    assert (now["last_run_exit_code"], now["last_run_success"]) == (0, 1)
+    assert before <= now["last_run_timestamp_seconds"] <= datetime.now(UTC).timestamp()
+    assert 0 < now["last_run_duration_seconds"] < 60
+    assert ABOUT_THE_RESULT.items() <= now.items()
+    assert list(file.parent.iterdir()) == [file]  # nothing half-written stays
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (NoData("no rows"), 1),
+        (Interrupted("interrupted"), 130),
+        (Terminated("interrupted"), 143),
+        (KeyboardInterrupt(), 130),
+        (ZeroDivisionError(), 70),
+    ],
+)
+def test_a_run_that_fails_says_so(
+    target: Path, file: Path, error: BaseException, code: int
+) -> None:
+    """With its exit code; what was published before it is published still."""
+    with failing(file, target, type(error)):
+        raise error
+    assert set(values(file)) == {"build_info", *(f"last_run_{name}" for name in ABOUT_THE_RUN)}
+    publish(target)
+    with failing(file, target, type(error)):
+        raise error
+    now = values(file)
+    assert (now["last_run_exit_code"], now["last_run_success"]) == (code, 0)
+    assert ABOUT_THE_RESULT.items() <= now.items()
+
+
+def test_a_run_that_may_not_start_leaves_the_metrics_alone(target: Path, file: Path) -> None:
+    """They are those of the run that holds the target."""
+    with failing(file, target, AlreadyLocked):
+        raise AlreadyLocked("held")
+    assert not file.exists()
+    with writing_metrics(file, str(target)):
+        publish(target)
+    before = file.read_bytes()
+    with failing(file, target, AlreadyLocked):
+        raise AlreadyLocked("held")
+    assert file.read_bytes() == before
+
+
+@given(name=st.text(min_size=1).filter(lambda name: name.strip("/") and "\0" not in name))
+def test_each_metric_names_its_table(name: str) -> None:
+    """Whatever its path holds, so that the files of two tables can lie in one folder."""
+    try:
+        target = os.fsdecode(name.encode())
+    except UnicodeEncodeError:  # a lone surrogate is in no path
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "events.prom")
+        with writing_metrics(file, target):
+            pass
+        labels = [sample.labels["target"] for sample in samples(file)]
+    assert len(labels) == 5
+    assert set(labels) == {str(Path(target).absolute())}
+
+
+def test_a_path_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path, file: Path) -> None:
+    """Bytes that are not UTF-8 become question marks in the label."""
+    target = os.fsdecode(bytes(tmp_path / "table-") + b"\xff")
+    with writing_metrics(file, target):
+        publish(Path(target))
+    assert {sample.labels["target"] for sample in samples(file)} == {f"{tmp_path}/table-\ufffd"}
+    assert values(file)["rows"] == 12
+
+
+@pytest.mark.parametrize("damage", ["manifest", "target"])
+def test_what_cannot_be_told_is_left_out(target: Path, file: Path, damage: str) -> None:
+    """A result whose manifest is damaged, or that is not ours, has no numbers."""
+    publish(target)
+    if damage == "target":
+        (target / "readme.txt").touch()
+    else:
+        (manifest,) = target.with_name("enriched.versions").glob("*.json")
+        manifest.write_bytes(manifest.read_bytes()[:50])
+    with failing(file, target, NoData):
+        raise NoData("no rows")
+    assert set(ABOUT_THE_RESULT).isdisjoint(values(file))
+    assert values(file)["last_run_exit_code"] == 1
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
+    """Run the command in this process; return its exit code and its one line on stderr."""
+    code = main(["run", *map(str, arguments)])
+    (line,) = capsys.readouterr().err.splitlines()
+    return code, line
+
+
+@pytest.mark.parametrize("path", ["missing/a.prom", "folder.prom", "file/a.prom", "/proc/a.prom"])
+def test_a_file_that_cannot_be_written_is_refused_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
+) -> None:
+    """Before even Java is looked for; nothing is made."""
+    (tmp_path / "folder.prom").mkdir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    code, line = refused(capsys, "--metrics-file", tmp_path / path)
+    assert code == 1
+    assert f"cannot write metrics file {tmp_path / path}: " in line
+    assert "expected a name in a folder" in line
+    assert {entry.name for entry in tmp_path.iterdir()} == {"folder.prom", "file"}
+
+
+@pytest.mark.parametrize("path", ["metrics.txt", "metrics", ".prom"])
+def test_only_names_that_are_read_are_taken(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, path: str
+) -> None:
+    """node_exporter reads what ends in .prom, and a run says so before it starts."""
+    code, line = refused(capsys, "--metrics-file", f"{tmp_path}/{path}")
+    assert code == 2
+    assert line.startswith("events-analytics: --metrics-file: ")
+    assert "does not end in .prom" in line
+
+
+def test_the_command_leaves_metrics_where_it_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, target: Path
+) -> None:
+    """By flag or by environment, also of a run without a source; by default nowhere."""
+    arguments = ("--source", str(target), "--target", str(target))
+    assert refused(capsys, *arguments)[0] == 1
+    assert not file.exists()
+    assert refused(capsys, *arguments, "--metrics-file", file)[0] == 1
+    assert values(file)["last_run_exit_code"] == 1
+    file.unlink()
+    monkeypatch.setenv("EVENTS_ANALYTICS_METRICS_FILE", str(file))
+    assert refused(capsys, *arguments)[0] == 1
+    assert values(file)["last_run_exit_code"] == 1
+
+
+def test_what_is_published_stays_where_its_metrics_cannot_be_written(
+    target: Path, file: Path
+) -> None:
+    """The run ends with an error, and an exit code, of its own."""
+    with failing(file, target, MetricsNotWritten) as raised:
+        publish(target)
+        shutil.rmtree(file.parent)
+    assert str(raised.value).startswith(f"published, but cannot write metrics file {file}: No such")
+    assert raised.value.exit_code == 4
+    assert len(list(target.iterdir())) == 1
+
+
+def test_a_failure_is_not_hidden_by_that_of_its_metrics(
+    capsys: pytest.CaptureFixture[str], target: Path, file: Path
+) -> None:
+    """The run ends with its own error, after a warning of one line."""
+    with failing(file, target, NoData):
+        shutil.rmtree(file.parent)
+        raise NoData("no rows")
+    (warning,) = "".join(capsys.readouterr()).splitlines()
+    assert "metrics not written" in warning
+    assert "No such file or directory" in warning
+
+
+def selected(expression: str) -> set[str]:
+    """Return the names of the metrics in an expression."""
+    names: set[str] = set()
+
+    def visit(node: promql_parser.Expr) -> bool:
+        if isinstance(node, promql_parser.VectorSelector) and node.name:
+            names.add(node.name)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    return names
+
+
+def test_the_alerts_are_about_metrics_that_there_are(target: Path, file: Path) -> None:
+    """Each expression parses, and each of its metrics is one that a run leaves."""
+    with writing_metrics(file, str(target)):
+        publish(target)
+    rules = yaml.safe_load(RULES.read_text())
+    for alert in (rule for group in rules["groups"] for rule in group["rules"]):
+        names = selected(alert["expr"])
+        assert names
+        assert names <= {sample.name for sample in samples(file)}

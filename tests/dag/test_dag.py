@@ -1,0 +1,110 @@
+"""Airflow's DAG: it loads, comes due every three hours, and runs the real command."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raw_schema import RAW
+
+SHIPPED = Path(__file__).parents[2] / "packages/events-analytics/schedule/events_analytics_dag.py"
+DUE = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """A folder with a raw table of ten rows."""
+    (tmp_path / "raw").mkdir()
+    nulls = [pa.nulls(10, field.type) for field in RAW]
+    pq.write_table(pa.table(nulls, schema=RAW), tmp_path / "raw" / "a.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def dag(dag_folder: Path, command: Path, events: Path) -> Any:
+    """The DAG as it is shipped, but for its paths."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    text = SHIPPED.read_text().replace("/opt/events/bin/events-analytics", str(command))
+    (dag_folder / "events.py").write_text(text.replace("/var/lib/events", str(events)))
+    bag = DagBag(dag_folder)
+    assert not bag.import_errors
+    (dag,) = bag.dags.values()
+    return dag
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let Spark start sooner; flags that the DAG does not give come from the environment."""
+    conf = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
+    monkeypatch.setenv("EVENTS_ANALYTICS_CONF", conf)
+
+
+def states(dag: Any) -> dict[str, str]:
+    """Run the DAG once for the time that it is due; return what became of its tasks."""
+    dag.get_task("run").retries = 0  # they would be waited for
+    ran = dag.test(run_after=DUE, logical_date=DUE)
+    return {task.task_id: str(task.state) for task in ran.get_task_instances()}
+
+
+def test_it_comes_due_every_three_hours(dag: Any) -> None:
+    """One run at a time, and none for the time before it was switched on."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
+    infos = scheduled.iter_dagrun_infos_between(DUE, DUE + timedelta(hours=9))
+    assert [info.run_after for info in infos] == [DUE + timedelta(hours=h) for h in (0, 3, 6, 9)]
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert dag.get_task("run").retries == 2
+
+
+def test_a_run_publishes_for_the_time_that_it_was_due(dag: Any, events: Path) -> None:
+    """Not for the time at which it happens to run."""
+    assert states(dag) == {"latest_only": "success", "run": "success"}
+    (manifest,) = (events / "enriched.versions").glob("*.json")
+    published = json.loads(manifest.read_text())
+    assert datetime.fromisoformat(published["processing_time"]) == DUE
+    assert published["rows"] == 10
+
+
+@pytest.fixture
+def held(events: Path) -> Iterator[None]:
+    """Hold the target as a run that is under way does."""
+    (events / "enriched.versions").mkdir()
+    with (events / "enriched.versions" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.mark.usefixtures("held")
+def test_a_run_is_skipped_while_another_is_under_way(dag: Any, events: Path) -> None:
+    """Which is no failure, and is not tried again."""
+    assert states(dag) == {"latest_only": "success", "run": "skipped"}
+    assert not (events / "enriched").exists()
+
+
+def test_a_run_that_fails_is_a_failure(dag: Any, events: Path) -> None:
+    """Which Airflow shows, and tries again later."""
+    (events / "raw" / "a.parquet").unlink()
+    assert states(dag) == {"latest_only": "success", "run": "failed"}
+
+
+@pytest.mark.parametrize(("hours", "then"), [(0, ["run"]), (3, []), (24, [])])
+def test_a_run_for_an_older_time_is_skipped(dag: Any, hours: int, then: list[str]) -> None:
+    """Were it run, the table would go back to that time."""
+    now = datetime.now(UTC)
+    latest = now.replace(hour=now.hour // 3 * 3, minute=0, second=0, microsecond=0)
+    due = latest - timedelta(hours=hours)
+    run = SimpleNamespace(
+        run_type="scheduled", logical_date=due, data_interval_start=due, data_interval_end=due
+    )
+    assert list(dag.get_task("latest_only").choose_branch({"dag_run": run})) == then
