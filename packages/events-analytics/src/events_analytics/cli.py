@@ -10,13 +10,13 @@ from typing import Any
 from events_analytics.check import published_files, read_published, show
 from events_analytics.interruption import interruptible
 from events_analytics.job import Job, run_job
-from events_analytics.output import check_output, write_output
-from events_analytics.page import render_page
-from events_analytics.raw_figures import Scope
-from events_analytics.reporting import read_report
+from events_analytics.report.output import check_output, write_output
+from events_analytics.report.page import render_page
+from events_analytics.report.raw_figures import Scope
+from events_analytics.report.reading import read_report
+from events_analytics.report.tables import find_tables
 from events_analytics.session import session, spark_errors
 from events_analytics.settings import CheckSettings, ReportSettings, RunSettings
-from events_analytics.tables import find_tables
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from events_analytics import wording
-from events_analytics.chart import HEIGHT, bar_chart, percent, portion
-from events_analytics.report import OverTime, Report
+from events_analytics.report import wording
+from events_analytics.report.chart import HEIGHT, bar_chart, percent, portion
+from events_analytics.report.model import OverTime, Report
 
 _WEB = Path(__file__).with_name("web")
 _FILTERS = {
@@ -21,14 +21,16 @@ _FILTERS = {
     "duration": wording.say_duration,
     "time": wording.say_time,
     "day": wording.say_day,
+    "minute": wording.say_minute,
     "name": wording.say_name,
     "plain": wording.say_plainly,
 }
 _FUNCTIONS = {
+    "amount": wording.say_amount,
     "age": wording.say_age,
     "percent": percent,
     "portion": portion,
-    "plural": wording.say_plural,
+    "period": wording.say_period,
     "share": wording.say_share,
     "say_bin": wording.say_bin,
     "say_tick": wording.say_tick,
@@ -38,7 +40,7 @@ _FUNCTIONS = {
 def render_page(report: Report) -> str:
     """Return the page that shows `report`: a whole HTML document."""
     environment = Environment(
-        loader=PackageLoader("events_analytics", "web"),
+        loader=PackageLoader("events_analytics.report", "web"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from events_analytics.activity import read_activity
-from events_analytics.bins import bin_size, fill_bins
-from events_analytics.database import Database
-from events_analytics.delay import read_delay
-from events_analytics.microseconds import from_micros, midnight, to_micros
-from events_analytics.rankings import read_categories, read_products
-from events_analytics.report import (
+from events_analytics.report.activity import read_activity
+from events_analytics.report.bins import bin_size, fill_bins
+from events_analytics.report.database import Database
+from events_analytics.report.delay import read_delay
+from events_analytics.report.microseconds import from_micros, midnight, to_micros
+from events_analytics.report.model import (
     Activity,
     Bin,
     Categories,
@@ -24,6 +23,7 @@ from events_analytics.report import (
     OverTime,
     Products,
 )
+from events_analytics.report.rankings import read_categories, read_products
 from events_schema import StoredEvent, column_names
 
 _COLUMNS = column_names(StoredEvent)

@@ -12,6 +12,8 @@ _TICKS_DOWN = 4
 _TICKS_ACROSS = 6
 _GAP = 0.18
 """The part of a bin's width that stays free."""
+_WIDEST = 10
+"""How wide a bar may be, in per cent: few bins are no wall."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +84,13 @@ def nice_step(most: int) -> int:
 
 def _bar(index: int, span: float, part: float) -> Bar:
     # What is there is seen, be it ever so little.
+    width = min(span * (1 - _GAP), _WIDEST)
     height = max(HEIGHT * part, 1.5) if part else 0.0
     return Bar(
         left=round(index * span, 4),
         span=round(span, 4),
-        inset=round((index + _GAP / 2) * span, 4),
-        width=round(span * (1 - _GAP), 4),
+        inset=round((index + 0.5) * span - width / 2, 4),
+        width=round(width, 4),
         top=round(HEIGHT - height, 2),
         height=round(height, 2),
     )

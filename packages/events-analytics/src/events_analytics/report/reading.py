@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from events_analytics.database import read_steadily
-from events_analytics.enriched_figures import read_enriched_figures
-from events_analytics.failed_figures import read_failed_figures
-from events_analytics.raw_figures import RawFigures, Scope, read_raw_figures
-from events_analytics.report import Enriched, Failed, Newest, Nulls, Quality, Report
-from events_analytics.tables import Tables, enriched_files, failed_files, raw_files
+from events_analytics.report.database import read_steadily
+from events_analytics.report.enriched_figures import read_enriched_figures
+from events_analytics.report.failed_figures import read_failed_figures
+from events_analytics.report.model import Enriched, Failed, Newest, Nulls, Quality, Report
+from events_analytics.report.raw_figures import RawFigures, Scope, read_raw_figures
+from events_analytics.report.tables import Tables, enriched_files, failed_files, raw_files
 
 
 def read_report(tables: Tables, scope: Scope) -> Report:

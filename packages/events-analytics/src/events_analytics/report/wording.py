@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from markupsafe import Markup
 
-from events_analytics.bins import BinSize
-from events_analytics.report import Newest, OverTime
+from events_analytics.report.bins import BinSize
+from events_analytics.report.model import Newest, OverTime
 
 _JOINERS = "\u200c\u200d"
 """Part of words and of emoji, though they print nothing."""
@@ -23,8 +23,8 @@ _SECOND = 1_000
 _UNITS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"))
 
 _BIN_FORMATS = {
-    BinSize.MINUTE: "{0:%H:%M}",
-    BinSize.HOUR: "{0.day} {0:%b}, {0:%H:%M}",
+    BinSize.MINUTE: "{0.day} {0:%b} {0.year}, {0:%H:%M}",
+    BinSize.HOUR: "{0.day} {0:%b} {0.year}, {0:%H:%M}",
     BinSize.DAY: "{0:%a} {0.day} {0:%b} {0.year}",
     BinSize.WEEK: "week from {0.day} {0:%b} {0.year}",
     BinSize.MONTH: "{0:%B} {0.year}",
@@ -37,7 +37,7 @@ _TICK_FORMATS = {
     BinSize.MINUTE: "{0:%H:%M}",
     BinSize.HOUR: "{0.day} {0:%b}, {0:%H:%M}",
     BinSize.DAY: "{0.day} {0:%b}",
-    BinSize.WEEK: "{0.day} {0:%b}",
+    BinSize.WEEK: "{0.day} {0:%b} {0.year}",
     BinSize.MONTH: "{0:%b} {0.year}",
 }
 
@@ -48,12 +48,13 @@ def say_count(count: int) -> str:
 
 
 def say_briefly(count: int) -> str:
-    """Return a count in few digits, such as 12.3 M; never more than it is."""
+    """Return a count in few digits, such as 12.3 M; cut rather than rounded."""
+    sign, amount = "-" if count < 0 else "", abs(count)
     for size, unit in _LARGE:
-        if count >= size:
-            digits = 2 if count < 10 * size else 1 if count < 100 * size else 0
-            cut = count * 10**digits // size
-            return f"{cut / 10**digits:,.{digits}f} {unit}"
+        if amount >= size:
+            digits = 2 if amount < 10 * size else 1 if amount < 100 * size else 0
+            cut = amount * 10**digits // size
+            return f"{sign}{cut / 10**digits:,.{digits}f} {unit}"
     return say_count(count)
 
 
@@ -91,6 +92,11 @@ def say_time(time: datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def say_minute(time: datetime) -> str:
+    """Return a UTC time to the minute."""
+    return f"{say_day(time)}, {time:%H:%M}"
+
+
 def say_day(time: date) -> str:
     """Return a day, or that of a UTC time."""
     return f"{time.day} {time:%b} {time.year}"
@@ -103,11 +109,16 @@ def say_age(newest: Newest | None) -> str:
     return say_duration(1000 * int(newest.age_seconds)) if newest.age_seconds >= 1 else "< 1 s"
 
 
-def say_plural(noun: str, count: int) -> str:
-    """Return the noun for so many of a thing."""
-    if count == 1:
-        return noun
-    return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+def say_amount(noun: str, count: int) -> str:
+    """Return how many there are of a thing, such as 1 day, 12 categories."""
+    several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{say_count(count)} {noun if count == 1 else several}"
+
+
+def say_period(first: datetime, last: datetime) -> str:
+    """Return from which day to which day, or which one it is."""
+    days = dict.fromkeys((say_day(first), say_day(last)))
+    return " to ".join(days)
 
 
 def say_summary(over_time: OverTime) -> str:
