@@ -22,6 +22,8 @@ MEMORY = "1GB"
 READ_TRIES = 5
 RETRY_SECONDS = 0.2
 
+_INTERRUPTED = "Query interrupted"
+
 _TYPES = {
     ColumnType.INT32: "INTEGER",
     ColumnType.INT64: "BIGINT",
@@ -39,8 +41,13 @@ class Database:
     connection: duckdb.DuckDBPyConnection
 
     def ask(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
-        return self.connection.execute(sql, parameters or None).fetchall()
+        """Return the rows of a query. Raises `KeyboardInterrupt` where a signal handler did."""
+        try:
+            return self.connection.execute(sql, parameters or None).fetchall()
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:  # DuckDB hides what the handler of a signal raised
+                raise KeyboardInterrupt from None
+            raise
 
     def one(self, sql: str, **parameters: object) -> tuple[Any, ...]:
         """Return the one row of a query."""
