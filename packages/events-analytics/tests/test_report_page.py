@@ -72,7 +72,7 @@ def rows() -> list[StoredEvent]:
             app_name=name,
             event_action=name,
             event_category=name,
-            event_value=number if number % 3 else None,
+            event_value=None if number % 3 else number,
             event_id=str(number),
             received_time=T - timedelta(hours=number) + timedelta(seconds=number * number),
         )
@@ -87,7 +87,7 @@ def page_of(folder: Path) -> str:
     write(folder / "enriched" / "a.parquet", enrich(rows(), T), ENRICHED)
     failed = [FailedRow(reason=name, timestamp=T) for name in HOSTILE]
     write(folder / "raw.failed" / "a.parquet", failed, FAILED)
-    return render_page(report_on(folder, ALL))
+    return render_page(report_on(folder, ALL).model_copy(update={"raw": HOSTILE[0]}))
 
 
 @pytest.fixture(scope="module")
