@@ -1,6 +1,8 @@
-"""`hatch run screenshots`: runs the whole line, uses its demo page, and takes the pictures of it.
+"""`hatch run screenshots`: takes the pictures of the demo page and of the report.
 
-It takes about three minutes: the page is shown when the events clicked in it are enriched.
+`hatch run screenshots report` takes those of the report alone, in seconds. The demo's take about
+three minutes: the whole line runs, and its page is shown when the events clicked in it are
+enriched.
 """
 
 from __future__ import annotations
@@ -10,36 +12,62 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from events_analytics.report import Scope, find_tables, read_report, render_page
+from example_tables import NOW, write_tables
+
 FOLDER = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "events_loadgen", "simulate", "--events", "5000", "--keep"]
 WIDE, PHONE = (1280, 900), (390, 844)
-PICTURES: list[tuple[str, Literal["light", "dark"], tuple[int, int]]] = [
-    ("demo-light.png", "light", WIDE),
-    ("demo-dark.png", "dark", WIDE),
-    ("demo-phone.png", "light", PHONE),
+WAYS: list[tuple[str, Literal["light", "dark"], tuple[int, int]]] = [
+    ("light", "light", WIDE),
+    ("dark", "dark", WIDE),
+    ("phone", "light", PHONE),
 ]
 ENRICHED_MS = 240_000.0
 MARGIN = 16
+REPORTED_EVENTS = 200_000
 
 
-def main() -> None:
-    """Write the pictures beside this file."""
+def main(names: list[str]) -> None:
+    """Write the pictures beside this file: those named, or all."""
+    unknown = set(names) - set(PICTURES)
+    if unknown:
+        raise SystemExit(f"no pictures of {', '.join(unknown)}; there are {', '.join(PICTURES)}")
+    for name in names or PICTURES:
+        PICTURES[name]()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the Chromium of this machine."""
+    with sync_playwright() as playwright:
+        # fmt: off
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-lcd-text"]
+        )
+        # fmt: on
+        yield browser
+        browser.close()
+
+
+def take_demo() -> None:
+    """Run the whole line, and take the pictures of its demo page."""
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as line:
         try:
             url = demo_url(line)
-            with sync_playwright() as playwright:
-                # fmt: off
-                browser = playwright.chromium.launch(
-                    executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-                )
-                # fmt: on
-                take_pictures(browser, url)
-                browser.close()
+            with chromium() as browser:
+                page = use_demo(browser, url)
+                for way, scheme, size in WAYS:
+                    show(page, scheme, size)
+                    take_picture(page, FOLDER / f"demo-{way}.png", ".live")
         finally:
             line.send_signal(signal.SIGINT)
             line.communicate()
@@ -55,8 +83,8 @@ def demo_url(line: subprocess.Popen[str]) -> str:
     raise SystemExit("events-loadgen simulate ended before it was complete; see above")
 
 
-def take_pictures(browser: Browser, url: str) -> None:
-    """Use the page, wait until its events are enriched, and show it in each way."""
+def use_demo(browser: Browser, url: str) -> Page:
+    """Use the page until its events are enriched."""
     context = browser.new_context(device_scale_factor=1)
     page = context.new_page()
     page.goto(url)
@@ -65,16 +93,39 @@ def take_pictures(browser: Browser, url: str) -> None:
         page.click(f"button:has-text('{name}')")
         page.wait_for_timeout(700)
     page.wait_for_selector("tr.own", timeout=ENRICHED_MS)
-    for name, scheme, (width, height) in PICTURES:
-        page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
-        take_picture(page, FOLDER / name)
+    return page
 
 
-def take_picture(page: Page, file: Path) -> None:
-    """Write a picture of all that is live on the page: from its top down to the table."""
+def take_report() -> None:
+    """Report on tables of a company that is not, and take the pictures of that."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        write_tables(Path(folder), REPORTED_EVENTS)
+        raw, enriched = f"{folder}/raw", f"{folder}/enriched"
+        tables = find_tables(raw, enriched, None, required=frozenset())
+        report = read_report(tables, Scope(NOW, since=None, top=6))
+        file = Path(folder) / "report.html"
+        file.write_text(render_page(report.model_copy(update={"raw": "/srv/events/raw"})))
+        page = browser.new_context(device_scale_factor=1).new_page()
+        page.goto(file.as_uri())
+        for way, scheme, size in WAYS:
+            show(page, scheme, size)
+            last = "[aria-labelledby=products]" if size == PHONE else "footer"
+            take_picture(page, FOLDER / f"report-{way}.png", last)
+
+
+def show(page: Page, scheme: Literal["light", "dark"], size: tuple[int, int]) -> None:
+    """Show the page in this way."""
+    width, height = size
+    page.set_viewport_size({"width": width, "height": height})
+    page.emulate_media(color_scheme=scheme)
+
+
+def take_picture(page: Page, file: Path, last: str) -> None:
+    """Write a picture of the page, from its top down to the end of the element `last`."""
     width, bottom = page.evaluate(
-        "[innerWidth, scrollY + document.querySelector('.live').getBoundingClientRect().bottom]"
+        "last => [innerWidth,"
+        " scrollY + document.querySelector(last).getBoundingClientRect().bottom]",
+        last,
     )
     page.screenshot(
         path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": bottom + MARGIN}
@@ -82,5 +133,7 @@ def take_picture(page: Page, file: Path) -> None:
     print(f"wrote {file.name}")
 
 
+PICTURES: Mapping[str, Callable[[], None]] = {"demo": take_demo, "report": take_report}
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

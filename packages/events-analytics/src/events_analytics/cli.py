@@ -1,4 +1,4 @@
-"""`events-analytics`: runs the batch job and shows its result."""
+"""`events-analytics`: runs the batch job, shows its result, and reports on the tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ from events_analytics.check import published_files, read_published, show
 from events_analytics.interruption import interruptible
 from events_analytics.job import run_job
 from events_analytics.metrics import writing_metrics
+from events_analytics.report.output import check_output, write_output
+from events_analytics.report.page import render_page
+from events_analytics.report.raw_figures import Scope
+from events_analytics.report.reading import read_report
+from events_analytics.report.tables import find_tables
 from events_analytics.session import session, spark_errors
-from events_analytics.settings import CheckSettings, RunSettings
+from events_analytics.settings import CheckSettings, ReportSettings, RunSettings
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 
@@ -45,9 +50,27 @@ def check(settings: CheckSettings) -> None:
         show(read_published(spark, files))
 
 
+def report(settings: ReportSettings) -> None:
+    """Write the report."""
+    check_output(settings.destination)
+    now = datetime.now(UTC)
+    tables = find_tables(
+        settings.raw,
+        settings.enriched,
+        settings.failed,
+        required=settings.model_fields_set,
+    )
+    with interruptible() as interruption:
+        found = read_report(tables, Scope(now, settings.since(now), settings.top))
+        text = render_page(found) if settings.format == "html" else found.to_json()
+        interruption.ignore()
+        write_output(settings.destination, text)
+
+
 _VERBS: Mapping[str, Verb[Any]] = {
     "run": Verb(RunSettings, measured_run),
     "check": Verb(CheckSettings, check),
+    "report": Verb(ReportSettings, report),
 }
 
 

@@ -27,6 +27,16 @@ class ColumnsMissing(AnalyticsError):
     """Raised when a file lacks columns that are needed, or has them in another type."""
 
 
+class TableReplaced(AnalyticsError):
+    """Raised when files go before they are read, each time that they are listed anew."""
+
+    retriable = True
+
+
+class QueryFailed(AnalyticsError):
+    """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""
+
+
 class SparkFailed(AnalyticsError):
     """Raised when Spark fails while it reads, computes or writes."""
 

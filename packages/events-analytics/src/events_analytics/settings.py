@@ -1,11 +1,11 @@
-"""The settings of `events-analytics run` and `events-analytics check`."""
+"""The settings of the verbs of `events-analytics`."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
@@ -14,6 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from events_analytics.job import Job
 from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
+from events_schema.command import CommandSettings
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
 from events_schema.flag_types import Day, Duration
@@ -115,3 +116,44 @@ class CheckSettings(SparkSettings):
     model_config = _ENVIRONMENT
 
     target: str = _TARGET
+
+
+class ReportSettings(CommandSettings):
+    """Write one HTML page, or JSON, of what the tables hold and how good it is.
+
+    The page needs no server and nothing from elsewhere. All days and times are in UTC.
+    """
+
+    model_config = _ENVIRONMENT
+
+    raw: str = Field("./events-data/raw", description="the raw table's folder", min_length=1)
+    enriched: str = Field(
+        "./events-data/enriched",
+        description="the enriched table's folder; where not given, it may be missing",
+        min_length=1,
+    )
+    failed: str | None = Field(
+        None,
+        description="the failed events' folder; where not given, <raw>.failed if there is one",
+        min_length=1,
+    )
+    format: Literal["html", "json"] = Field("html", description="a page for people, or JSON")
+    output: str | None = Field(
+        None,
+        description="the file to write, - for standard output; where not given, report.html, "
+        "and standard output for JSON",
+        min_length=1,
+    )
+    days: int | None = Field(
+        None, description="count the events of the last days only, today included", ge=1, le=100_000
+    )
+    top: int = Field(10, description="how many entries the lists have", ge=1, le=100)
+
+    @property
+    def destination(self) -> str:
+        """The file to write, or - for standard output."""
+        return self.output or ("report.html" if self.format == "html" else "-")
+
+    def since(self, now: datetime) -> date | None:
+        """Return the first day that counts; None where all do."""
+        return now.date() - timedelta(days=self.days - 1) if self.days else None

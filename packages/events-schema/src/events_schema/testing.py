@@ -258,6 +258,22 @@ def raw_tables(processing_time: datetime) -> st.SearchStrategy[list[StoredEvent]
 
 
 @st.composite
+def repetitive_tables(draw: st.DrawFn, processing_time: datetime) -> list[StoredEvent]:
+    """Rows as `raw_tables` draws them, but of a few products and categories only."""
+    names = st.sampled_from(draw(st.lists(texts(), min_size=1, max_size=5, unique=True)))
+    return [
+        row.model_copy(
+            update={
+                name: draw(names)
+                for name in ("app_name", "event_category")
+                if getattr(row, name) is not None
+            }
+        )
+        for row in draw(raw_tables(processing_time))
+    ]
+
+
+@st.composite
 def bodies(draw: st.DrawFn) -> bytes:
     """What clients may post: events, good, nearly good and damaged; batches of them; any bytes."""
     kind = draw(st.sampled_from(["one", "one", "batch", "json", "bytes"]))

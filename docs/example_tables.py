@@ -1,0 +1,153 @@
+"""Tables as a small company may have them: 30 days, made from a seed, always the same."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from events_analytics.version import file_name, new_version
+from events_schema import FailureReason, StoredEvent, UserMetrics, enrich
+
+NOW = datetime(2026, 11, 24, 16, 41, 12, tzinfo=UTC)
+DAYS = 30
+USERS = 4_000
+_OFFLINE = 0.01
+
+_TIME: pa.DataType = pa.timestamp("us", tz="UTC")
+_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("event_time", _TIME),
+    ("user_id", pa.int32()),
+    ("app_name", pa.string()),
+    ("event_action", pa.string()),
+    ("event_category", pa.string()),
+    ("event_value", pa.int32()),
+    ("event_id", pa.string()),
+    ("received_time", _TIME),
+]
+_RAW = pa.schema(_COLUMNS)
+_USER_COLUMNS: list[tuple[str, pa.DataType]] = [
+    ("user_id", pa.int32()),
+    ("u_count", pa.int64()),
+    ("u_mp_ea", pa.string()),
+]
+_USERS = pa.schema(_USER_COLUMNS)
+_FAILED_COLUMNS: list[tuple[str, pa.DataType]] = [("reason", pa.string()), ("timestamp", _TIME)]
+_FAILED = pa.schema(_FAILED_COLUMNS)
+
+_APPS = {
+    "web-shop": 41, "mobile-app": 32, "help-centre": 9, "partner-portal": 6, "newsletter": 4,
+    "blog": 3, "store-finder": 2, "gift-cards": 1, "careers": 0.7, "kiosk": 0.5, "press": 0.2,
+    "intranet": 0.1,
+}  # fmt: skip
+_ACTIONS: dict[str, dict[str | None, float]] = {
+    "product": {"view": 60, "click": 22, "add_to_cart": 12, "share": 3, None: 3},
+    "navigation": {"view": 55, "click": 35, "scroll": 10},
+    "search": {"search": 70, "click": 22, None: 8},
+    "cart": {"view": 40, "add_to_cart": 38, "remove": 14, None: 8},
+    "checkout": {"view": 48, "purchase": 34, "click": 10, None: 8},
+    "account": {"view": 50, "log_in": 34, "click": 16},
+    "wish list": {"view": 55, "add": 30, "share": 15},
+    "video": {"play": 60, "pause": 26, "scroll": 14},
+    "reviews": {"view": 70, "click": 20, "rate": 10},
+    "support": {"view": 45, "click": 30, "chat": 25},
+    "campaign": {"view": 80, "click": 20},
+    "a/b test": {None: 100},
+}
+_CATEGORIES = {
+    "product": 34, "navigation": 22, "search": 13, "cart": 9, "checkout": 7, "account": 6,
+    "wish list": 3, "video": 2.4, "reviews": 1.6, "support": 1, "campaign": 0.6, "a/b test": 0.3,
+}  # fmt: skip
+_PRICES = [499, 999, 1499, 1999, 2999, 4999, 7999]
+_REASONS = {
+    FailureReason.UNREADABLE_BODY: 96,
+    FailureReason.NOT_SINGLE_OBJECT: 31,
+    FailureReason.UNKNOWN_SCHEMA: 12,
+    FailureReason.EMPTY: 4,
+}
+
+
+def write_tables(folder: Path, events: int, seed: int = 7) -> None:
+    """Write `raw`, `enriched` (by user) and `raw.failed` into `folder`, as of `NOW`."""
+    chance = random.Random(seed)  # noqa: S311  # no secrets
+    rows = [_event(chance, number) for number in range(events)]
+    by_day: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_day[f"event_date={row.event_time:%Y-%m-%d}"].append(row.model_dump())
+    for day, found in by_day.items():
+        _write(folder / "raw" / day / "000000000001-0000.parquet", found, _RAW)
+    _write(folder / "raw.failed" / "000000000001-0000.parquet", _failed(chance), _FAILED)
+    version = new_version(NOW)
+    _write(folder / "enriched" / file_name(version, 0), _metrics(rows), _USERS)
+    manifest = folder / "enriched.versions" / f"{version}.json"
+    manifest.parent.mkdir()
+    manifest.write_text(f'{{"processing_time": "{NOW.isoformat()}"}}')
+
+
+def _write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path)
+
+
+def _event(chance: random.Random, number: int) -> StoredEvent:
+    category = _pick(chance, _CATEGORIES)
+    action = _pick(chance, _ACTIONS[category])
+    time = _time(chance)
+    priced = action in ("add_to_cart", "purchase")
+    return StoredEvent(
+        event_time=time,
+        user_id=None if chance.random() < 0.006 else _user(chance),  # noqa: PLR2004
+        app_name=_pick(chance, _APPS),
+        event_action=action,
+        event_category=category,
+        event_value=chance.choice(_PRICES) if priced else None,
+        event_id=f"{number:032x}",
+        received_time=min(time + _delay(chance), NOW),
+    )
+
+
+def _pick(chance: random.Random, weights: dict[Any, float]) -> Any:
+    return chance.choices(list(weights), list(weights.values()))[0]
+
+
+def _user(chance: random.Random) -> int:
+    """Return one of the users, of whom few do a lot."""
+    return 1001 + int(USERS * chance.betavariate(0.55, 2.4))
+
+
+def _time(chance: random.Random) -> datetime:
+    """Return a time at which people are awake, oftener at weekends and of late."""
+    while True:
+        time = NOW - timedelta(days=DAYS) * chance.random()
+        hour = time.hour + time.minute / 60
+        awake = max(0.06, 1 - abs(hour - 17) / 12) ** 1.3
+        weekend = 1.0 if time.weekday() in (5, 6) else 0.72
+        grown = 1 - 0.35 * ((NOW - time) / timedelta(days=DAYS))
+        if chance.random() < awake * weekend * grown:
+            return time
+
+
+def _delay(chance: random.Random) -> timedelta:
+    if chance.random() < _OFFLINE:
+        return timedelta(hours=chance.expovariate(1 / 5))
+    return timedelta(seconds=chance.lognormvariate(-0.4, 1.1) - 0.12)
+
+
+def _failed(chance: random.Random) -> list[dict[str, Any]]:
+    return [
+        {"reason": str(reason), "timestamp": NOW - timedelta(days=DAYS) * chance.random() ** 2}
+        for reason, count in _REASONS.items()
+        for _ in range(count)
+    ]
+
+
+def _metrics(rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
+    """Return the rows of the users table, by the metrics' definition."""
+    known = {row.user_id: row for row in enrich(rows, NOW) if row.user_id is not None}
+    return [row.model_dump(include=set(UserMetrics.model_fields)) for row in known.values()]

@@ -1,0 +1,88 @@
+"""The bins of a chart over time: as fine as it stays readable, for any span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+MOST_BINS = 120
+"""More bars are no chart that people can read."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BinSize(StrEnum):
+    """How long the bins are."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+    DECADE = "decade"
+    CENTURY = "century"
+
+    @property
+    def counted_by(self) -> timedelta:
+        """The stretch, from the epoch on, that each lies in whole: what to count events by."""
+        exact = {BinSize.MINUTE: timedelta(minutes=1), BinSize.HOUR: timedelta(hours=1)}
+        return exact.get(self, timedelta(days=1))
+
+    def start(self, time: datetime) -> datetime:
+        """Return the start of the bin that the UTC `time` lies in."""
+        day = time.replace(hour=0, minute=0, second=0, microsecond=0)
+        match self:
+            case BinSize.MINUTE:
+                return time.replace(second=0, microsecond=0)
+            case BinSize.HOUR:
+                return time.replace(minute=0, second=0, microsecond=0)
+            case BinSize.DAY:
+                return day
+            case BinSize.WEEK:
+                return day - timedelta(days=day.weekday())
+            case BinSize.MONTH:
+                return day.replace(day=1)
+        years = {BinSize.YEAR: 1, BinSize.DECADE: 10, BinSize.CENTURY: 100}[self]
+        return day.replace(year=day.year - day.year % years, month=1, day=1)
+
+    def starts(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Yield the starts of the bins from that of `first` to that of `last`, in order."""
+        start, end = self.start(first), self.start(last)
+        yield start
+        while start < end:
+            # Longer than one bin and shorter than two, so that it ends in the next one.
+            start = self.start(start + self._stride)
+            yield start
+
+    @property
+    def _stride(self) -> timedelta:
+        years = {BinSize.YEAR: 1, BinSize.DECADE: 10, BinSize.CENTURY: 100}
+        if self in years:
+            return timedelta(days=366 * years[self])
+        days = {BinSize.WEEK: 7, BinSize.MONTH: 31}
+        return timedelta(days=days[self]) if self in days else self.counted_by
+
+
+def bin_size(first: datetime, last: datetime) -> BinSize:
+    """Return the finest size that gives at most `MOST_BINS` bins from `first` to `last`."""
+    for size in BinSize:
+        fewest = (last - first) // size._stride  # noqa: SLF001  # its own module
+        if fewest < MOST_BINS and sum(1 for _ in size.starts(first, last)) <= MOST_BINS:
+            return size
+    return BinSize.CENTURY
+
+
+def fill_bins(
+    size: BinSize, first: datetime, last: datetime, counts: Iterable[tuple[int, int]]
+) -> list[tuple[datetime, int]]:
+    """Return each bin's start and events, from the bin of `first` to that of `last`.
+
+    `counts` are pairs of a number of stretches (`size.counted_by`) since 1970, and the events
+    that lie in it.
+    """
+    filled = dict.fromkeys(size.starts(first, last), 0)
+    for stretch, events in counts:
+        filled[size.start(_EPOCH + stretch * size.counted_by)] += events
+    return list(filled.items())

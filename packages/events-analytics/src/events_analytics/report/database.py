@@ -1,0 +1,131 @@
+"""DuckDB over parquet files, with bounded memory, and files that go while they are read."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+from pydantic import BaseModel
+
+from events_analytics.errors import QueryFailed, TableReplaced, UnreadableFile
+from events_schema import ColumnType, columns
+
+MEMORY = "1GB"
+"""What DuckDB may take; beyond that it uses a temporary folder."""
+
+READ_TRIES = 5
+RETRY_SECONDS = 0.2
+
+_INTERRUPTED = "Query interrupted"
+
+_TYPES = {
+    ColumnType.INT32: "INTEGER",
+    ColumnType.INT64: "BIGINT",
+    ColumnType.STRING: "VARCHAR",
+    ColumnType.TIMESTAMP: "TIMESTAMP",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Database:
+    """A DuckDB that exists as long as one reading of some files."""
+
+    connection: duckdb.DuckDBPyConnection
+
+    def ask(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """Return the rows of a query. Raises `KeyboardInterrupt` where a signal handler did."""
+        try:
+            return self.connection.execute(sql, parameters or None).fetchall()
+        except RuntimeError as error:
+            if str(error) == _INTERRUPTED:  # DuckDB hides what the handler of a signal raised
+                raise KeyboardInterrupt from None
+            raise
+
+    def one(self, sql: str, **parameters: object) -> tuple[Any, ...]:
+        """Return the one row of a query."""
+        (row,) = self.ask(sql, **parameters)
+        return row
+
+    def view_files(self, name: str, files: Sequence[Path], model: type[BaseModel]) -> None:
+        """Make the view `name` of the rows of exactly these files, which may be none."""
+        if files:
+            paths = [_literally(path) for path in files]
+            self.connection.read_parquet(paths, hive_partitioning=False).create_view(name)
+            return
+        nulls = ", ".join(f"NULL::{_TYPES[each.type]} AS {each.name}" for each in columns(model))
+        self.connection.execute(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
+
+
+def _literally(path: Path) -> str:
+    """Return `path` as DuckDB wants it, for which some characters are patterns."""
+    return "".join(f"[{each}]" if each in "*?[" else each for each in str(path))
+
+
+@contextmanager
+def open_database() -> Iterator[Database]:
+    """Open a DuckDB of bounded memory, whose temporary files end with it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="events-report-") as spill,
+        duckdb.connect(
+            config={
+                "memory_limit": MEMORY,
+                "temp_directory": spill,
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+            }
+        ) as connection,
+    ):
+        yield Database(connection)
+
+
+def read_steadily(
+    listed: Callable[[], Sequence[Path]], read: Callable[[Database, Sequence[Path]], T]
+) -> T:
+    """Return what `read` makes of the files that `listed` lists.
+
+    Where one of them is gone meanwhile, a new version is there, or the table's owner has
+    tidied up: all is listed and read anew, a few times. Raises `TableReplaced`, and
+    `UnreadableFile` and `QueryFailed` where the files are all there.
+    """
+    for attempt in range(READ_TRIES):
+        if attempt:
+            time.sleep(RETRY_SECONDS)
+        files: Sequence[Path] = ()
+        try:
+            files = listed()
+            with open_database() as database:
+                return read(database, files)
+        except FileNotFoundError as error:
+            gone = str(error.filename)
+        except (UnreadableFile, duckdb.Error) as error:
+            missing = next((path for path in files if not path.exists()), None)
+            if missing is None:
+                raise _named(error) from None
+            gone = str(missing)
+    raise TableReplaced(
+        f"{gone} was gone before it was read, as were others in {READ_TRIES - 1} tries before; "
+        f"try again when the table is quiet"
+    )
+
+
+def _named(error: Exception) -> Exception:
+    if isinstance(error, UnreadableFile):
+        return error
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryFailed(
+            f"DuckDB needs more than {MEMORY} and room in {tempfile.gettempdir()} "
+            f"({_first_line(error)}); make room there, or name another folder by TMPDIR"
+        )
+    return QueryFailed(f"DuckDB cannot compute the report: {_first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

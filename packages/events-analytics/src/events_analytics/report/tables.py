@@ -1,0 +1,105 @@
+"""The files of the tables that a report is made of, each checked before it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from events_analytics.errors import SourceMissing
+from events_analytics.footer import check_columns, read_footer
+from events_schema import StoredEvent, UserMetrics
+from events_schema.event import StoredText, Time
+from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
+
+
+class FailedRow(BaseModel):
+    """The columns of a failed event that a report needs."""
+
+    reason: StoredText | None
+    timestamp: Time | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where the tables are: `raw` as it was given, too; None for those that are not there."""
+
+    given: str
+    raw: Path
+    enriched: Path | None
+    failed: Path | None
+
+
+def find_tables(raw: str, enriched: str, failed: str | None, required: AbstractSet[str]) -> Tables:
+    """Return where the tables are; of the two others only those `required` must be there.
+
+    Without `failed` the failed events are where the stream of `raw` puts them. Raises
+    `SourceMissing`.
+    """
+    folder = find_folder("raw", raw)
+    beside = str(TableLayout(folder).failed)
+    return Tables(
+        raw,
+        folder,
+        _find_maybe("enriched", enriched, required),
+        _find_maybe("failed", failed or beside, required if failed else frozenset()),
+    )
+
+
+def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None:
+    return find_folder(name, path) if name in required or Path(path).exists() else None
+
+
+def find_folder(name: str, path: str) -> Path:
+    """Return the folder at the local `path`, links resolved. Raises `SourceMissing`."""
+    if "://" in path:
+        raise SourceMissing(f"--{name} {path!r} is a remote address; give a local folder")
+    folder = Path(path).resolve()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise SourceMissing(f"--{name} {folder} {what}; give the table's folder")
+    return folder
+
+
+def raw_files(folder: Path, since: date | None) -> list[Path]:
+    """List the raw table, or a plain folder of such files, but for the days before `since`.
+
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
+    """
+    files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
+    return _checked([*files, *_plain(folder)], StoredEvent)
+
+
+def enriched_files(folder: Path) -> list[Path]:
+    """List the enriched table, of either layout. Raises as `raw_files` does."""
+    return _checked(_plain(folder), UserMetrics)
+
+
+def failed_files(folder: Path) -> list[Path]:
+    """List the failed events. Raises as `raw_files` does."""
+    return _checked(_plain(folder), FailedRow)
+
+
+def _plain(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.parquet") if path.name[0] not in "._")
+
+
+def _may_hold(path: Path, since: date) -> bool:
+    """Tell whether a file of a partition may hold events since that day."""
+    day = path.parent.name.removeprefix(f"{PARTITION_COLUMN}=")
+    try:
+        return date.fromisoformat(day) >= since
+    except ValueError:  # the partition of the events without a time
+        return False
+
+
+def _checked(files: Iterable[Path], model: type[BaseModel]) -> list[Path]:
+    checked = list(files)
+    for path in checked:
+        path.stat()  # says that it is gone in the way that makes its table be listed anew
+        check_columns(path, read_footer(path), model)
+    return checked

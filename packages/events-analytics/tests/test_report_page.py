@@ -1,0 +1,328 @@
+"""The report's page: what is in it, and how it looks and works in a real Chromium."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from events_analytics.report import Scope, render_page
+from events_analytics.report.chart import HEIGHT, bar_chart
+from events_analytics.report.tables import FailedRow
+from events_analytics.report.wording import (
+    NOTHING,
+    say_briefly,
+    say_duration,
+    say_name,
+    say_share,
+    spell_out,
+)
+from events_schema import StoredEvent, enrich
+from events_schema.testing import AWKWARD_TEXTS, texts
+from report_tables import DAY, ENRICHED, FAILED, report_on, write
+
+T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+DESK, PHONE = (1280, 720), (390, 844)
+ALL = Scope(T, since=None, top=100)
+HOSTILE = [
+    "</script><b>bold</b>",
+    "</title></style><img src=x onerror=alert(1)>",
+    '"><script>alert(1)</script>',
+    "' onmouseover='alert(1)",
+    "{{ report }} {% for %}",
+    "&lt;i&gt;",
+    "מכירות",
+    "x" * 256,
+    *AWKWARD_TEXTS,
+]
+
+
+class Elements(HTMLParser):
+    """The elements of a page, what each kind of attribute says, and the text of all."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element."""
+        self.tags.append(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+    def handle_data(self, data: str) -> None:
+        """Note a text."""
+        self.text += data
+
+
+def rows() -> list[StoredEvent]:
+    """Return events of hostile and awkward names, over three days; each name has its own number."""
+    return [
+        StoredEvent(
+            event_time=T - timedelta(hours=number),
+            user_id=number % 9 or None,
+            app_name=name,
+            event_action=name,
+            event_category=name,
+            event_value=None if number % 3 else number,
+            event_id=str(number),
+            received_time=T - timedelta(hours=number) + timedelta(seconds=number * number),
+        )
+        for number, name in enumerate(HOSTILE)
+        for _ in range(number + 1)
+    ]
+
+
+def page_of(folder: Path) -> str:
+    """Return the page of tables with rows of all kinds."""
+    write(folder / "raw" / DAY / "a.parquet", rows())
+    write(folder / "enriched" / "a.parquet", enrich(rows(), T), ENRICHED)
+    failed = [FailedRow(reason=name, timestamp=T) for name in HOSTILE]
+    write(folder / "raw.failed" / "a.parquet", failed, FAILED)
+    return render_page(report_on(folder, ALL).model_copy(update={"raw": HOSTILE[0]}))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with everything in it."""
+    folder = tmp_path_factory.mktemp("report")
+    path = folder / "report.html"
+    path.write_text(page_of(folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(context: BrowserContext, file: Path) -> Page:
+    """The page, opened without a server."""
+    page = context.new_page()
+    page.goto(file.as_uri())
+    return page
+
+
+def test_names_are_text_whatever_is_in_them(file: Path) -> None:
+    """No name becomes an element or an attribute, and each can be read."""
+    found = Elements(file.read_text(encoding="utf-8"))
+    assert not {"b", "img"} & set(found.tags)
+    assert (found.tags.count("script"), found.tags.count("style")) == (1, 1)
+    assert not [name for name in found.attributes if name.startswith("on")]
+    for name in HOSTILE:
+        assert spell_out(name) in found.text
+
+
+def test_the_page_names_no_other_place(file: Path) -> None:
+    """Nothing in it can fetch anything: no address, no file, and no style of an element's own."""
+    found = Elements(file.read_text(encoding="utf-8"))
+    assert not {"link", "iframe", "object", "embed", "base", "form", "a"} & set(found.tags)
+    assert not {"src", "href", "style", "srcset", "action"} & found.attributes
+    assert file.stat().st_size < 300 * 1024
+
+
+@settings(max_examples=200)
+@given(name=texts())
+def test_names_can_be_seen(name: str) -> None:
+    """What is shown of a name has nothing that prints nothing, and no blanks at its ends."""
+    shown = spell_out(name)
+    assert shown.strip() == shown != ""
+    assert all(each.isprintable() or each in "\u200c\u200d" for each in shown)
+    assert name.isprintable() <= (name in shown)
+    assert Elements(str(say_name(name))).text == shown
+
+
+@settings(max_examples=200)
+@given(values=st.lists(st.integers(0, 10**12), min_size=1, max_size=120))
+def test_bars_are_as_high_as_their_values(values: list[int]) -> None:
+    """Bars are in proportion, none leaves the chart, and a value that is not 0 is seen."""
+    chart = bar_chart(values)
+    scale = chart.ticks[-1].value
+    assert scale >= max(values)
+    assert 2 <= len(chart.ticks) <= 6
+    for bar, value in zip(chart.bars, values, strict=True):
+        assert bar.height == pytest.approx(HEIGHT * value / scale, abs=1.6)
+        assert bool(bar.height) == bool(value)
+        assert bar.top + bar.height == pytest.approx(HEIGHT, abs=0.02)
+        assert bar.left <= bar.inset + 1e-3
+        assert bar.inset + bar.width <= 100.01
+    assert [mark.index for mark in chart.marks] == sorted({mark.index for mark in chart.marks})
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (None, NOTHING),
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (4630, "4.63 s"),
+        (59_999, "59 s"),
+        (60_000, "1 min"),
+        (7_260_000, "2 h 1 min"),
+        (86_400_000, "1 d"),
+        (86_460_000, "1 d"),
+        (10**12, "11,574 d 1 h"),
+    ],
+)
+def test_durations_are_short(ms: int | None, said: str) -> None:
+    """A duration is said in its two largest units, a short one with decimals."""
+    assert say_duration(ms) == said
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [
+        (0, 0, "0 %"),
+        (0, 5, "0 %"),
+        (5, 5, "100 %"),
+        (1, 3, "33.3 %"),
+        (1, 10**6, "< 0.1 %"),
+        (10**6 - 1, 10**6, "99.9 %"),
+    ],
+)
+def test_only_all_is_everything(part: int, whole: int, said: str) -> None:
+    """A little is not said to be nothing, nor nearly all to be all."""
+    assert say_share(part, whole) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (999_999, "999,999"),
+        (1_000_000, "1.00 M"),
+        (12_399_999, "12.3 M"),
+        (999_999_999, "999 M"),
+        (1_999_999_999, "1.99 bn"),
+        (-6_442_450_944, "-6.44 bn"),
+    ],
+)
+def test_large_counts_are_short(count: int, said: str) -> None:
+    """A million or more is cut to three digits."""
+    assert say_briefly(count) == said
+
+
+def first_cells(page: Page, caption: str) -> list[str]:
+    """Return the row headings of a table, in order."""
+    table = page.locator("table", has=page.locator(f"caption:text-is('{caption}')"))
+    return table.locator("tbody th").all_inner_texts()
+
+
+@pytest.mark.parametrize("way", ["mouse", "Enter", "Space"])
+def test_a_press_sorts_and_the_next_reverses(page: Page, way: str) -> None:
+    """Mouse and keys sort by a column, first numbers downwards; the heading says which way."""
+    heading = page.locator("section:has(#nulls) th", has_text="Nulls")
+    columns = list(StoredEvent.model_fields)
+
+    def press() -> None:
+        if way == "mouse":
+            heading.locator("button").click()
+        else:
+            heading.locator("button").focus()
+            page.keyboard.press(way)
+
+    assert first_cells(page, "Nulls") == columns
+    nulls = {name: sum(getattr(row, name) is None for row in rows()) for name in columns}
+    press()
+    expect(heading).to_have_attribute("aria-sort", "descending")
+    assert first_cells(page, "Nulls") == sorted(columns, key=lambda name: -nulls[name])
+    press()
+    expect(heading).to_have_attribute("aria-sort", "ascending")
+    assert first_cells(page, "Nulls") == sorted(first_cells(page, "Nulls"), key=nulls.__getitem__)
+    assert page.locator("section:has(#nulls) [aria-sort]").count() == 1
+    expect(page.get_by_role("status")).to_have_text("Nulls: by Nulls, ascending")
+
+
+def test_names_sort_by_letters_and_what_is_missing_is_last(page: Page) -> None:
+    """A text column sorts by its text; products without a value stay last either way."""
+    section = page.locator("section:has(#products)")
+    section.get_by_role("button", name="Value").click()
+    cells = section.locator("tbody td:nth-child(4)")
+    assert cells.last.inner_text() == NOTHING
+    section.get_by_role("button", name="Value").click()
+    assert cells.last.inner_text() == NOTHING
+    assert cells.first.inner_text() != NOTHING
+    section.get_by_role("button", name="Product").click()
+    expect(section.locator("th", has_text="Product")).to_have_attribute("aria-sort", "ascending")
+    names = first_cells(page, "Top products")
+    assert names.index("a/b=c%00") < names.index("null")
+
+
+def test_the_keyboard_reaches_every_column(page: Page) -> None:
+    """Tab goes from heading to heading, in order."""
+    page.locator("section:has(#products) button").first.focus()
+    reached = []
+    for _ in range(4):
+        reached.append(page.evaluate("document.activeElement.textContent"))
+        page.keyboard.press("Tab")
+    assert reached == ["Product", "Events", "Users", "Value"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_the_page_is_accessible_and_fits(
+    chromium: Browser, file: Path, scheme: Literal["light", "dark"], size: tuple[int, int]
+) -> None:
+    """axe finds nothing; nothing is cut off, said in the console, or fetched, all being open."""
+    said: list[str] = []
+    requests: list[str] = []
+    width, height = size
+    with chromium.new_context(
+        color_scheme=scheme, viewport={"width": width, "height": height}
+    ) as context:
+        context.on("console", lambda message: said.append(message.text))
+        context.on("dialog", lambda dialog: said.append(dialog.message))
+        context.on("request", lambda request: requests.append(request.url))
+        page = context.new_page()
+        page.goto(file.as_uri())
+        for summary in page.locator("summary").all():
+            summary.click()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        found = Axe().run(page)
+        assert found.response["violations"] == [], found.generate_report()
+        assert found.response["testEngine"]["name"] == "axe-core"
+        dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (dark == "rgb(18, 21, 27)") == (scheme == "dark")
+    assert said == []
+    assert requests == [file.as_uri()]
+
+
+def test_the_policy_stops_what_would_fetch_or_run(page: Page) -> None:
+    """An image from elsewhere, a script and a style that someone puts in are all refused."""
+    page.evaluate(
+        """() => {
+            window.stopped = [];
+            addEventListener("securitypolicyviolation", event =>
+                stopped.push(event.effectiveDirective));
+            for (const [name, text] of [
+                ["script", "document.title = 'run'"], ["style", "body { display: none }"]
+            ]) {
+                const element = document.createElement(name);
+                element.textContent = text;
+                document.body.append(element);
+            }
+            new Image().src = "http://localhost/x.png";
+        }"""
+    )
+    page.wait_for_function("stopped.length === 3")
+    assert page.evaluate("stopped.sort()") == ["img-src", "script-src-elem", "style-src-elem"]
+    assert page.title() == "Events report, 24 Nov 2026"
+
+
+@pytest.fixture
+def plain(chromium: Browser, file: Path) -> Iterator[Page]:
+    """The page where scripts are switched off."""
+    with chromium.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        yield page
+
+
+def test_without_scripts_all_is_there(plain: Page) -> None:
+    """Every figure is in the page as it stands; only the buttons are missing."""
+    assert plain.locator("button").count() == 0
+    expect(plain.locator(".figures .value").first).to_have_text(str(len(rows())))
+    expect(plain.locator("section:has(#products) tbody tr")).to_have_count(len(HOSTILE))
