@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events_analytics.check import published_files, read_published, show
+from events_analytics.ddl import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job import Job, run_job
 from events_analytics.session import session, spark_errors
-from events_analytics.settings import CheckSettings, RunSettings
+from events_analytics.settings import CheckSettings, DdlSettings, RunSettings
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 
@@ -44,9 +45,17 @@ def check(settings: CheckSettings) -> None:
         show(read_published(spark, files))
 
 
+def print_ddl(settings: DdlSettings) -> None:
+    """Print the tables' SQL."""
+    print(
+        ddl(settings.engine, settings.source, settings.target, settings.layout, settings.location)
+    )
+
+
 _VERBS: Mapping[str, Verb[Any]] = {
     "run": Verb(RunSettings, run),
     "check": Verb(CheckSettings, check),
+    "ddl": Verb(DdlSettings, print_ddl),
 }
 
 
