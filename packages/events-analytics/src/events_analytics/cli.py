@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from events_analytics.check import published_files, read_published, show
+from events_analytics.ddl import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job import run_job
 from events_analytics.metrics import writing_metrics
@@ -17,7 +18,7 @@ from events_analytics.report.raw_figures import Scope
 from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
 from events_analytics.session import session, spark_errors
-from events_analytics.settings import CheckSettings, ReportSettings, RunSettings
+from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 
@@ -67,10 +68,18 @@ def report(settings: ReportSettings) -> None:
         write_output(settings.destination, text)
 
 
+def print_ddl(settings: DdlSettings) -> None:
+    """Print the tables' SQL."""
+    print(
+        ddl(settings.engine, settings.source, settings.target, settings.layout, settings.location)
+    )
+
+
 _VERBS: Mapping[str, Verb[Any]] = {
     "run": Verb(RunSettings, measured_run),
     "check": Verb(CheckSettings, check),
     "report": Verb(ReportSettings, report),
+    "ddl": Verb(DdlSettings, print_ddl),
 }
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
+from events_analytics.engines import Engine
 from events_analytics.job import Job
 from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
@@ -21,9 +22,12 @@ from events_schema.flag_types import Day, Duration
 from events_schema.spark_settings import SparkSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
+_SOURCE = Field(
+    "./events-data/raw",
+    description="the raw table's folder, or any of such files",
+    min_length=1,
+)
 _TARGET = Field("./events-data/enriched", description="the enriched table's folder", min_length=1)
-
-
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -61,11 +65,7 @@ class RunSettings(SparkSettings):
 
     model_config = _ENVIRONMENT
 
-    source: str = Field(
-        "./events-data/raw",
-        description="the raw table's folder, or any of such files",
-        min_length=1,
-    )
+    source: str = _SOURCE
     target: str = _TARGET
     processing_time: Time | None = Field(
         None, description="the metrics' time, ISO-8601 with a zone; now where not given"
@@ -157,3 +157,27 @@ class ReportSettings(CommandSettings):
     def since(self, now: datetime) -> date | None:
         """Return the first day that counts; None where all do."""
         return now.date() - timedelta(days=self.days - 1) if self.days else None
+
+
+class DdlSettings(CommandSettings):
+    """Print SQL that lets an engine read the raw and the enriched table.
+
+    Nothing is read or changed: pipe it into the engine's own shell.
+    """
+
+    model_config = _ENVIRONMENT
+
+    engine: Engine = Field(
+        description="what reads the tables: trino, presto, athena, duckdb or spark"
+    )
+    source: str = _SOURCE
+    target: str = _TARGET
+    layout: Layout = Field(
+        Layout.EVENTS, description="what the target holds, as run published it: events or users"
+    )
+    location: str | None = Field(
+        None,
+        description="where the engine sees the folder that holds both tables, such as "
+        "s3://bucket/events; where they are, where not given",
+        min_length=1,
+    )

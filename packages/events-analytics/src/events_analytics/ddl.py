@@ -1,0 +1,49 @@
+"""SQL that lets an engine read the raw table and the enriched one."""
+
+from __future__ import annotations
+
+from events_analytics.dialects import DIALECTS, Dialect
+from events_analytics.engines import Engine
+from events_analytics.layouts import Layout
+from events_analytics.locations import current_version, locate
+from events_analytics.table import Table
+from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
+
+RAW, ENRICHED, USERS = "raw_events", "enriched_events", "user_metrics"
+
+
+def ddl(engine: Engine, source: str, target: str, layout: Layout, location: str | None) -> str:
+    """Return statements for `engine` that declare `raw_events` and `enriched_events`.
+
+    `source` and `target` are the local folders, `location` is where the engine sees the folder
+    that holds both, None where it sees them as they are. With `Layout.USERS` the target is
+    `user_metrics`, and `enriched_events` a view. Nothing needs to exist. Raises `UsageError`.
+    """
+    seen = locate(engine, source, target, location)
+    dialect = DIALECTS[engine]
+    folder = seen.result
+    if engine is Engine.ATHENA:  # in S3 no folder takes the place of another in one step
+        folder += f"/{current_version(target) or 'VERSION'}"
+    raw = Table(RAW, StoredEvent, seen.raw, partitioned=True)
+    result = (
+        Table(ENRICHED, EnrichedEvent, folder)
+        if layout is Layout.EVENTS
+        else Table(USERS, UserMetrics, folder)
+    )
+    view = [_view(dialect)] if layout is Layout.USERS else []
+    return "\n\n".join([dialect.opening, dialect.raw(raw), dialect.result(result), *view])
+
+
+def _view(dialect: Dialect) -> str:
+    """Return the view that joins the two: as many rows as the raw table, since users are unique."""
+    prefix = dialect.schema_prefix
+    raw = frozenset(column_names(StoredEvent))
+    selected = ",\n".join(
+        f"    {'r' if name in raw else 'm'}.{name}" for name in column_names(EnrichedEvent)
+    )
+    return (
+        "-- The enriched table. Where one of this name is a table: drop that, its files stay.\n"
+        f"CREATE OR REPLACE VIEW {prefix}{ENRICHED} AS\nSELECT\n{selected}\n"
+        f"FROM {prefix}{RAW} AS r\n"
+        f"LEFT JOIN {prefix}{USERS} AS m ON r.user_id = m.user_id;"
+    )

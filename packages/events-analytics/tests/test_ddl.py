@@ -1,0 +1,224 @@
+"""The SQL that `ddl` prints: its dialects, its columns, and what it refuses."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pytest
+import sqlglot
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sqlglot import exp
+
+from events_analytics.cli import main
+from events_analytics.ddl import ddl
+from events_analytics.engines import Engine
+from events_analytics.layouts import Layout
+from events_analytics.version import file_name
+from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
+from events_schema.errors import UsageError
+
+VERSION = "v20261124T120000123456Z_3f2a91c0"
+NAMES: Mapping[Layout, Mapping[str, list[str]]] = {
+    Layout.EVENTS: {
+        "raw_events": [*column_names(StoredEvent), "event_date"],
+        "enriched_events": [*column_names(EnrichedEvent)],
+    },
+    Layout.USERS: {
+        "raw_events": [*column_names(StoredEvent), "event_date"],
+        "user_metrics": [*column_names(UserMetrics)],
+    },
+}
+TYPES: Mapping[Engine, Mapping[str, str]] = {
+    Engine.TRINO: {"time": "TIMESTAMP(6)", "number": "INTEGER", "text": "VARCHAR"},
+    Engine.PRESTO: {"time": "TIMESTAMP", "number": "INTEGER", "text": "VARCHAR"},
+    Engine.ATHENA: {"time": "TIMESTAMP", "number": "INT", "text": "STRING"},
+    Engine.SPARK: {"time": "TIMESTAMP", "number": "INT", "text": "STRING"},
+}
+KINDS = {
+    "event_time": "time",
+    "received_time": "time",
+    "user_id": "number",
+    "event_value": "number",
+    "u_count": "BIGINT",
+    "event_date": "DATE",
+}
+REGISTERED = {
+    Engine.TRINO: "CALL system.sync_partition_metadata('events', 'raw_events', 'FULL')",
+    Engine.PRESTO: "CALL system.sync_partition_metadata('events', 'raw_events', 'FULL')",
+    Engine.SPARK: "MSCK REPAIR TABLE events.raw_events SYNC PARTITIONS",
+    Engine.ATHENA: "'projection.event_date.range' = 'NOW-3YEARS,NOW+1DAY'",
+}
+
+
+def printed(engine: Engine, layout: Layout = Layout.EVENTS, location: str = "s3://b/e") -> str:
+    """Return the statements for tables that are nowhere."""
+    return ddl(engine, "./no/raw", "./no/enriched", layout, location)
+
+
+def parsed(engine: Engine, text: str) -> list[exp.Create]:
+    """Return the statements that create something, as sqlglot reads the engine's dialect."""
+    registers = ("CALL", "MSCK")  # these it does not know
+    pieces = [piece.strip() for piece in text.split(";\n")]
+    statements = [
+        sqlglot.parse_one(piece, dialect=engine)
+        for piece in pieces
+        if not any(line.startswith(registers) for line in piece.splitlines())
+    ]
+    assert all(isinstance(statement, exp.Create) for statement in statements), text
+    return [statement for statement in statements if isinstance(statement, exp.Create)]
+
+
+def declared(engine: Engine, table: exp.Create) -> list[tuple[str, str]]:
+    """Return the columns of a table, with their types as the engine writes them."""
+    dialect = "hive" if engine is Engine.ATHENA else engine  # its declarations are Hive's
+    return [
+        (column.name, column.args["kind"].sql(dialect=dialect).upper())
+        for column in table.find_all(exp.ColumnDef)
+    ]
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("engine", TYPES)
+def test_the_columns_are_the_contract(engine: Engine, layout: Layout) -> None:
+    """Each table has the contract's columns, in order, in the engine's types."""
+    creates = parsed(engine, printed(engine, layout))
+    tables = {each.find(exp.Table).name: each for each in creates if each.kind == "TABLE"}  # type: ignore[union-attr]
+    types = {"BIGINT": "BIGINT", "DATE": "DATE", **TYPES[engine]}
+    expected = {
+        table: [(name, types[KINDS.get(name, "text")]) for name in names]
+        for table, names in NAMES[layout].items()
+    }
+    assert {name: declared(engine, table) for name, table in tables.items()} == expected
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_the_view_has_the_eight_columns(engine: Engine) -> None:
+    """With the small layout, `enriched_events` is a view of the enriched table's columns."""
+    view = parsed(engine, printed(engine, Layout.USERS))[-1]
+    assert (view.kind, view.this.name) == ("VIEW", "enriched_events")
+    assert view.expression.named_selects == [*column_names(EnrichedEvent)]
+    join = view.expression.args["joins"][0]
+    assert (join.side, join.args["on"].sql()) == ("LEFT", "r.user_id = m.user_id")
+
+
+@pytest.mark.parametrize("engine", REGISTERED)
+def test_days_are_registered(engine: Engine) -> None:
+    """The raw table's days are registered, or follow from the calendar."""
+    text = printed(engine)
+    assert REGISTERED[engine] in text
+    assert text.index("raw_events (") < text.index(REGISTERED[engine])
+
+
+@pytest.mark.parametrize("engine", set(Engine) - {Engine.DUCKDB})
+def test_tables_are_external(engine: Engine) -> None:
+    """Dropping a table drops no file: each has the address of its folder."""
+    text = printed(engine, location="s3://bucket/a folder/".replace(" ", "-"))
+    creates = [each for each in parsed(engine, text) if each.kind == "TABLE"]
+    literals = [{each.name for each in table.find_all(exp.Literal)} for table in creates]
+    end = {Engine.ATHENA: ("/", "/VERSION/")}.get(engine, ("", ""))
+    assert f"s3://bucket/a-folder/raw{end[0]}" in literals[0]
+    assert f"s3://bucket/a-folder/enriched{end[1]}" in literals[1]
+
+
+@given(name=st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20))
+def test_any_name_becomes_one_literal(name: str) -> None:
+    """Whatever a folder is named, its literal is read back as its path, or it is refused."""
+    assume(name not in {".", ".."})
+    for engine in (Engine.TRINO, Engine.PRESTO, Engine.SPARK):
+        try:
+            text = ddl(engine, f"/x/{name}/raw", f"/x/{name}/enriched", Layout.EVENTS, None)
+        except UsageError:
+            continue
+        tables = [each for each in parsed(engine, text) if each.kind == "TABLE"]
+        literals = {each.name for table in tables for each in table.find_all(exp.Literal)}
+        assert {f"file:///x/{name}/raw", f"file:///x/{name}/enriched"} <= literals
+
+
+def test_a_version_in_the_target_is_named_for_athena(tmp_path: Path) -> None:
+    """Athena's table shows the folder of the version that the target holds."""
+    target = tmp_path / "enriched"
+    target.mkdir()
+    (target / file_name(VERSION, 0)).touch()
+    text = ddl(Engine.ATHENA, f"{tmp_path}/raw", str(target), Layout.EVENTS, "s3://bucket/events")
+    assert f"LOCATION 's3://bucket/events/enriched/{VERSION}/';" in text
+    assert "SET LOCATION 's3://bucket/events/enriched/VERSION/'\n" in text
+
+
+@pytest.mark.parametrize(
+    ("engine", "location", "seen"),
+    [
+        ("trino", "/mnt/events", "file:///mnt/events/raw"),
+        ("trino", "local:///events", "local:///events/raw"),
+        ("trino", "/", "file:///raw"),
+        ("presto", "hdfs://host:8020/events/", "hdfs://host:8020/events/raw"),
+        ("spark", "abfss://box@account.dfs.core.windows.net/e", "windows.net/e/raw"),
+        ("spark", "//mnt/./a/../events//", "file:///mnt/events/raw"),
+        ("athena", "s3://bucket", "s3://bucket/raw/"),
+        ("duckdb", "/mnt/events", "'/mnt/events/raw/event_date=*/*.parquet'"),
+        ("duckdb", "file:///mnt/events", "'/mnt/events/raw/event_date=*/*.parquet'"),
+        ("duckdb", "s3://bucket/a*", "'s3://bucket/a[*]/raw/event_date=*/*.parquet'"),
+    ],
+)
+def test_a_location_is_where_the_engine_looks(
+    capsys: pytest.CaptureFixture[str], engine: str, location: str, seen: str
+) -> None:
+    """A path or an address is where the engine sees both folders, under their own names."""
+    assert main(["ddl", "--engine", engine, "--location", location]) == 0
+    assert seen in capsys.readouterr().out
+
+
+def test_nothing_needs_to_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --location the folders' own absolute paths are printed, and nothing is made."""
+    folders = ["--source", f"{tmp_path}/a/../raw", "--target", f"{tmp_path}/enriched"]
+    assert main(["ddl", "--engine", "trino", *folders]) == 0
+    assert f"'file://{tmp_path}/raw'" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--engine", "oracle"], "'trino', 'presto', 'athena', 'duckdb' or 'spark'"),
+        ([], "--engine: Field required"),
+        (["--engine", "trino", "--layout", "wide"], "--layout: Input should be 'events'"),
+        (["--engine", "trino", "--location", ""], "--location"),
+        (["--engine", "trino", "--location", "events"], "neither an absolute path nor an address"),
+        (["--engine", "trino", "--location", "s3://"], "expected s3://BUCKET/FOLDER"),
+        (["--engine", "trino", "--location", "s3://b/e?x=1"], "no plain address"),
+        (["--engine", "trino", "--location", "s3://b/../e"], "no plain address"),
+        (["--engine", "trino", "--location", "s3://b:secret@x@y/e"], "no plain address"),
+        (["--engine", "trino", "--location", "file://host/e"], "expected file:///FOLDER"),
+        (["--engine", "trino", "--location", "/a\nb"], "character that SQL cannot show"),
+        (["--engine", "trino", "--location", "/a\u2028b"], "character that SQL cannot show"),
+        (["--engine", "trino", "--location", "ftp://b/e"], "does not read ftp://; give an address"),
+        (["--engine", "athena"], "give --location s3://BUCKET/FOLDER"),
+        (["--engine", "athena", "--location", "/mnt"], "give s3://BUCKET/FOLDER"),
+        (["--engine", "athena", "--location", "s3://b/it's"], "give s3://BUCKET/FOLDER"),
+        (["--engine", "duckdb", "--location", "/a\\b"], "takes the \\"),
+        (["--engine", "spark", "--location", "/a[b]"], "takes the [ ]"),
+        (["--engine", "trino", "--source", "s3://b/raw"], "source 's3://b/raw' is a remote"),
+        (["--engine", "trino", "--target", "/"], "target '/' is no table's folder"),
+        (
+            ["--engine", "trino", "--source", "a/t", "--target", "b/t", "--location", "/x"],
+            "have one name",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    """A flag that cannot be used ends with exit code 2 and one line that says what can."""
+    assert main(["ddl", *arguments]) == 2
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert said in line
+    assert out == ""
+
+
+def test_duckdb_needs_a_file(tmp_path: Path) -> None:
+    """Where a folder holds no file yet, DuckDB says so, and the printed comment did."""
+    text = ddl(Engine.DUCKDB, f"{tmp_path}/raw", f"{tmp_path}/enriched", Layout.EVENTS, None)
+    assert "once its folder holds a file" in text
+    with duckdb.connect() as connection, pytest.raises(duckdb.IOException, match="No files found"):
+        connection.execute(text)

@@ -1,0 +1,81 @@
+"""DuckDB and Spark SQL, with the tables of a folder declared as `ddl` prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from events_analytics.ddl import ddl
+from events_analytics.engines import Engine
+from events_analytics.layouts import Layout
+
+Rows = list[tuple[Any, ...]]
+
+
+class Sql(Protocol):
+    """An engine that has the tables of a folder."""
+
+    def table(self, sql: str) -> pa.Table:
+        """Return what `sql` gives."""
+
+    def query(self, sql: str) -> Rows:
+        """Return the rows that `sql` gives."""
+
+
+class Duck:
+    """DuckDB, with the tables of a folder."""
+
+    def __init__(self, folder: Path, layout: Layout = Layout.EVENTS, zone: str = "UTC") -> None:
+        self._connection = duckdb.connect()
+        self._connection.execute(f"SET TimeZone = '{zone}'")
+        self._connection.execute(statements(Engine.DUCKDB, folder, layout))
+
+    def table(self, sql: str) -> pa.Table:
+        """Return what `sql` gives."""
+        table: pa.Table = self._connection.sql(sql).to_arrow_table()
+        return table
+
+    def query(self, sql: str) -> Rows:
+        """Return the rows that `sql` gives."""
+        return rows_of(self.table(sql))
+
+
+class SparkSql:
+    """Spark SQL, with the tables of a folder; those of another folder are forgotten."""
+
+    def __init__(self, spark: SparkSession, folder: Path, layout: Layout = Layout.EVENTS) -> None:
+        self._spark = spark
+        self.forget(spark)
+        for statement in statements(Engine.SPARK, folder, layout).split(";\n"):
+            spark.sql(statement.strip().removesuffix(";"))
+
+    @staticmethod
+    def forget(spark: SparkSession) -> None:
+        """Drop what was declared in the session."""
+        spark.sql("DROP SCHEMA IF EXISTS events CASCADE")
+
+    def table(self, sql: str) -> pa.Table:
+        """Return what `sql` gives."""
+        self._spark.sql("USE events")
+        try:
+            return self._spark.sql(sql.strip().removesuffix(";")).toArrow()
+        finally:
+            self._spark.sql("USE default")
+
+    def query(self, sql: str) -> Rows:
+        """Return the rows that `sql` gives."""
+        return rows_of(self.table(sql))
+
+
+def statements(engine: Engine, folder: Path, layout: Layout) -> str:
+    """Return the DDL for the tables in `folder`."""
+    return ddl(engine, f"{folder}/raw", f"{folder}/{layout}", layout, None)
+
+
+def rows_of(table: Any) -> Rows:
+    """Return the rows of an arrow table, times with their zone."""
+    return [tuple(row.values()) for row in table.to_pylist()]

@@ -1,0 +1,66 @@
+"""Events to ask questions of: many that are generated, and a few that are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from uuid import UUID
+
+from events_loadgen.classic import classic_events
+from events_schema import StoredEvent
+
+T = datetime(2026, 1, 13, 10, tzinfo=UTC)
+"""The metrics' time."""
+
+
+def generated(count: int) -> list[StoredEvent]:
+    """Return events of few users over five weeks, with copies and rows that lack something."""
+    random = Random(count)  # noqa: S311  # repeatable on purpose
+    rows = []
+    for number, posted in enumerate(classic_events(count, seed=1)):
+        event_time = T - timedelta(microseconds=random.randrange(35 * 86_400_000_000))
+        row = StoredEvent.model_validate(
+            {
+                "event_value": None,
+                "event_action": None,
+                **posted,
+                "event_time": None if number % 97 == 0 else event_time,
+                "user_id": None if number % 31 == 0 else random.randrange(40),
+                "received_time": event_time + timedelta(seconds=10 ** random.uniform(-2, 5.5)),
+            }
+        )
+        rows += [row] * (2 if number % 50 == 0 else 1)
+    return rows
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """Return a time in January 2026, whose 5th and 12th are Mondays."""
+    return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
+
+
+def story() -> list[StoredEvent]:
+    """Return what three users did: half a second later it was received, and once again later."""
+    told = [
+        (1, at(5, 10), "view", 2),
+        (1, at(5, 10, 10), "click", None),
+        (1, at(5, 10, 20), "purchase", 4),
+        (2, at(5, 23, 50), "view", None),
+        (2, at(6, 0, 10), "click", None),
+        (1, at(12, 9), "view", None),
+        (3, at(13, 8), "click", None),
+        (3, at(13, 9), "view", None),
+    ]
+    rows = [
+        StoredEvent(
+            event_time=time,
+            user_id=user,
+            app_name="shop",
+            event_action=action,
+            event_category="page",
+            event_value=value,
+            event_id=str(UUID(int=number)),
+            received_time=time + timedelta(milliseconds=500),
+        )
+        for number, (user, time, action, value) in enumerate(told)
+    ]
+    return [*rows, rows[6].model_copy(update={"received_time": at(13, 10)})]

@@ -1,0 +1,209 @@
+"""`events-analytics ddl` and the questions in `sql/`, in DuckDB and Spark SQL."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import sqlglot
+from pyspark.sql import SparkSession
+from sqlglot import exp
+from sqlglot.optimizer.qualify import qualify
+
+import events_analytics
+from events_analytics.engines import Engine
+from events_analytics.layouts import Layout
+from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from raw_schema import COLUMNS
+from sql_engines import Duck, Rows, SparkSql, Sql, statements
+from sql_rows import T, at, generated, story
+from sql_tables import write_enriched, write_raw
+
+ROOT = Path(__file__).parents[1]
+QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
+AWKWARD = "a 'q' \" é %41;"
+"""A folder's name with what addresses and SQL literals take for something else."""
+
+
+@pytest.fixture(autouse=True)
+def no_schema(spark: SparkSession) -> Iterator[None]:
+    """Leave nothing in the session that other tests share."""
+    yield
+    SparkSql.forget(spark)
+
+
+@pytest.fixture(scope="module")
+def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tables of generated events, as stream and job write them, in an awkward place."""
+    folder = tmp_path_factory.mktemp("sql") / AWKWARD
+    write_raw(spark, generated(1200), folder / "raw", 1)
+    events_analytics.run(spark, folder / "raw", folder / "events", T)
+    return folder
+
+
+def test_both_read_the_raw_table_to_the_microsecond(spark: SparkSession, folder: Path) -> None:
+    """DuckDB and Spark read each stored row once, with its day, from a path of any characters."""
+    stored = Counter(
+        (*dict(row).values(), row.event_time and row.event_time.date()) for row in generated(1200)
+    )
+    sql = f"SELECT {', '.join(column_names(StoredEvent))}, event_date FROM raw_events"
+    assert Counter(Duck(folder).query(sql)) == stored
+    assert Counter(SparkSql(spark, folder).query(sql)) == stored
+
+
+def test_both_read_the_enriched_table(spark: SparkSession, folder: Path) -> None:
+    """DuckDB and Spark read the enriched rows that the definition gives."""
+    expected = Counter(tuple(dict(row).values()) for row in enrich(generated(1200), T))
+    sql = "SELECT * FROM enriched_events"
+    assert Counter(Duck(folder).query(sql)) == expected
+    assert Counter(SparkSql(spark, folder).query(sql)) == expected
+
+
+def test_the_types_are_the_contracts(spark: SparkSession, folder: Path) -> None:
+    """Both engines give each column the contract's type, as Arrow has it."""
+    engines: list[Sql] = [Duck(folder), SparkSql(spark, folder)]
+    for engine in engines:
+        raw = engine.table("SELECT * FROM raw_events LIMIT 1").schema
+        assert list(zip(raw.names, raw.types, strict=True)) == [
+            *COLUMNS,
+            ("event_date", pa.date32()),
+        ]
+        enriched = engine.table("SELECT * FROM enriched_events LIMIT 1").schema
+        assert list(zip(enriched.names, enriched.types, strict=True)) == [
+            *COLUMNS[:6],
+            ("u_count", pa.int64()),
+            ("u_mp_ea", pa.string()),
+        ]
+
+
+def test_duckdb_opens_the_asked_days_alone(folder: Path) -> None:
+    """Of many days' files, DuckDB opens those of the days that a question names."""
+    files = list((folder / "raw").glob("*/*"))
+    asked = [file for file in files if file.parent.name == "event_date=2026-01-12"]
+    ((_, plan),) = Duck(folder).query(
+        "EXPLAIN ANALYZE SELECT user_id FROM raw_events WHERE event_date = DATE '2026-01-12'"
+    )
+    assert 0 < len(asked) < len(files)
+    assert f"Scanning Files: {len(asked)}/{len(files)}" in plan
+
+
+def test_duckdb_knows_a_day_without_days(spark: SparkSession, tmp_path: Path) -> None:
+    """`event_date` is a date also where no row has a time."""
+    (untimed,) = (row.model_copy(update={"event_time": None}) for row in story()[:1])
+    write_raw(spark, [untimed], tmp_path / "raw", 1)
+    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
+    days = Duck(tmp_path).table("SELECT event_date FROM raw_events")
+    assert (days.schema.types, days.to_pylist()) == ([pa.date32()], [{"event_date": None}])
+
+
+def test_duckdb_reads_a_path_that_is_a_pattern(folder: Path, tmp_path: Path) -> None:
+    """The folder's name may be a pattern that other names match."""
+    for name in ("a[1]*?{b,c}", "a1xxb"):
+        shutil.copytree(folder, tmp_path / name)
+    counts = "SELECT count(*) FROM raw_events UNION ALL SELECT count(*) FROM enriched_events"
+    assert Duck(tmp_path / "a[1]*?{b,c}").query(counts) == Duck(folder).query(counts)
+
+
+def test_duckdb_sees_what_comes_and_goes(folder: Path, tmp_path: Path) -> None:
+    """A view shows days and files that are new, not those that are gone, and no other files."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    duck = Duck(tmp_path)
+    days = "SELECT DISTINCT event_date FROM raw_events WHERE event_date IS NOT NULL ORDER BY 1"
+    first, *others = duck.query(days)
+    raw = tmp_path / "raw"
+    (raw / f"event_date={first[0]}").rename(raw / "event_date=2027-01-01")
+    shutil.copytree(raw / "event_date=2027-01-01", raw / "_copy")
+    assert duck.query(days) == [*others, (date(2027, 1, 1),)]
+
+
+def test_spark_sees_what_comes_and_goes(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
+    """After the repair and the refresh that its comments name, Spark shows the folders of now."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    sql = SparkSql(spark, tmp_path)
+    days = "SELECT DISTINCT event_date FROM raw_events WHERE event_date IS NOT NULL ORDER BY 1"
+    count = "SELECT count(*) FROM raw_events"
+    first, *others = sql.query(days)
+    ((before,),) = sql.query(count)
+    day = tmp_path / "raw" / f"event_date={first[0]}"
+    added = pq.read_table(next(day.glob("*.parquet"))).num_rows
+    day.rename(tmp_path / "raw" / "event_date=2027-01-01")
+    write_raw(spark, generated(3)[1:3], tmp_path / "raw", 2)
+    text = statements(Engine.SPARK, tmp_path, Layout.EVENTS)
+    for statement in re.findall(r"(?:MSCK REPAIR|REFRESH) TABLE [\w. ]+", text):
+        spark.sql(statement)
+    assert added
+    assert sql.query(days)[-1] == (date(2027, 1, 1),)
+    assert (f"event_date={first[0]}",) not in sql.query("SHOW PARTITIONS raw_events")
+    assert set(others) <= set(sql.query(days))
+    assert sql.query(count) == [(before + 2,)]
+
+
+def test_the_questions_have_one_answer(spark: SparkSession, folder: Path) -> None:
+    """DuckDB, in any session's zone, and Spark answer all questions alike, and say something."""
+    questions = {path.stem: path.read_text("utf-8") for path in QUESTIONS}
+    engines: list[Sql] = [
+        Duck(folder),
+        Duck(folder, zone="America/New_York"),
+        SparkSql(spark, folder),
+    ]
+    one, *others = (
+        {name: engine.query(sql) for name, sql in questions.items()} for engine in engines
+    )
+    assert [other == one for other in others] == [True, True]
+    assert [name for name, answer in one.items() if not any(map(any, answer))] == []
+
+
+JAN = {day: date(2026, 1, day) for day in (5, 6, 12, 13)}
+ANSWERS: dict[str, Rows] = {
+    "01_daily_active_users": [(JAN[5], 2, 4), (JAN[6], 1, 1), (JAN[12], 1, 1), (JAN[13], 1, 3)],
+    "02_top_actions": [
+        ("page", "click", 4, 3, None),
+        ("page", "view", 4, 3, 2.0),
+        ("page", "purchase", 1, 1, 4.0),
+    ],
+    "03_funnel": [(3, 2, 1)],
+    "04_retention": [(JAN[5], 2, 1, 0, 0, 0), (JAN[12], 1, 0, 0, 0, 0)],
+    "05_duplicates": [
+        (str(UUID(int=6)), 2, at(13, 8) + timedelta(milliseconds=500), at(13, 10)),
+    ],
+    "06_sessions": [(JAN[5], 2, 2.5, 0), (JAN[12], 1, 1.0, 1), (JAN[13], 2, 1.5, 1)],
+    "07_users_by_activity": [(1, 1, 3), (2, 2, 6)],
+    "08_delay": [
+        (JAN[5], 4, 4, 4, 4, 4),
+        (JAN[6], 1, 1, 1, 1, 1),
+        (JAN[12], 1, 1, 1, 1, 1),
+        (JAN[13], 2, 2, 2, 3, 3),
+    ],
+    "09_favourite_actions": [("click", 2, 1, 3), ("view", 1, 0, 0)],
+    "10_growth": [(JAN[5], 2, 2), (JAN[13], 1, 3)],
+}
+"""What the questions are to say of the story, by its reader."""
+
+
+def test_the_answers_are_right(spark: SparkSession, tmp_path: Path) -> None:
+    """Each question's answer is what a reader of the three users' story would say."""
+    write_raw(spark, story(), tmp_path / "raw", 1)
+    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
+    duck = Duck(tmp_path)
+    assert {path.stem: duck.query(path.read_text("utf-8")) for path in QUESTIONS} == ANSWERS
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda path: path.stem)
+def test_a_question_is_in_every_dialect(question: Path, engine: Engine) -> None:
+    """Each question parses in each engine's dialect, and asks for columns that there are."""
+    known: dict[str, object] = {
+        "raw_events": dict.fromkeys([*column_names(StoredEvent), "event_date"], "text"),
+        "enriched_events": dict.fromkeys(column_names(EnrichedEvent), "text"),
+    }
+    statement = sqlglot.parse_one(question.read_text("utf-8").strip(), dialect=engine)
+    assert isinstance(statement, exp.Select)
+    qualify(statement, schema=known, dialect=engine, validate_qualify_columns=True)

@@ -1,0 +1,111 @@
+"""What docs/sql.md shows: the questions, a join, and how a version gets to S3."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from events_analytics.ddl import ddl
+from events_analytics.engines import Engine
+from events_analytics.layouts import Layout
+from events_analytics.version import file_name
+from events_schema import enrich
+from sql_engines import Duck
+from sql_rows import T, at, story
+from sql_tables import write_raw, write_users
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "sql.md").read_text("utf-8")
+QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
+VERSION = "v20261124T120000123456Z_3f2a91c0"
+Publishing = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_the_page_lists_the_questions() -> None:
+    """docs/sql.md shows each file of `sql/` with the question that its first line asks."""
+    listed = re.findall(r"\| \[(\w+)\]\(\.\./sql/(\w+)\.sql\) \| (.+) \|", PAGE)
+    asked = [
+        (path.stem, path.stem, path.read_text("utf-8").splitlines()[0].removeprefix("-- "))
+        for path in QUESTIONS
+    ]
+    assert listed == asked
+
+
+def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) -> None:
+    """The join that docs/sql.md shows gives each row of its days with its user's metrics."""
+    write_raw(spark, story(), tmp_path / "raw", 1)
+    write_users(spark, tmp_path / "raw", tmp_path / Layout.USERS, T)
+    (join,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+    rows = Duck(tmp_path, Layout.USERS).query(join.replace("2026-01-01", "2026-01-12"))
+    expected = [
+        (*dict(row).values(), row.event_time.date(), rich.u_count, rich.u_mp_ea)
+        for row, rich in zip(story(), enrich(story(), T), strict=True)
+        if row.event_time and row.event_time >= at(12, 0)
+    ]
+    assert Counter(rows) == Counter(expected)
+
+
+AWS = """\
+#!/bin/sh
+echo "$@" >> "$FAKE/calls"
+test "$1" = s3 || exit 0
+to="$FAKE/$(echo "$4" | sed 's|^s3://||')"
+mkdir -p "$to" && cp "$3"/${8} "$to"
+test -z "${REPLACED:-}" || mv "$3" "$3.old"
+"""
+"""An `aws` that copies to a folder, and may be too slow for the next version."""
+
+
+@pytest.fixture
+def publishing(tmp_path: Path) -> Publishing:
+    """Run the page's script on a target of one version, with an `aws` of ours."""
+    target = tmp_path / "enriched"
+    target.mkdir()
+    for number in range(2):
+        (target / file_name(VERSION, number)).write_text("rows")
+    (tmp_path / "bin").mkdir()
+    aws = tmp_path / "bin" / "aws"
+    aws.write_text(AWS)
+    aws.chmod(0o755)
+    (script,) = (
+        text for text in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "set -" in text
+    )
+    script = script.replace("/data/enriched", str(target))
+
+    def run(**environment: str) -> subprocess.CompletedProcess[str]:
+        path = f"{aws.parent}:{os.environ['PATH']}"
+        environment |= {"PATH": path, "FAKE": str(tmp_path)}
+        return subprocess.run(
+            ["sh", "-c", script], env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_a_version_gets_to_s3(publishing: Publishing, tmp_path: Path) -> None:
+    """The page's script copies a version to its own folder, then moves the table there."""
+    assert publishing().returncode == 0
+    copied = tmp_path / "bucket" / "events" / "enriched" / VERSION
+    assert {path.name for path in copied.iterdir()} == {file_name(VERSION, n) for n in range(2)}
+    *_, last = (tmp_path / "calls").read_text().splitlines()
+    location = f"s3://bucket/events/enriched/{VERSION}/"
+    assert f"ALTER TABLE events.enriched_events SET LOCATION '{location}'" in last
+    text = ddl(
+        Engine.ATHENA, "raw", str(tmp_path / "enriched"), Layout.EVENTS, "s3://bucket/events"
+    )
+    assert f"LOCATION '{location}'" in text
+
+
+def test_a_version_replaced_meanwhile_is_not_shown(publishing: Publishing, tmp_path: Path) -> None:
+    """Where the target has changed during the copy, the table stays where it was."""
+    done = publishing(REPLACED="yes")
+    assert done.returncode == 1
+    assert "start again" in done.stderr
+    assert "ALTER" not in (tmp_path / "calls").read_text()

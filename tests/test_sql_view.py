@@ -1,0 +1,68 @@
+"""The view that joins users to raw rows is the enriched table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from events_analytics.layouts import Layout
+from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema.testing import raw_tables
+from sql_engines import Duck, SparkSql, Sql
+from sql_rows import T, generated
+from sql_tables import write_enriched, write_raw, write_users
+
+
+@pytest.fixture(autouse=True)
+def no_schema(spark: SparkSession) -> Iterator[None]:
+    """Leave nothing in the session that other tests share."""
+    yield
+    SparkSql.forget(spark)
+
+
+@settings(
+    max_examples=4,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(histories=st.lists(raw_tables(T), min_size=4, max_size=8))
+def test_the_view_is_the_rewritten_table(
+    spark: SparkSession, histories: list[list[StoredEvent]]
+) -> None:
+    """For any rows, raw table and users, joined, are the enriched table: as the definition says."""
+    rows = list(chain.from_iterable(histories))
+    expected = Counter(tuple(dict(row).values()) for row in enrich(rows, T))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        write_raw(spark, rows, folder / "raw", 1)
+        write_enriched(spark, folder / "raw", folder / Layout.EVENTS, T)
+        write_users(spark, folder / "raw", folder / Layout.USERS, T)
+        for layout in Layout:
+            sql = "SELECT * FROM enriched_events"
+            assert Counter(Duck(folder, layout).query(sql)) == expected
+            assert Counter(SparkSql(spark, folder, layout).query(sql)) == expected
+
+
+def test_the_view_has_the_tables_columns(spark: SparkSession, tmp_path: Path) -> None:
+    """The view has the names, the order and the types of the enriched table."""
+    write_raw(spark, generated(10), tmp_path / "raw", 1)
+    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
+    write_users(spark, tmp_path / "raw", tmp_path / Layout.USERS, T)
+    sql = "SELECT * FROM enriched_events"
+    for engine in ("duckdb", "spark"):
+        found = []
+        for layout in Layout:
+            of_it: Sql = (
+                Duck(tmp_path, layout) if engine == "duckdb" else SparkSql(spark, tmp_path, layout)
+            )
+            found.append(of_it.table(sql).schema)
+        assert found[0] == found[1]
+        assert found[0].names == list(column_names(EnrichedEvent))
