@@ -43,7 +43,7 @@ def write_users(spark: SparkSession, raw: Path, folder: Path, processing_time: d
 
 
 def _read(spark: SparkSession, raw: Path) -> DataFrame:
-    return read_raw(spark, list_raw(raw, allow_empty=True))
+    return read_raw(spark, list_raw(raw))
 
 
 def _write(rows: DataFrame, folder: Path, processing_time: datetime) -> None:

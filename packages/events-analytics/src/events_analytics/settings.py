@@ -32,7 +32,9 @@ _DAY: TypeAdapter[date] = TypeAdapter(Day)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
-def _read_day_or_duration(value: object) -> date | timedelta:
+def _read_day_or_duration(value: object) -> date | timedelta | None:
+    if value is None:
+        return None
     for known in (_DAY, _DURATION):
         with suppress(ValidationError):
             return known.validate_python(value)

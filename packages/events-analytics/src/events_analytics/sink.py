@@ -25,6 +25,8 @@ FILE_BYTES = 128 * 1024 * 1024
 """About how large a file is."""
 LEAST_FILE_BYTES = 16 * 1024 * 1024
 """Below this a table is not split into more files, whatever cores there are."""
+ROW_GROUP_BYTES = 16 * 1024 * 1024
+"""About how large a row group is before compression; readers pass over those of other days."""
 _RUNS = 32
 """How many runs of days are told apart at least, where there are as many files."""
 _HEAP_BYTES_PER_USER = 1024
@@ -74,31 +76,23 @@ def write_events(
     count = files or file_count(spark, raw)
     known_to_all = users * _HEAP_BYTES_PER_USER <= _heap_bytes(spark)
     joined = F.broadcast(metrics) if known_to_all else metrics.hint("merge")
-    in_order = known_to_all and sort_by is SortBy.DAY and (not files or len(raw.files) >= files)
-    if in_order:
-        rows = _by_day(spark, raw, joined, count)
-    else:
-        # With the time, since half of all rows may be one user's.
-        keys = ("user_id", "event_time") if sort_by is SortBy.USER_ID else ("event_time",)
-        rows = with_metrics(read_raw(spark, raw, column_names(Event)), joined)
-        rows = rows.repartitionByRange(count, *keys).sortWithinPartitions(*keys)
-    _write(rows, folder)
+    if known_to_all and sort_by is SortBy.DAY and (not files or len(raw.files) >= files):
+        _write(with_metrics(_by_day(spark, raw, count), joined), folder)
+        return
+    # With the time, since half of all rows may be one user's.
+    keys = ("user_id", "event_time") if sort_by is SortBy.USER_ID else ("event_time",)
+    rows = with_metrics(read_raw(spark, raw, column_names(Event)), joined)
+    _write(rows.repartitionByRange(count, *keys).sortWithinPartitions(*keys), folder)
 
 
-def _by_day(spark: SparkSession, raw: RawFiles, metrics: DataFrame, count: int) -> DataFrame:
-    """Return the rows of `raw` with their metrics, in `count` partitions in the order of days.
+def _by_day(spark: SparkSession, raw: RawFiles, count: int) -> DataFrame:
+    """Return the rows of `raw` in `count` partitions, or as many as there are, by day.
 
     Spark reads files by falling size, so that runs of days have to be read one by one.
     """
-    parts = count * -(-_RUNS // count)
-    runs = raw.split(parts) if len(raw.files) >= count else [raw]
-    shares = [
-        with_metrics(read_raw(spark, run, column_names(Event)), metrics).coalesce(
-            max(1, round(parts * run.bytes / max(raw.bytes, 1)))
-        )
-        for run in runs
-    ]
-    return reduce(DataFrame.union, shares).coalesce(count)
+    runs = raw.split(max(count, _RUNS)) if len(raw.files) >= count else [raw]
+    rows = (read_raw(spark, run, column_names(Event)) for run in runs)
+    return reduce(DataFrame.union, rows).coalesce(count)
 
 
 def _heap_bytes(spark: SparkSession) -> int:
@@ -107,7 +101,8 @@ def _heap_bytes(spark: SparkSession) -> int:
 
 
 def _write(rows: DataFrame, folder: Path) -> None:
-    rows.write.mode("append").option("compression", "zstd").parquet(str(folder))
+    options = {"compression": "zstd", "parquet.block.size": ROW_GROUP_BYTES}
+    rows.write.mode("append").options(**options).parquet(str(folder))
 
 
 def name_files(folder: Path, version: str) -> None:
