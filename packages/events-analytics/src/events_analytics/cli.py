@@ -29,7 +29,11 @@ def run(settings: RunSettings) -> None:
     find_java()
     job = settings.job(datetime.now(UTC))
     with interruptible() as interruption:
-        published = run_job(job, lambda: session(settings), before_publish=interruption.ignore)
+        published = run_job(
+            job,
+            lambda: session(settings, settings.class_archive),
+            before_publish=interruption.ignore,
+        )
     seconds = time.monotonic() - started
     print(
         f"published {published.rows} rows of {published.users} users "

@@ -37,6 +37,10 @@ class QueryFailed(AnalyticsError):
     """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""
 
 
+class ArchiveRefused(AnalyticsError):
+    """Raised when the folder for Java's classes cannot be used, or not safely."""
+
+
 class SparkFailed(AnalyticsError):
     """Raised when Spark fails while it reads, computes or writes."""
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from events_analytics.class_archive import MAKING_SECONDS, open_archive
 from events_analytics.errors import SparkFailed
-from events_schema.spark import start_session, stop_session
+from events_schema.spark import kill_session, start_session, stop_session
 from events_schema.spark_settings import SparkSettings
 
 _JAVA_OPTIONS = (
@@ -24,22 +26,33 @@ _COLLECTOR = "-XX:+UseParallelGC"
 
 
 @contextmanager
-def session(settings: SparkSettings) -> Iterator[SparkSession]:
+def session(settings: SparkSettings, class_archive: Path | None = None) -> Iterator[SparkSession]:
     """Start Spark as `settings` say, and leave nothing of it behind.
 
-    Raises `JavaNotFound` and `SparkNotStarted`.
+    `class_archive` is a folder for Java's classes, which the first session makes at its end.
+    Raises `JavaNotFound`, `SparkNotStarted` and `ArchiveRefused`.
     """
+    archive = open_archive(class_archive) if class_archive else None
     spark = start_session(
         "events-analytics",
         master=settings.master,
         settings=settings.session_settings(),
-        java_options=_java_options(settings),
+        java_options=[*_java_options(settings), *(archive.java_options() if archive else [])],
         verbose=settings.verbose,
     )
+    if archive is None or not archive.making:
+        try:
+            yield spark
+        finally:
+            stop_session(spark)
+        return
     try:
         yield spark
+        stop_session(spark, MAKING_SECONDS)
+        archive.keep()
     finally:
-        stop_session(spark)
+        kill_session(spark)
+        archive.discard()
 
 
 def _java_options(settings: SparkSettings) -> list[str]:

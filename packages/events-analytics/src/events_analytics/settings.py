@@ -92,6 +92,11 @@ class RunSettings(SparkSettings):
     sort_by: SortBy = Field(
         SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
     )
+    class_archive: Path | None = Field(
+        None,
+        description="a folder for Java's classes, 170 MB: the first run makes it and takes longer, "
+        "later ones start in half of the time",
+    )
     metrics_file: MetricsFile | None = Field(
         None, description="write the run's metrics there, NAME.prom, for node_exporter"
     )

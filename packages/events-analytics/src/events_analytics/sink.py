@@ -101,8 +101,8 @@ def _heap_bytes(spark: SparkSession) -> int:
 
 
 def _write(rows: DataFrame, folder: Path) -> None:
-    options = {"compression": "zstd", "parquet.block.size": ROW_GROUP_BYTES}
-    rows.write.mode("append").options(**options).parquet(str(folder))
+    writer = rows.write.mode("append").option("parquet.block.size", ROW_GROUP_BYTES)
+    writer.parquet(str(folder), compression="zstd")
 
 
 def name_files(folder: Path, version: str) -> None:

@@ -137,8 +137,10 @@ def _reason(said: str, error: Exception) -> str:
     return (causes or [str(error)])[-1][:500]
 
 
-def stop_session(spark: SparkSession) -> None:
+def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> None:
     """Stop what `start_session` started, and wait for its Java process to end.
+
+    One that takes longer than `seconds` is killed.
 
     By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
     running, and fails where a signal has cut off a call to it.
@@ -149,7 +151,7 @@ def stop_session(spark: SparkSession) -> None:
         return
     process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         kill_session(spark)
 
