@@ -25,7 +25,7 @@ from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from raw_schema import COLUMNS
 from sql_engines import Duck, Rows, SparkSql, Sql, statements
 from sql_rows import T, at, generated, story
-from sql_tables import write_enriched, write_raw
+from sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
@@ -99,7 +99,7 @@ def test_duckdb_knows_a_day_without_days(spark: SparkSession, tmp_path: Path) ->
     """`event_date` is a date also where no row has a time."""
     (untimed,) = (row.model_copy(update={"event_time": None}) for row in story()[:1])
     write_raw(spark, [untimed], tmp_path / "raw", 1)
-    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
+    publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
     days = Duck(tmp_path).table("SELECT event_date FROM raw_events")
     assert (days.schema.types, days.to_pylist()) == ([pa.date32()], [{"event_date": None}])
 
@@ -191,7 +191,7 @@ ANSWERS: dict[str, Rows] = {
 def test_the_answers_are_right(spark: SparkSession, tmp_path: Path) -> None:
     """Each question's answer is what a reader of the three users' story would say."""
     write_raw(spark, story(), tmp_path / "raw", 1)
-    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
+    publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
     duck = Duck(tmp_path)
     assert {path.stem: duck.query(path.read_text("utf-8")) for path in QUESTIONS} == ANSWERS
 

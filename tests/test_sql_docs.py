@@ -19,7 +19,7 @@ from events_analytics.version import file_name
 from events_schema import enrich
 from sql_engines import Duck
 from sql_rows import T, at, story
-from sql_tables import write_raw, write_users
+from sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "sql.md").read_text("utf-8")
@@ -41,7 +41,7 @@ def test_the_page_lists_the_questions() -> None:
 def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) -> None:
     """The join that docs/sql.md shows gives each row of its days with its user's metrics."""
     write_raw(spark, story(), tmp_path / "raw", 1)
-    write_users(spark, tmp_path / "raw", tmp_path / Layout.USERS, T)
+    publish(spark, tmp_path / "raw", tmp_path / Layout.USERS, Layout.USERS, T)
     (join,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
     rows = Duck(tmp_path, Layout.USERS).query(join.replace("2026-01-01", "2026-01-12"))
     expected = [

@@ -18,7 +18,7 @@ from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.testing import raw_tables
 from sql_engines import Duck, SparkSql, Sql
 from sql_rows import T, generated
-from sql_tables import write_enriched, write_raw, write_users
+from sql_tables import publish, write_raw
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +43,8 @@ def test_the_view_is_the_rewritten_table(
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_raw(spark, rows, folder / "raw", 1)
-        write_enriched(spark, folder / "raw", folder / Layout.EVENTS, T)
-        write_users(spark, folder / "raw", folder / Layout.USERS, T)
         for layout in Layout:
+            publish(spark, folder / "raw", folder / layout, layout, T)
             sql = "SELECT * FROM enriched_events"
             assert Counter(Duck(folder, layout).query(sql)) == expected
             assert Counter(SparkSql(spark, folder, layout).query(sql)) == expected
@@ -54,8 +53,8 @@ def test_the_view_is_the_rewritten_table(
 def test_the_view_has_the_tables_columns(spark: SparkSession, tmp_path: Path) -> None:
     """The view has the names, the order and the types of the enriched table."""
     write_raw(spark, generated(10), tmp_path / "raw", 1)
-    write_enriched(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, T)
-    write_users(spark, tmp_path / "raw", tmp_path / Layout.USERS, T)
+    for layout in Layout:
+        publish(spark, tmp_path / "raw", tmp_path / layout, layout, T)
     sql = "SELECT * FROM enriched_events"
     for engine in ("duckdb", "spark"):
         found = []

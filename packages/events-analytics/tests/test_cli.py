@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -17,13 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from events_analytics.cli import main
+from events_analytics.job import Job
 from events_analytics.settings import RunSettings
+from events_analytics.sink import SortBy
 from events_schema.command import read_settings
 from events_schema.errors import UsageError
 from processes import wait_until_ended
 from raw_schema import RAW
 
 DEADLINE_SECONDS = 90
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 QUICK = ("--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1")
 
 
@@ -105,6 +108,22 @@ def test_spark_settings_are_flags() -> None:
     assert both.session_settings() == {"spark.driver.memory": "2g"}
 
 
+def test_a_job_is_what_the_flags_say() -> None:
+    """Days, durations and layouts are read, and what is not given is as it was in 1.0."""
+    days = ["--window", "90 minutes", "--since", "30 days"]
+    flags = [*days, "--files", "3", "--sort-by", "user_id"]
+    job = read_settings(RunSettings, "run", flags).job(NOW)
+    assert (job.window, job.files, job.sort_by) == (timedelta(minutes=90), 3, SortBy.USER_ID)
+    assert job.first_day == date(2026, 1, 1)
+    by_day = read_settings(RunSettings, "run", ["--since", "2026-01-02", "--layout", "events"])
+    assert by_day.job(NOW).first_day == date(2026, 1, 2)
+    plain = read_settings(RunSettings, "run").job(NOW)
+    assert plain == Job("./events-data/raw", "./events-data/enriched", NOW)
+    users = read_settings(RunSettings, "run", ["--layout", "users", "--sort-by", "user_id"])
+    with pytest.raises(UsageError, match="leave out"):
+        users.job(NOW)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -112,6 +131,13 @@ def test_spark_settings_are_flags() -> None:
         ["--conf", "spark.a"],
         ["--driver-memory", "lots"],
         ["--keep-versions", "-1"],
+        ["--window", "3"],
+        ["--window", "0 hours"],
+        ["--since", "yesterday"],
+        ["--since", "2026-02-30"],
+        ["--files", "0"],
+        ["--sort-by", "event_value"],
+        ["--layout", "rows"],
     ],
 )
 def test_wrong_flags_are_refused(arguments: list[str]) -> None:
@@ -185,9 +211,9 @@ def command(*arguments: str | Path, **environment: str) -> Iterator[subprocess.P
         if process.poll() is None:
             children = psutil.Process(process.pid).children(recursive=True)
             process.kill()
-        process.communicate()
         for child in children:
             child.kill()
+        process.communicate(timeout=DEADLINE_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from events_analytics import enrich
+from events_analytics.enrichment import user_metrics, with_metrics
 from events_schema import EnrichedEvent, StoredEvent, column_names
 from events_schema import enrich as defined
+from events_schema.enrichment import WINDOW
 from events_schema.spark import spark_schema
 from events_schema.testing import raw_tables
 
@@ -33,14 +36,16 @@ def multiset(rows: DataFrame) -> Counter[tuple[object, ...]]:
     return Counter(tuple(row) for row in exact.collect())
 
 
-def expected(events: Sequence[StoredEvent], processing_time: datetime) -> Counter[object]:
+def expected(
+    events: Sequence[StoredEvent], processing_time: datetime, window: timedelta
+) -> Counter[object]:
     """Return what the definition says, in the form of `multiset`."""
     return Counter(
         (
             None if event.event_time is None else (event.event_time - EPOCH) // MICROSECOND,
             *list(event.model_dump().values())[1:],
         )
-        for event in defined(events, processing_time)
+        for event in defined(events, processing_time, window)
     )
 
 
@@ -69,10 +74,20 @@ def metrics(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(events=raw_tables(T))
-def test_spark_equals_the_definition(spark: SparkSession, events: list[StoredEvent]) -> None:
-    """For any history, Spark's rows are those of `events_schema.enrich`, each as often."""
-    assert multiset(enrich(frame(spark, events), T)) == expected(events, T)
+@given(events=raw_tables(T), choice=st.data())
+def test_spark_equals_the_definition(
+    spark: SparkSession, events: list[StoredEvent], choice: st.DataObject
+) -> None:
+    """For any history, Spark's rows are those of `events_schema.enrich`, each as often.
+
+    Whichever actions are counted in columns: none, some, all, and such as no event has.
+    """
+    actions = sorted({"another", *(row.event_action for row in events if row.event_action)})
+    frequent = choice.draw(st.lists(st.sampled_from(actions), unique=True))
+    window = choice.draw(st.sampled_from([WINDOW, MICROSECOND, timedelta(days=30)]))
+    rows = frame(spark, events)
+    enriched = with_metrics(rows, user_metrics(rows, T, window, frequent))
+    assert multiset(enriched) == expected(events, T, window)
 
 
 def test_the_columns_are_the_contract(spark: SparkSession) -> None:

@@ -91,9 +91,9 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "enriched"
 
 
-def run(spark: SparkSession, source: Path, target: Path, **more: bool) -> Manifest:
+def run(spark: SparkSession, source: Path, target: Path, *, allow_empty: bool = False) -> Manifest:
     """Run the job at `T`."""
-    return events_analytics.run(spark, source, target, T, **more)
+    return events_analytics.run(spark, source, target, T, allow_empty=allow_empty)
 
 
 def test_the_result_is_the_enriched_table(spark: SparkSession, source: Path, target: Path) -> None:

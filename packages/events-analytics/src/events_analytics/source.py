@@ -139,11 +139,11 @@ def frequent_actions(raw: RawFiles) -> list[str]:
     path = raw.folder / max(raw.files, key=lambda file: file.rows).name
     try:
         with pq.ParquetFile(path) as file:
-            actions = file.read_row_group(0, columns=["event_action"])["event_action"]
+            read = file.read_row_group(0, columns=["event_action"], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         cause = " ".join(str(error).split())
         raise UnreadableFile(f"cannot read {path} ({cause}); remove it") from None
-    counted: Any = pc.value_counts(actions.drop_null())
+    counted: Any = pc.value_counts(read["event_action"].drop_null())
     by_action = zip(counted.field("values"), counted.field("counts"), strict=True)
     counts = Counter({action.as_py(): count.as_py() for action, count in by_action})
     return [action for action, _ in counts.most_common(_MOST_ACTIONS)]

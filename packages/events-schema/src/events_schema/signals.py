@@ -22,9 +22,12 @@ def deferring_signals() -> Iterator[None]:
         return
     before = {each: signal.getsignal(each) for each in _SIGNALS}
     came: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
-    # By the mask, since PySpark sets a handler of its own. A process that is started inherits
-    # the mask: PySpark's Java ignores SIGINT anyway, but must be open to SIGTERM.
+    for each in _SIGNALS:
+        signal.signal(each, lambda number, _frame: came.append(number))
+    # Also by the mask, since PySpark sets a handler of its own in the end; but a thread that a
+    # library has started, such as Arrow's, may take the signal, and then the handler counts. A
+    # process that is started inherits the mask: PySpark's Java ignores SIGINT anyway, but must
+    # be open to SIGTERM.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
