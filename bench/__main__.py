@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_NAMES = ["collector", "stream"]
+_NAMES = ["analytics", "collector", "stream"]
 
 
 def main() -> None:

@@ -1,0 +1,135 @@
+"""`hatch run bench analytics`: the batch job beside a bare copy, the textbook's version and DuckDB.
+
+Each is a process of its own, timed from its start to its end, in turns; the first round makes
+the class archive and is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyarrow import parquet
+from rich.console import Console
+from rich.table import Table
+
+from batch_baselines import BASELINES
+from event_tables import PROCESSING_TIME, make_raw_table
+from machine import machine
+
+RUNS: Mapping[str, tuple[str, ...]] = {
+    "run": (),
+    "run --class-archive": ("--class-archive", "classes"),
+    "run --layout users": ("--layout", "users"),
+    "run --sort-by user_id": ("--sort-by", "user_id"),
+}
+DEFAULT = ("copy", "textbook", "duckdb", "run", "run --class-archive")
+
+
+def main() -> None:
+    """Measure what is asked for; print a table and write JSON."""
+    parser = argparse.ArgumentParser(prog="bench analytics", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {[*BASELINES, *RUNS]}")
+    parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--days", type=int, default=30)
+    parser.add_argument("--skew", type=float, default=0, help="the share of one user's events")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--driver-memory", default="1g")
+    parser.add_argument("--json", type=Path, default=Path("bench-analytics.json"))
+    given = parser.parse_args()
+    names = given.names or DEFAULT
+    if not {*names} <= {*BASELINES, *RUNS}:
+        parser.error(f"a NAME is one of {', '.join([*BASELINES, *RUNS])}")
+    with tempfile.TemporaryDirectory(prefix="events-bench-") as scratch:
+        folder = Path(scratch)
+        make_raw_table(
+            folder / "raw",
+            events=given.events,
+            users=given.users,
+            days=given.days,
+            skew=given.skew,
+        )
+        seconds = measure(names, folder, given)
+        sizes = {name: file_sizes(folder / str(number)) for number, name in enumerate(names)}
+    Console().print(table(seconds, sizes))
+    figures = {
+        "benchmark": "analytics",
+        "machine": machine("pyspark", "duckdb", "pyarrow"),
+        "asked_for": {name: str(value) for name, value in vars(given).items()},
+        "seconds": seconds,
+        "file_bytes": sizes,
+    }
+    given.json.write_text(json.dumps(figures, indent=2))
+
+
+def measure(
+    names: tuple[str, ...] | list[str], folder: Path, given: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Return each one's seconds, round by round, each round beginning with another."""
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    if "run --class-archive" in names:
+        timed(command("run --class-archive", folder, folder / "first", given), folder)
+    for round_ in range(given.rounds):
+        turn = round_ % len(names)
+        for name in [*names[turn:], *names[:turn]]:
+            target = folder / str(names.index(name))
+            if name in BASELINES:
+                subprocess.run(["rm", "-rf", str(target)], check=True)
+            took = timed(command(name, folder, target, given), folder)
+            seconds[name].append(took)
+            print(f"round {round_ + 1}: {name}: {took:.1f} s", flush=True)
+    return seconds
+
+
+def command(name: str, folder: Path, target: Path, given: argparse.Namespace) -> list[str]:
+    """Return the command line of a baseline, or of the job."""
+    source, memory = str(folder / "raw"), given.driver_memory
+    if name in BASELINES:
+        script = str(Path(__file__).with_name("batch_baselines.py"))
+        return [sys.executable, script, name, source, str(target), memory]
+    return [
+        sys.executable, "-m", "events_analytics", "run", "--source", source,
+        "--target", str(target), "--processing-time", PROCESSING_TIME.isoformat(),
+        "--driver-memory", memory, "--keep-versions", "0", *RUNS[name],
+    ]  # fmt: skip
+
+
+def timed(words: list[str], folder: Path) -> float:
+    """Return how many seconds a command takes, which must succeed."""
+    began = time.monotonic()
+    subprocess.run(words, cwd=folder, check=True, capture_output=True)
+    return time.monotonic() - began
+
+
+def file_sizes(target: Path) -> list[int]:
+    """Return the bytes of the files that a command wrote, having read their footers."""
+    files = sorted(target.glob("*.parquet")) if target.is_dir() else [target]
+    return [path.stat().st_size for path in files if parquet.read_metadata(path).num_columns]
+
+
+def table(seconds: Mapping[str, list[float]], sizes: Mapping[str, list[int]]) -> Table:
+    """Return the figures, for people; ratios are medians of those of each round."""
+    shown = Table("what", "seconds, median", "range", "of copy", "of textbook", "files, MiB")
+    for name, took in seconds.items():
+        ratios = [
+            f"{statistics.median(map(float.__truediv__, took, seconds[other])):.2f}"
+            if other in seconds
+            else ""
+            for other in ("copy", "textbook")
+        ]
+        files = ", ".join(f"{size / 2**20:.0f}" for size in sizes[name][:6])
+        span = f"{min(took):.1f} to {max(took):.1f}"
+        shown.add_row(name, f"{statistics.median(took):.1f}", span, *ratios, files)
+    return shown
+
+
+if __name__ == "__main__":
+    main()
