@@ -10,7 +10,7 @@ from events_analytics.class_archive import open_archive
 from events_analytics.errors import ArchiveRefused
 from events_schema.java import find_java
 
-SECONDS = 120
+SECONDS = 400
 
 
 def java(*options: str) -> str:
@@ -83,6 +83,7 @@ def test_a_run_makes_the_archive(tmp_path: Path) -> None:
         sys.executable, "-m", "events_analytics", "run", "--allow-empty",
         "--source", str(tmp_path), "--target", str(tmp_path.with_name("enriched")),
         "--class-archive", str(folder),
+        "--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert (done.returncode, done.stderr) == (0, "")
