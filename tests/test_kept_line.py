@@ -65,6 +65,7 @@ def test_every_event_is_in_both_tables_once(line: Simulation) -> None:
     said = line.output()
     assert f"acknowledged  {EVENTS} of {EVENTS} sent" in said
     assert f"\nRows in the result dataset: {EVENTS}\n" in said
+    assert f"\nverified: {EVENTS} rows of " in said
     assert "seed          1\n" in said
     query = re.search(r"^SELECT user_id.*?;$", said, re.MULTILINE | re.DOTALL)
     assert query

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from events_analytics import database as database_module
+from events_analytics.database import Database, open_database, read_steadily
 from events_analytics.errors import (
     ColumnsMissing,
     Interrupted,
@@ -26,10 +28,8 @@ from events_analytics.errors import (
 )
 from events_analytics.interruption import interruptible
 from events_analytics.report import Report, Scope, render_page
-from events_analytics.report import database as database_module
 from events_analytics.report.activity import activity_bands
 from events_analytics.report.bins import MOST_BINS, bin_size, fill_bins
-from events_analytics.report.database import Database, open_database, read_steadily
 from events_analytics.report.delay import delay_of
 from events_analytics.report.rankings import ACTIONS
 from events_analytics.report.tables import FailedRow, enriched_files
@@ -300,7 +300,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:60] = b"\xff" * 56
     path.write_bytes(content)
-    with pytest.raises(QueryFailed, match="DuckDB cannot compute the report") as raised:
+    with pytest.raises(QueryFailed, match="DuckDB cannot read the tables") as raised:
         report_on(tmp_path, ALL)
     assert "\n" not in str(raised.value)
 

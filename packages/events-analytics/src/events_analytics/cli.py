@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from events_analytics.check import published_files, read_published, show
+from events_analytics.check import read_published, show
 from events_analytics.ddl import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job import run_job
@@ -19,6 +19,7 @@ from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
 from events_analytics.session import session, spark_errors
 from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
+from events_analytics.verification import verify
 from events_schema.command import Verb, run_command
 from events_schema.java import find_java
 
@@ -48,11 +49,13 @@ def measured_run(settings: RunSettings) -> None:
 
 
 def check(settings: CheckSettings) -> None:
-    """Print the published table."""
+    """Verify the published table and print it."""
     find_java()
-    files = published_files(settings.target)
-    with session(settings) as spark, spark_errors():
-        show(read_published(spark, files))
+    with interruptible():
+        verified = verify(settings.target, settings.source, settings.sample)
+        with session(settings) as spark, spark_errors():
+            show(read_published(spark, verified.files))
+    print(verified)
 
 
 def report(settings: ReportSettings) -> None:

@@ -41,6 +41,20 @@ class ArchiveRefused(AnalyticsError):
     """Raised when the folder for Java's classes cannot be used, or not safely."""
 
 
+class ManifestMissing(AnalyticsError):
+    """Raised when the manifest of a version is not there, or cannot be read."""
+
+
+class SourceChanged(AnalyticsError):
+    """Raised when raw files that a version was made from are gone, or have other rows."""
+
+
+class NotVerified(AnalyticsError):
+    """Raised when a published table is not what its manifest and the raw files make it."""
+
+    exit_code = 5
+
+
 class SparkFailed(AnalyticsError):
     """Raised when Spark fails while it reads, computes or writes."""
 

@@ -15,6 +15,7 @@ from events_analytics.engines import Engine
 from events_analytics.job import Job
 from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
+from events_analytics.verification import SAMPLE
 from events_schema.command import CommandSettings
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
@@ -118,11 +119,24 @@ class RunSettings(SparkSettings):
 
 
 class CheckSettings(SparkSettings):
-    """Show the published table: 50 rows, how many there are, and the schema."""
+    """Verify the published table and show it: 50 rows, how many there are, and the schema.
+
+    Its files, schema and rows are compared with its manifest and the raw files that it was made
+    from, and the metrics of some users are recomputed from them. Ends with 5 where it is not what
+    it should be. Nothing is changed.
+    """
 
     model_config = _ENVIRONMENT
 
+    source: str | None = Field(
+        None,
+        description="the raw table's folder; where the manifest says, where not given",
+        min_length=1,
+    )
     target: str = _TARGET
+    sample: int = Field(
+        SAMPLE, description="recompute the metrics of so many users; 0 for none", ge=0, le=100_000
+    )
 
 
 class ReportSettings(CommandSettings):

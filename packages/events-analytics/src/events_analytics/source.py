@@ -122,10 +122,14 @@ def list_raw(folder: Path) -> RawFiles:
     # Spark passes over hidden files.
     plain = (path for path in folder.glob("*.parquet") if path.name[0] not in "._")
     paths = sorted([*partition_files(folder), *plain])
-    return RawFiles(folder, tuple(_read(folder, path) for path in paths))
+    return RawFiles(folder, tuple(read_raw_file(folder, path) for path in paths))
 
 
-def _read(folder: Path, path: Path) -> RawFile:
+def read_raw_file(folder: Path, path: Path) -> RawFile:
+    """Return what the footer of the file at `path`, below `folder`, says, having checked it.
+
+    Raises `ColumnsMissing` and `UnreadableFile`.
+    """
     footer = read_footer(path)
     check_columns(path, footer, StoredEvent)
     size = sum(footer.bytes[name] for name in column_names(Event))

@@ -115,8 +115,11 @@ class Line:
         )  # fmt: skip
 
     def start_check(self) -> ChildProcess:
-        """Start the printing of the result, which ends by itself."""
-        return self._start("events_analytics", "check", "--target", str(self.enriched), *_SMALL_JOB)
+        """Start the verifying and printing of the result, which ends by itself."""
+        return self._start(
+            "events_analytics", "check", "--source", str(self.raw),
+            "--target", str(self.enriched), *_SMALL_JOB,
+        )  # fmt: skip
 
     def _start(
         self, module: str, verb: str, *flags: str, environment: dict[str, str] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from events_analytics.report.database import Database
+from events_analytics.database import Database
 from events_analytics.report.model import ActiveUser, Activity, Band
 
 _STEPS = (1, 2, 5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from events_analytics.report.database import Database
+from events_analytics.database import Database
 from events_analytics.report.model import Delay, DelayBand
 
 _SECOND = 1_000

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
+from events_analytics.database import Database
 from events_analytics.footer import read_footer
-from events_analytics.report.database import Database
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.version import version_of_file
 from events_schema import UserMetrics

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from events_analytics.report.database import Database
-from events_analytics.report.microseconds import from_micros, midnight, to_micros
+from events_analytics.database import Database
+from events_analytics.microseconds import from_micros, midnight, to_micros
 from events_analytics.report.model import Failed, FailedReason, Rest
 from events_analytics.report.tables import FailedRow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from events_analytics.report.database import Database
+from events_analytics.database import Database
 from events_analytics.report.model import Categories, Category, Product, Products, Rest
 
 ACTIONS = 5

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from events_analytics.database import Database
+from events_analytics.microseconds import from_micros, midnight, to_micros
 from events_analytics.report.activity import read_activity
 from events_analytics.report.bins import bin_size, fill_bins
-from events_analytics.report.database import Database
 from events_analytics.report.delay import read_delay
-from events_analytics.report.microseconds import from_micros, midnight, to_micros
 from events_analytics.report.model import (
     Activity,
     Bin,

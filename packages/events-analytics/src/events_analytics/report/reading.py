@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from events_analytics.report.database import read_steadily
+from events_analytics.database import read_steadily
 from events_analytics.report.enriched_figures import read_enriched_figures
 from events_analytics.report.failed_figures import read_failed_figures
 from events_analytics.report.model import Enriched, Failed, Newest, Nulls, Quality, Report

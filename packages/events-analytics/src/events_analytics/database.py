@@ -73,7 +73,7 @@ def _literally(path: Path) -> str:
 def open_database() -> Iterator[Database]:
     """Open a DuckDB of bounded memory, whose temporary files end with it."""
     with (
-        tempfile.TemporaryDirectory(prefix="events-report-") as spill,
+        tempfile.TemporaryDirectory(prefix="events-duckdb-") as spill,
         duckdb.connect(
             config={
                 "memory_limit": MEMORY,
@@ -83,7 +83,18 @@ def open_database() -> Iterator[Database]:
             }
         ) as connection,
     ):
+        # Where INT96 and other times meet, DuckDB takes the former for times of this zone.
+        connection.execute("SET TimeZone = 'UTC'")
         yield Database(connection)
+
+
+@contextmanager
+def query_errors() -> Iterator[None]:
+    """Turn what DuckDB raises into `QueryFailed`, whose one line names the cause."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _failed(error) from None
 
 
 def read_steadily(
@@ -108,7 +119,7 @@ def read_steadily(
         except (UnreadableFile, duckdb.Error) as error:
             missing = next((path for path in files if not path.exists()), None)
             if missing is None:
-                raise _named(error) from None
+                raise (_failed(error) if isinstance(error, duckdb.Error) else error) from None
             gone = str(missing)
     raise TableReplaced(
         f"{gone} was gone before it was read, as were others in {READ_TRIES - 1} tries before; "
@@ -116,15 +127,13 @@ def read_steadily(
     )
 
 
-def _named(error: Exception) -> Exception:
-    if isinstance(error, UnreadableFile):
-        return error
+def _failed(error: duckdb.Error) -> QueryFailed:
     if isinstance(error, duckdb.OutOfMemoryException):
         return QueryFailed(
             f"DuckDB needs more than {MEMORY} and room in {tempfile.gettempdir()} "
             f"({_first_line(error)}); make room there, or name another folder by TMPDIR"
         )
-    return QueryFailed(f"DuckDB cannot compute the report: {_first_line(error)}")
+    return QueryFailed(f"DuckDB cannot read the tables: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

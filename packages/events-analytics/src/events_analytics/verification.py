@@ -1,0 +1,235 @@
+"""Verifying a published table against its manifest and the raw files that it was made from.
+
+Nothing is locked and nothing is changed, so that a run may publish meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from events_analytics.database import READ_TRIES, Database, open_database, query_errors
+from events_analytics.errors import (
+    AnalyticsError,
+    ColumnsMissing,
+    ManifestMissing,
+    NoData,
+    NotVerified,
+    SourceChanged,
+    SourceMissing,
+    TableReplaced,
+    UnreadableFile,
+)
+from events_analytics.footer import Footer, check_exact_columns, read_footer
+from events_analytics.layouts import Layout
+from events_analytics.manifest import FileRows, Manifest
+from events_analytics.recomputation import (
+    Window,
+    check_each_user_once,
+    check_userless,
+    choose_users,
+    compare_metrics,
+    compare_rows,
+    recompute,
+    tally_users,
+)
+from events_analytics.source import RawFile, RawFiles, find_source, read_raw_file
+from events_analytics.version import version_of_file
+from events_schema import columns
+from events_schema.layout import TableLayout
+
+SAMPLE = 100
+"""Of how many users the metrics are recomputed, unless told otherwise."""
+
+_AGAIN = "publish again with events-analytics run"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A version that is as it should be: its manifest, its files, and what it was compared with."""
+
+    manifest: Manifest
+    files: tuple[Path, ...]
+    raw_files: int
+    users: int
+
+    def __str__(self) -> str:
+        since = f" since {self.manifest.since}" if self.manifest.since else ""
+        return (
+            f"verified: {sum(file.rows for file in self.manifest.files)} rows of "
+            f"{self.raw_files} raw files{since}, {len(columns(self.manifest.layout.model))} "
+            f"columns, metrics of {self.users} users recomputed"
+        )
+
+
+def verify(target: str, source: str | None = None, sample: int = SAMPLE) -> Verified:
+    """Verify the version that readers of `target` see, and return what it is.
+
+    The raw files are looked for in `source`, or where the manifest says; the metrics of at most
+    `sample` users are recomputed. Where a new version is published meanwhile, that one is
+    verified. Raises `NotVerified` where the table is not what it should be, and `SourceMissing`,
+    `NoData`, `ManifestMissing`, `SourceChanged`, `TableReplaced`, `ColumnsMissing`,
+    `UnreadableFile` and `QueryFailed` where that cannot be told.
+    """
+    folder = _find_target(target)
+    for _ in range(READ_TRIES):
+        names = _list(folder)
+        try:
+            return _verify(folder, names, source, sample)
+        except AnalyticsError:
+            if _list(folder) == names:
+                raise
+    raise TableReplaced(
+        f"target {folder} was replaced each of {READ_TRIES} times that it was read; "
+        f"try again when the table is quiet"
+    )
+
+
+def _find_target(target: str) -> Path:
+    if "://" in target:
+        raise SourceMissing(f"target {target!r} is a remote address; give a local folder")
+    return Path(target).resolve()
+
+
+def _list(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise SourceMissing(f"target {folder} is no folder; publish with events-analytics run")
+    names = sorted(path.name for path in folder.iterdir())
+    if not names:
+        raise NoData(f"target {folder} holds no parquet files; publish with events-analytics run")
+    return names
+
+
+def _verify(folder: Path, names: Sequence[str], source: str | None, sample: int) -> Verified:
+    manifest = _read_manifest(folder, _the_version(folder, names))
+    footers = _read_footers(folder, names, manifest)
+    for name, footer in footers.items():
+        _check_columns(folder / name, footer, manifest.layout)
+    raw = _find_raw(source, manifest)
+    shown = _shown(raw, manifest)
+    found = sum(footer.rows for footer in footers.values())
+    if manifest.layout is Layout.EVENTS and found != shown.rows:
+        raise NotVerified(
+            f"target {folder} holds {found} rows; its raw files hold {shown.rows}; {_AGAIN}"
+        )
+    files = tuple(folder / name for name in names)
+    try:
+        with query_errors(), open_database() as database:
+            users = _verify_rows(database, files, raw, manifest, sample)
+    except NotVerified as error:
+        raise NotVerified(f"target {folder}: {error}; {_AGAIN}") from None
+    return Verified(manifest, files, len(shown.files), users)
+
+
+def _the_version(folder: Path, names: Sequence[str]) -> str:
+    """Return the one version that the files are of."""
+    versions: dict[str, None] = {}
+    for name in names:
+        version = version_of_file(name)
+        if version is None:
+            raise NotVerified(f"target {folder} holds {name!r}, which is not ours; take it out")
+        versions[version] = None
+    first, *others = versions
+    if others:
+        raise NotVerified(
+            f"target {folder} holds files of {first} and of {others[0]}; expected one version: "
+            f"take out what was put there"
+        )
+    return first
+
+
+def _read_manifest(folder: Path, version: str) -> Manifest:
+    path = TableLayout(folder).versions / f"{version}.json"
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ManifestMissing(
+            f"{path} is not there, which says what target {folder} was made from; {_AGAIN}"
+        ) from None
+    except (OSError, ValueError) as error:
+        cause = " ".join(str(error).split())
+        raise ManifestMissing(f"cannot read the manifest {path} ({cause}); {_AGAIN}") from None
+
+
+def _read_footers(folder: Path, names: Sequence[str], manifest: Manifest) -> Mapping[str, Footer]:
+    """Return the footers of the files, having checked that they are those of the manifest."""
+    expected = {file.name: file.rows for file in manifest.files}
+    for name in sorted({*names, *expected}):
+        if name not in expected:
+            raise NotVerified(f"target {folder} holds {name}, which its manifest does not name")
+        if name not in names:
+            raise NotVerified(f"target {folder} lacks {name}, which its manifest names; {_AGAIN}")
+    footers = {name: _read_footer(folder / name) for name in names}
+    for name, footer in footers.items():
+        if footer.rows != expected[name]:
+            raise NotVerified(
+                f"{folder / name} holds {footer.rows} rows; its manifest says {expected[name]}; "
+                f"{_AGAIN}"
+            )
+    return footers
+
+
+def _read_footer(path: Path) -> Footer:
+    try:
+        return read_footer(path)
+    except UnreadableFile as error:
+        raise NotVerified(f"{str(error).partition('; ')[0]}; {_AGAIN}") from None
+
+
+def _check_columns(path: Path, footer: Footer, layout: Layout) -> None:
+    try:
+        check_exact_columns(path, footer, layout.model)
+    except ColumnsMissing as error:
+        raise NotVerified(f"{error}; {_AGAIN}") from None
+
+
+def _find_raw(source: str | None, manifest: Manifest) -> RawFiles:
+    """Return the raw files that the manifest names, as it names them."""
+    folder = find_source(source or manifest.source)
+    return RawFiles(folder, tuple(_raw_file(folder, file) for file in manifest.raw_files))
+
+
+def _raw_file(folder: Path, expected: FileRows) -> RawFile:
+    path = folder / expected.name
+    if not path.exists():
+        raise SourceChanged(
+            f"raw file {path}, which the target was made from, is gone; {_AGAIN}, or give the "
+            f"folder that holds it as --source"
+        )
+    found = read_raw_file(folder, path)
+    if found.rows != expected.rows:
+        raise SourceChanged(
+            f"raw file {path} holds {found.rows} rows; it held {expected.rows} when the target "
+            f"was made from it; {_AGAIN}"
+        )
+    return found
+
+
+def _shown(raw: RawFiles, manifest: Manifest) -> RawFiles:
+    """Return the raw files whose rows are in the target."""
+    return raw.since(manifest.since) if manifest.since else raw
+
+
+def _verify_rows(
+    database: Database, files: Sequence[Path], raw: RawFiles, manifest: Manifest, sample: int
+) -> int:
+    """Verify what the rows hold; return of how many users the metrics were recomputed."""
+    window = Window(manifest.processing_time - manifest.window, manifest.processing_time)
+    shown = _shown(raw, manifest)
+    earlier = sorted(set(raw.files) - set(shown.files), key=lambda file: file.name)
+    tally_users(database, _paths(raw, earlier), _paths(raw, shown.files), window)
+    database.view_files("target", files, manifest.layout.model)
+    if manifest.layout is Layout.USERS:
+        check_each_user_once(database)
+    users = choose_users(database, manifest.version, sample)
+    recompute(database, users)
+    compare_metrics(database)
+    if manifest.layout is Layout.EVENTS:
+        compare_rows(database)
+    check_userless(database, manifest.layout)
+    return len(users)
+
+
+def _paths(raw: RawFiles, files: Sequence[RawFile]) -> list[Path]:
+    return [raw.folder / file.name for file in files]
