@@ -19,8 +19,8 @@ from events_schema.layout import TableLayout
 from raw_schema import RAW, TIME
 
 COLUMNS = column_names(EnrichedEvent)
-_METRICS = pa.schema([("u_count", pa.int64()), ("u_mp_ea", pa.string())])
-_ENRICHED = pa.schema([*(RAW.field(name) for name in COLUMNS[:-2]), *_METRICS])
+_METRICS: list[tuple[str, pa.DataType]] = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
+_ENRICHED = pa.schema([*(RAW.field(name) for name in COLUMNS[:-2]), *pa.schema(_METRICS)])
 _HASHED = ", ".join(
     f"epoch_us({name})" if _ENRICHED.field(name).type == TIME else name for name in COLUMNS
 )

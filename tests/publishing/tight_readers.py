@@ -27,9 +27,10 @@ _NICE = 10
 _GONE = re.compile(
     # A file that was listed, and is not there when it is opened.
     r"v\w+-\d+\.parquet.{,40}(does not exist|No such file)"
+    r"|(NoSuchFile|FileNotFound)Exception: .*/v\w+-\d+\.parquet"
+    r"|FILE_NOT_EXIST.*/v\w+-\d+\.parquet"
     # All three look at each name that they have listed, and pass over what is gone by then.
-    r"|No files found that match the pattern|UNABLE_TO_INFER_SCHEMA",
-    re.DOTALL,
+    r"|No files found that match the pattern|UNABLE_TO_INFER_SCHEMA"
 )
 _READING_ERRORS = (duckdb.IOException, FileNotFoundError, PySparkException, Py4JJavaError)
 
