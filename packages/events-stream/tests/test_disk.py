@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -18,37 +16,16 @@ from events_schema.errors import PublishError
 from events_stream import commit_log
 from events_stream.metrics import StreamMetrics
 from events_stream.steps import Step
+from small_disk import fill, mount, small_disk
 from streaming import store
 from topics import Topics
-
-MEBIBYTE = 1 << 20
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small file system of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = mount("-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder))
-    if mounted.returncode != 0 and not os.environ.get("CI"):
-        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
-    assert mounted.returncode == 0, mounted.stderr
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def mount(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Mount something."""
-    return subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
-
-
-def fill(disk: Path) -> None:
-    """Leave no room on the disk."""
-    with (disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
-        for size in (MEBIBYTE, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(b"x" * size)
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        yield disk
 
 
 @pytest.fixture

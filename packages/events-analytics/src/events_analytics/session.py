@@ -23,6 +23,7 @@ _JAVA_OPTIONS = (
     "-XX:+UseTransparentHugePages",
 )
 _COLLECTOR = "-XX:+UseParallelGC"
+_FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @contextmanager
@@ -71,9 +72,16 @@ def spark_errors() -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
-    text = str(error.java_exception if isinstance(error, Py4JJavaError) else error)
-    if "OutOfMemoryError" in text:
+    trace = str(error)  # of Java's errors, with what caused them
+    if "OutOfMemoryError" in trace:
         return "Java ran out of memory; give more with --driver-memory"
+    full = next((said for said in _FULL if said in trace), None)
+    if full:
+        return (
+            f"{full}, for the result or for temporary files (spark.local.dir); "
+            f"make room and start again, the old result stays"
+        )
+    text = str(error.java_exception) if isinstance(error, Py4JJavaError) else trace
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     causes = [line for line in lines if line.startswith("Caused by: ")]
     if isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError):

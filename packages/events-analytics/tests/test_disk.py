@@ -1,0 +1,109 @@
+"""A disk that is full: refused in one line, the old result stays, and room is all it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+import events_analytics
+from events_analytics import publish
+from events_analytics.errors import SparkFailed
+from events_schema import EventsError
+from events_schema.errors import PublishError
+from events_schema.posix import create_new
+from raw_schema import RAW
+from small_disk import MEBIBYTE, fill, small_disk
+
+T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ROWS = 100
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small file system of its own."""
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        yield disk
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A raw table of a hundred rows, which lies elsewhere."""
+    (tmp_path / "raw").mkdir()
+    add_rows(tmp_path / "raw" / "a.parquet", ROWS)
+    return tmp_path / "raw"
+
+
+def add_rows(path: Path, rows: int, text_bytes: int = 8) -> None:
+    """Write rows with texts of a size that no compression makes less."""
+    random = Random(rows)  # noqa: S311  # repeatable on purpose
+    row = dict.fromkeys(RAW.names)
+    texts = (random.randbytes(text_bytes).hex() for _ in range(rows))
+    pq.write_table(pa.Table.from_pylist([row | {"app_name": t} for t in texts], schema=RAW), path)
+
+
+@pytest.fixture
+def run(spark: SparkSession, source: Path, disk: Path) -> Callable[[], int]:
+    """Return what runs the job, and returns how many rows it has published."""
+
+    def run() -> int:
+        return events_analytics.run(spark, source, disk / "enriched", T).rows
+
+    return run
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+def refusal(run: Callable[[], int], error: type[EventsError], disk: Path) -> str:
+    """Return the line with which a run ends, having left all as it was."""
+    before = names(disk / "enriched"), names(disk / "enriched.versions")
+    with pytest.raises(error) as refused:
+        run()
+    assert (names(disk / "enriched"), names(disk / "enriched.versions")) == before
+    assert pq.read_table(disk / "enriched").num_rows == ROWS
+    assert refused.value.exit_code == 1
+    (line,) = str(refused.value).splitlines()
+    return line
+
+
+def test_a_disk_that_is_full_while_spark_writes_is_refused(
+    run: Callable[[], int], source: Path, disk: Path
+) -> None:
+    """In one line that says what to do; with less to write, the next run publishes."""
+    run()
+    add_rows(source / "large.parquet", 64, text_bytes=MEBIBYTE // 16)
+    line = refusal(run, SparkFailed, disk)
+    assert line.startswith("Spark failed: No space left on device, ")
+    assert line.endswith("; make room and start again, the old result stays")
+    (source / "large.parquet").unlink()
+    add_rows(source / "b.parquet", ROWS)
+    assert run() == pq.read_table(disk / "enriched").num_rows == 2 * ROWS
+
+
+def test_a_disk_that_is_full_at_the_manifest_is_refused(
+    run: Callable[[], int], source: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With room again, the next run publishes."""
+    run()
+    add_rows(source / "b.parquet", ROWS)
+
+    def create_on_full_disk(path: Path, content: bytes) -> None:
+        fill(disk)
+        create_new(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "create_new", create_on_full_disk)
+        line = refusal(run, PublishError, disk)
+    assert line.startswith(f"cannot write {disk}")
+    assert "No space left on device; make room" in line
+    (disk / "filler").unlink()
+    assert run() == pq.read_table(disk / "enriched").num_rows == 2 * ROWS

@@ -1,0 +1,88 @@
+"""What a version must hold: the rows that the definition gives for what its manifest names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from events_analytics.manifest import Manifest
+from events_analytics.version import version_of_file
+from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema.layout import TableLayout
+from raw_schema import RAW, TIME
+
+COLUMNS = column_names(EnrichedEvent)
+_METRICS: list[tuple[str, pa.DataType]] = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
+_ENRICHED = pa.schema([*(RAW.field(name) for name in COLUMNS[:-2]), *pa.schema(_METRICS)])
+_HASHED = ", ".join(
+    f"epoch_us({name})" if _ENRICHED.field(name).type == TIME else name for name in COLUMNS
+)
+
+
+class Found(NamedTuple):
+    """What lies in a folder: how many rows each file has, and a sum of the rows' hashes."""
+
+    rows: Mapping[str, int]
+    hashes: int
+
+
+def found(connection: duckdb.DuckDBPyConnection, rows: str) -> Found:
+    """Return what is in `rows`, in SQL: the eight columns and `filename`, in any order."""
+    query = (
+        f"SELECT parse_filename(filename), count(*), sum(hash({_HASHED})) FROM {rows} GROUP BY 1"
+    )
+    files = connection.execute(query).fetchall()
+    return Found({name: count for name, count, _ in files}, sum(hashes for *_, hashes in files))
+
+
+class ExpectedVersions:
+    """The versions of the table that lies as `layout` says, made from the raw table `source`."""
+
+    def __init__(self, layout: TableLayout, source: Path) -> None:
+        self._layout, self._source = layout, source
+        self._known: dict[str, tuple[Manifest, Found]] = {}
+        self._stored = cache(self._read)
+        self._looking = Lock()
+
+    def manifest(self, version: str) -> Manifest:
+        """Return the manifest, as it was when first asked for. Raises where there is none."""
+        return self._look(version)[0]
+
+    def check(self, seen: Found) -> str:
+        """Return which version it is that somebody saw; fails where it is not one, whole."""
+        versions = {version_of_file(name) for name in seen.rows}
+        assert len(versions) == 1, f"not one version: {seen}"
+        version = str(versions.pop())
+        expected = self._look(version)[1]
+        assert seen.rows == expected.rows, f"{seen.rows} rows are to be {expected.rows}"
+        assert seen.hashes == expected.hashes, f"other rows than those of {version}"
+        return version
+
+    def _look(self, version: str) -> tuple[Manifest, Found]:
+        with self._looking:
+            if version not in self._known:
+                text = (self._layout.versions / f"{version}.json").read_bytes()
+                manifest = Manifest.model_validate_json(text)
+                self._known[version] = (manifest, self._expected(manifest))
+            return self._known[version]
+
+    def _expected(self, manifest: Manifest) -> Found:
+        stored = [row for file in manifest.raw_files for row in self._stored(file.name)]
+        enriched = enrich(stored, manifest.processing_time)
+        rows = pa.Table.from_pylist([row.model_dump() for row in enriched], schema=_ENRICHED)
+        assert rows.num_rows == manifest.rows, f"{rows.num_rows} rows are to be {manifest.rows}"
+        with duckdb.connect() as connection:
+            connection.register("enriched", rows)
+            hashes = found(connection, "(SELECT *, '' AS filename FROM enriched)").hashes
+        return Found({file.name: file.rows for file in manifest.files if file.rows}, hashes)
+
+    def _read(self, name: str) -> list[StoredEvent]:
+        rows = pq.ParquetFile(self._source / name).read().to_pylist()
+        return [StoredEvent.model_construct(**row) for row in rows]

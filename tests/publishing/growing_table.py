@@ -1,0 +1,64 @@
+"""A raw table that gets another file now and then, as the stream writes them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from events_schema import StoredEvent
+from events_schema.layout import PARTITION_COLUMN, TableLayout
+from raw_schema import RAW
+
+T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+"""About when all happened."""
+DAYS = 4
+FIRST_FILES = 2
+FIRST_ROWS = 300
+MORE_ROWS = 60
+USERS = (None, *range(1, 30))
+ACTIONS = (None, "add to cart", "purchase", "view 😀")
+
+
+class GrowingTable:
+    """The raw table in `folder`: a few files for each of a few days, at first."""
+
+    def __init__(self, folder: Path, random: Random) -> None:
+        self.layout = TableLayout(folder)
+        self.files: list[str] = []
+        """All that are in place, by their names in the folder; others may read it meanwhile."""
+        self._random = random
+        self.layout.staging.mkdir(parents=True)
+        for number in range(DAYS * FIRST_FILES):
+            self._add(number % DAYS, FIRST_ROWS)
+
+    def grow(self) -> None:
+        """Put one more file in place, in one step."""
+        self._add(self._random.randrange(DAYS), MORE_ROWS)
+
+    def _add(self, days_ago: int, rows: int) -> None:
+        noon = T - timedelta(days=days_ago)
+        name = f"{PARTITION_COLUMN}={noon.date()}/{len(self.files):06}.parquet"
+        staged = self.layout.staging / "next.parquet"
+        events = [self._event(noon).model_dump() for _ in range(rows)]
+        pq.write_table(pa.Table.from_pylist(events, schema=RAW), staged)
+        path = self.layout.target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged.rename(path)
+        self.files.append(name)
+
+    def _event(self, noon: datetime) -> StoredEvent:
+        some = self._random
+        return StoredEvent(
+            event_time=noon - timedelta(seconds=some.randrange(5 * 3600)),
+            user_id=some.choice(USERS),
+            app_name="app",
+            event_action=some.choice(ACTIONS),
+            event_category="category",
+            event_value=some.randrange(2**31),
+            event_id=f"{some.getrandbits(64):x}",
+            received_time=noon,
+        )

@@ -1,0 +1,227 @@
+"""Publishing under faults: whoever reads the table sees one version, whole, at any moment.
+
+CI has 10 runs of which 6 are killed; `hatch run campaign publish` has 50 of which 30 are.
+`--hypothesis-seed` repeats a schedule.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from threading import Timer
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+import dying_run
+from dying_run import NEVER, Point
+from events_loadgen.broker import LocalBroker
+from events_schema.layout import TableLayout
+from expected_versions import ExpectedVersions, found
+from growing_table import GrowingTable, T
+from publishing_run import NOTHING, WRITING, Before, PublishingRun, current_versions, names
+from quick_start import quick_java
+from run_schedule import Moment, Turn, schedule
+from shared_java import SharedJava
+from tight_readers import TightReader, readers
+
+LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
+ALL = 1000
+KEPT = 2
+READS = 10
+TRIES = 4
+FILES = 3
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """What all is drawn with."""
+    asked = str(pytestconfig.getoption("--hypothesis-seed"))
+    return int(asked) if asked.isdigit() else secrets.randbelow(2**32)
+
+
+def _random(seed: int) -> Random:
+    return Random(seed)  # noqa: S311  # repeatable on purpose
+
+
+class Campaign:
+    """Runs the job in `folder` again and again, kills it, and looks at what that leaves."""
+
+    def __init__(self, folder: Path, java: str, shared: SharedJava, seed: int) -> None:
+        self.table = GrowingTable(folder / "raw", _random(seed))
+        self.layout = TableLayout.at(str(folder / "enriched"))
+        self.expected = ExpectedVersions(self.layout, self.table.layout.target)
+        self.phases: Counter[str] = Counter()
+        """How far those came that were killed."""
+        self.runs: list[PublishingRun] = []
+        self.published: list[str] = []
+        self._folder, self._java, self._shared = folder, java, shared
+        self._usual = 0.0
+
+    def take(self, turn: Turn, keep: int = ALL) -> None:
+        """Let a run be whole, or killed; where it was over before that, another one, and again."""
+        for _ in range(TRIES):
+            begun = time.monotonic()
+            before, files = Before(self.layout), set(self.table.files)
+            with self._growing(turn):
+                run = self._start(turn, keep, shared=bool(self.published))
+                dead = self._killed(run, turn, before, begun)
+            if dead:
+                self._look_at_the_dead(turn, before.phase())
+            else:
+                assert run.exit_code == 0, run.said
+                self._usual = self._usual or time.monotonic() - begun
+            self._note_what_is_published(files)
+            if dead == bool(turn.death):
+                return
+        raise AssertionError(f"no run was {turn}")
+
+    @contextmanager
+    def _growing(self, turn: Turn) -> Iterator[None]:
+        if not turn.growing:
+            self.table.grow()
+            yield
+            return
+        timer = Timer(self._usual * turn.after, self.table.grow)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
+
+    def _start(self, turn: Turn, keep: int, *, shared: bool) -> PublishingRun:
+        """Start a run: as users do, or in a Java that is there, where nobody ends that."""
+        program, environment = ["-m", "events_analytics"], None
+        if shared and not isinstance(turn.death, Moment):
+            program = [str(dying_run.__file__), turn.death or NEVER]
+            environment = self._shared.environment
+        # fmt: off
+        command = [
+            sys.executable, *program, "run",
+            "--source", str(self.table.layout.target), "--target", str(self.layout.target),
+            "--processing-time", (T + timedelta(minutes=len(self.runs))).isoformat(),
+            "--keep-versions", str(keep), "--files", str(FILES), "--master", "local[2]",
+            "--conf", f"spark.driver.extraJavaOptions={self._java}",
+            "--conf", "spark.sql.shuffle.partitions=2",
+            "--conf", "spark.sql.codegen.wholeStage=false",
+            "--conf", "spark.sql.codegen.factoryMode=NO_CODEGEN",
+        ]
+        # fmt: on
+        log = self._folder / f"run-{len(self.runs):04}.log"
+        self.runs.append(PublishingRun(command, log, environment))
+        return self.runs[-1]
+
+    def _killed(self, run: PublishingRun, turn: Turn, before: Before, begun: float) -> bool:
+        """Wait for the end of `run`, and bring it about; tell whether it was killed."""
+        moments: dict[Moment | Point | None, Callable[[], bool]] = {
+            Moment.ANY: lambda: time.monotonic() - begun > self._usual * turn.after,
+            Moment.WRITING: lambda: bool(before.staging()),
+            Moment.PUBLISHING: lambda: bool(before.manifests()),
+        }
+        every = 0.001 if turn.death is Moment.PUBLISHING else 0.02
+        if turn.death in moments and run.wait_until(moments[turn.death], every):
+            run.kill(java=turn.java)
+            return True
+        run.wait_for_end()
+        return isinstance(turn.death, Point) and run.exit_code == -9
+
+    def _look_at_the_dead(self, turn: Turn, phase: str) -> None:
+        print(f"  left: {phase}", flush=True)
+        self.phases[phase] += 1
+        if isinstance(turn.death, Point):
+            assert phase == turn.death
+        elif turn.death is not Moment.ANY:
+            assert phase != NOTHING
+
+    def _note_what_is_published(self, files: set[str]) -> None:
+        """Whatever lies there was made from all that was there before, or is what was there."""
+        (version,) = current_versions(self.layout) or {None}
+        if version and version not in self.published:
+            self.published.append(version)
+            made_from = {file.name for file in self.expected.manifest(version).raw_files}
+            assert files <= made_from <= set(self.table.files)
+
+    def end(self) -> None:
+        """End whatever still runs."""
+        for run in self.runs:
+            run.end()
+
+    def check_kept(self) -> None:
+        """Check that all versions are there, whole, and nothing else."""
+        *old, current = self.published
+        expected = {"lock", *old, *(f"{version}.json" for version in self.published)}
+        assert names(self.layout.versions) == expected
+        folders = [self.layout.target, *(self.layout.versions / version for version in old)]
+        with duckdb.connect() as connection:
+            for version, folder in zip([current, *old], folders, strict=True):
+                rows = f"read_parquet('{folder}/*', filename=true)"
+                assert self.expected.check(found(connection, rows)) == version
+
+
+@pytest.fixture
+def campaign(broker: LocalBroker, seed: int, tmp_path: Path) -> Iterator[Campaign]:
+    """A raw table, and no run yet."""
+    java = quick_java(broker.bootstrap)
+    with SharedJava(java, tmp_path / "java.log") as shared, ExitStack() as ending:
+        campaign = Campaign(tmp_path, java, shared, seed)
+        ending.callback(campaign.end)
+        yield campaign
+
+
+def test_readers_see_one_version_whole_whatever_is_killed(
+    campaign: Campaign, spark: SparkSession, seed: int
+) -> None:
+    """DuckDB, pyarrow and Spark never see a mixture, a part or nothing; the next run tidies up."""
+    first, *turns, tidying, last = schedule(_random(seed), long=LONG)
+    print(f"--hypothesis-seed {seed}")
+    campaign.take(first)
+    with ExitStack() as reading:
+        reads = readers(campaign.layout.target, spark).items()
+        all_readers = [
+            # Spark's reads keep every core busy, whatever comes first.
+            TightReader(name, read, campaign.expected, rest=1 if name == "Spark" else 0)
+            for name, read in reads
+        ]
+        for reader in all_readers:
+            reading.enter_context(reader)
+        _all_see(all_readers, campaign)
+        for number, turn in enumerate(turns, 2):
+            print(f"run {number}: {turn}", flush=True)
+            campaign.take(turn)
+            for reader in all_readers:
+                reader.check()
+        for run in campaign.runs:
+            run.wait_for_java()
+        campaign.take(tidying)
+        campaign.check_kept()
+        campaign.take(last, keep=KEPT)
+        _all_see(all_readers, campaign)
+    print(f"left: {campaign.phases}", *all_readers, sep="\n")
+    assert min(reader.seen.total() for reader in all_readers) >= READS
+    assert campaign.phases.keys() >= {WRITING, *Point}
+    del campaign.published[: -KEPT - 1]
+    campaign.check_kept()
+
+
+def _all_see(all_readers: list[TightReader], campaign: Campaign) -> None:
+    """Wait for each reader to have seen the newest version."""
+    for reader in all_readers:
+        reader.wait_for(campaign.published[-1])
+
+
+@pytest.mark.parametrize(("long", "runs", "kills"), [(False, 10, 6), (True, 50, 30)])
+def test_as_many_are_killed_as_is_said(seed: int, long: bool, runs: int, kills: int) -> None:
+    """Whatever the seed; of each kind that somebody else kills, some leave their Java."""
+    turns = schedule(_random(seed), long=long)
+    deaths = Counter(turn.death for turn in turns)
+    assert (len(turns), len(turns) - deaths[None]) == (runs, kills)
+    assert {turn.java for turn in turns if isinstance(turn.death, Moment)} == {True, False}
