@@ -49,6 +49,7 @@ def session(settings: SparkSettings, class_archive: Path | None = None) -> Itera
         return
     try:
         yield spark
+        spark.stop()  # or PySpark would say that Java is gone, while Java writes the archive
         stop_session(spark, MAKING_SECONDS)
         archive.keep()
     finally:
