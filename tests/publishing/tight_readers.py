@@ -29,7 +29,8 @@ _GONE = re.compile(
     r"v\w+-\d+\.parquet.{,40}(does not exist|No such file)"
     r"|(NoSuchFile|FileNotFound)Exception: .*/v\w+-\d+\.parquet"
     r"|FILE_NOT_EXIST.*/v\w+-\d+\.parquet"
-    # All three look at each name that they have listed, and pass over what is gone by then.
+    # DuckDB looks at each name that it has listed, and passes over what is gone by then; so does
+    # pyarrow, and so may Spark.
     r"|No files found that match the pattern|UNABLE_TO_INFER_SCHEMA"
 )
 _READING_ERRORS = (duckdb.IOException, FileNotFoundError, PySparkException, Py4JJavaError)
