@@ -63,7 +63,7 @@ def textbook(source: str, target: str, memory: str) -> None:
 def one_query(source: str, target: str, memory: str) -> None:
     """The same by DuckDB, in one query."""
     with duckdb.connect(config={"threads": 2, "memory_limit": f"{memory}b"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute(
             f"""
             COPY (
