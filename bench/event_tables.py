@@ -38,7 +38,9 @@ def make_raw_table(folder: Path, *, events: int, users: int, days: int, skew: fl
     Users are spread evenly over all days; `skew` is the share of all events that is one user's.
     """
     with duckdb.connect(config={"threads": 2, "memory_limit": "6GB"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SELECT setseed(0.5)")
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SELECT setseed(0.5)"
+        )
         for number in range(days):
             day = LAST_DAY - timedelta(days=days - 1 - number)
             rows = events * (number + 1) // days - events * number // days
