@@ -11,35 +11,30 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
+from events_analytics.report.tables import FailedRow
 from events_analytics.version import file_name, new_version
-from events_schema import FailureReason, StoredEvent, UserMetrics, enrich
+from events_schema import ColumnType, FailureReason, StoredEvent, UserMetrics, columns, enrich
 
 NOW = datetime(2026, 11, 24, 16, 41, 12, tzinfo=UTC)
 DAYS = 30
 USERS = 4_000
 _OFFLINE = 0.01
 
-_TIME: pa.DataType = pa.timestamp("us", tz="UTC")
-_COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("event_time", _TIME),
-    ("user_id", pa.int32()),
-    ("app_name", pa.string()),
-    ("event_action", pa.string()),
-    ("event_category", pa.string()),
-    ("event_value", pa.int32()),
-    ("event_id", pa.string()),
-    ("received_time", _TIME),
-]
-_RAW = pa.schema(_COLUMNS)
-_USER_COLUMNS: list[tuple[str, pa.DataType]] = [
-    ("user_id", pa.int32()),
-    ("u_count", pa.int64()),
-    ("u_mp_ea", pa.string()),
-]
-_USERS = pa.schema(_USER_COLUMNS)
-_FAILED_COLUMNS: list[tuple[str, pa.DataType]] = [("reason", pa.string()), ("timestamp", _TIME)]
-_FAILED = pa.schema(_FAILED_COLUMNS)
+_TYPES: dict[ColumnType, pa.DataType] = {
+    ColumnType.INT32: pa.int32(),
+    ColumnType.INT64: pa.int64(),
+    ColumnType.STRING: pa.string(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+}
+
+
+def _schema(model: type[BaseModel]) -> pa.Schema:
+    return pa.schema([(each.name, _TYPES[each.type]) for each in columns(model)])
+
+
+_RAW, _USERS, _FAILED = _schema(StoredEvent), _schema(UserMetrics), _schema(FailedRow)
 
 _APPS = {
     "web-shop": 41, "mobile-app": 32, "help-centre": 9, "partner-portal": 6, "newsletter": 4,

@@ -1,7 +1,6 @@
 """The report's figures: as plain Python counts them, whatever is in the tables."""
 
 import itertools
-import json
 import os
 import shutil
 import signal
@@ -27,6 +26,7 @@ from events_analytics.errors import (
     UnreadableFile,
 )
 from events_analytics.interruption import interruptible
+from events_analytics.manifest import Manifest
 from events_analytics.report import Report, Scope, render_page
 from events_analytics.report.activity import activity_bands
 from events_analytics.report.bins import MOST_BINS, bin_size, fill_bins
@@ -228,7 +228,18 @@ def test_both_layouts_of_the_enriched_table_say_the_same(rows: list[StoredEvent]
         (Path(folder) / "raw").mkdir()
         manifest = Path(folder) / "enriched.versions" / f"{version}.json"
         manifest.parent.mkdir()
-        manifest.write_text(json.dumps({"processing_time": T.isoformat(), "more": 1}))
+        manifest.write_bytes(
+            Manifest(
+                version=version,
+                created_time=T,
+                processing_time=T,
+                rows=0,
+                users=0,
+                files=(),
+                source="raw",
+                raw_files=(),
+            ).to_json()
+        )
         path = Path(folder) / "enriched" / file_name(version, 0)
         for table, schema in ((enriched, ENRICHED), (users.values(), USERS)):
             write(path, table, schema)

@@ -14,6 +14,7 @@ import duckdb
 from pydantic import BaseModel
 
 from events_analytics.errors import QueryFailed, TableReplaced, UnreadableFile
+from events_analytics.paths import duckdb_path
 from events_schema import ColumnType, columns
 
 MEMORY = "1GB"
@@ -57,16 +58,11 @@ class Database:
     def view_files(self, name: str, files: Sequence[Path], model: type[BaseModel]) -> None:
         """Make the view `name` of the rows of exactly these files, which may be none."""
         if files:
-            paths = [_literally(path) for path in files]
+            paths = [duckdb_path(path) for path in files]
             self.connection.read_parquet(paths, hive_partitioning=False).create_view(name)
             return
         nulls = ", ".join(f"NULL::{_TYPES[each.type]} AS {each.name}" for each in columns(model))
         self.connection.execute(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
-
-
-def _literally(path: Path) -> str:
-    """Return `path` as DuckDB wants it, for which some characters are patterns."""
-    return "".join(f"[{each}]" if each in "*?[" else each for each in str(path))
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from events_analytics.engines import Engine
+from events_analytics.paths import duckdb_path
 from events_analytics.table import Table
 from events_schema.columns import ColumnType, columns
 from events_schema.layout import PARTITION_COLUMN
@@ -221,15 +222,11 @@ class DuckDB(Dialect):
             pattern = f"{PARTITION_COLUMN}=*/*.parquet"
             options = f"hive_partitioning = true, hive_types = {{'{PARTITION_COLUMN}': varchar}}"
         selected = ",\n".join(f"    {each}" for each in declared)
-        files = _quoted(f"{_without_patterns(table.location)}/{pattern}")
+        files = _quoted(f"{duckdb_path(table.location)}/{pattern}")
         return (
             f"CREATE OR REPLACE VIEW {self._name(table)} AS\nSELECT\n{selected}\n"
             f"FROM read_parquet({files}, {options});"
         )
-
-
-def _without_patterns(path: str) -> str:
-    return "".join(f"[{each}]" if each in "*?[" else each for each in path)
 
 
 DIALECTS: Mapping[Engine, Dialect] = MappingProxyType(

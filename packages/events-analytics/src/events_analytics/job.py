@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from events_analytics.enrichment import user_metrics
 from events_analytics.layouts import Layout
 from events_analytics.manifest import Manifest
+from events_analytics.paths import find_folder
 from events_analytics.publish import open_versions
 from events_analytics.session import spark_errors
 from events_analytics.sink import (
@@ -26,7 +27,7 @@ from events_analytics.sink import (
     write_users,
     written_files,
 )
-from events_analytics.source import RawFiles, find_source, frequent_actions, list_raw, read_raw
+from events_analytics.source import RawFiles, frequent_actions, list_raw, read_raw
 from events_schema import UserMetrics
 from events_schema.enrichment import WINDOW
 from events_schema.errors import PublishError, UsageError
@@ -116,7 +117,7 @@ def run_job(
     stays.
     """
     layout = TableLayout.at(job.target)
-    folder = find_source(job.source)
+    folder = find_folder("source", job.source)
     _check_apart(folder, layout)
     raw = list_raw(folder)
     shown = raw.since(job.first_day) if job.first_day else raw
@@ -133,7 +134,8 @@ def run_job(
             users = _stage(metrics, job, shown, staging)
         name_files(staging, version)
         files = written_files(staging, job.layout.model)
-        check_rows(row_count(files), users if job.layout is Layout.USERS else shown.rows)
+        if job.layout is Layout.EVENTS:
+            check_rows(row_count(files), shown.rows)
         before_publish()
         manifest = Manifest(
             version=version,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from events_analytics.layouts import Layout
 from events_schema.enrichment import WINDOW
+from events_schema.layout import TableLayout
+
+SUFFIX = ".json"
 
 
 class FileRows(BaseModel):
@@ -17,6 +21,16 @@ class FileRows(BaseModel):
 
     name: str
     rows: int
+
+
+def manifest_path(layout: TableLayout, version: str) -> Path:
+    """Return where the manifest of a version lies."""
+    return layout.versions / f"{version}{SUFFIX}"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Return the manifest at `path`. Raises `OSError`, or `ValueError` for what is none."""
+    return Manifest.model_validate_json(path.read_bytes())
 
 
 class Manifest(BaseModel):

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from events_analytics.manifest import Manifest
+from events_analytics.manifest import SUFFIX, Manifest, manifest_path, read_manifest
 from events_analytics.version import is_version, new_version, version_of_file
 from events_schema.errors import PublishError
 from events_schema.layout import TableLayout
@@ -40,13 +40,13 @@ from events_schema.posix import (
 )
 
 _STAGING = ".staging"
-_MANIFEST = ".json"
 
 
 class Versions:
     """The versions of the table that lies as `layout` says; for the holder of its lock."""
 
     def __init__(self, layout: TableLayout) -> None:
+        self._layout = layout
         self._target = layout.target
         self._folder = layout.versions
 
@@ -83,7 +83,7 @@ class Versions:
         version = self.current()
         if version is None:
             return None
-        return Manifest.model_validate_json(self._manifest(version).read_bytes())
+        return read_manifest(self._manifest(version))
 
     def new(self, now: datetime) -> str:
         """Return the name of the next version."""
@@ -128,14 +128,14 @@ class Versions:
         """Finish or remove whatever a run that was killed has left. Raises `OSError`."""
         for staging in self._entries(_STAGING):
             self._settle(staging)
-        for unfinished in self._entries(f"{_MANIFEST}.new"):
+        for unfinished in self._entries(f"{SUFFIX}.new"):
             unfinished.unlink()
         for version in self.old():
             if not self._manifest(version).is_file():
                 shutil.rmtree(self._folder / version)
         living = {*self.old(), self.current()}
-        for manifest in self._entries(_MANIFEST):
-            if manifest.name.removesuffix(_MANIFEST) not in living:
+        for manifest in self._entries(SUFFIX):
+            if manifest.name.removesuffix(SUFFIX) not in living:
                 manifest.unlink()
 
     def _settle(self, staging: Path) -> None:
@@ -156,7 +156,7 @@ class Versions:
         shutil.rmtree(self._folder / version)
 
     def _manifest(self, version: str) -> Path:
-        return self._folder / f"{version}{_MANIFEST}"
+        return manifest_path(self._layout, version)
 
     def _entries(self, suffix: str) -> list[Path]:
         """Return what is named a version and `suffix`; other names are not ours to touch."""

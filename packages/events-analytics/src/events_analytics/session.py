@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,6 @@ from events_analytics.errors import SparkFailed
 from events_schema.spark import kill_session, start_session, stop_session
 from events_schema.spark_settings import SparkSettings
 
-_JAVA_OPTIONS = (
-    # Of methods that run for a second or two, fewer are compiled with the greatest care.
-    "-XX:CompileThresholdScaling=8",
-    # A group's place in memory is found faster in large pages.
-    "-XX:+UseTransparentHugePages",
-)
-_COLLECTOR = "-XX:+UseParallelGC"
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
@@ -38,7 +30,7 @@ def session(settings: SparkSettings, class_archive: Path | None = None) -> Itera
         "events-analytics",
         master=settings.master,
         settings=settings.session_settings(),
-        java_options=[*_java_options(settings), *(archive.java_options() if archive else [])],
+        java_options=archive.java_options() if archive else (),
         verbose=settings.verbose,
     )
     if archive is None or not archive.making:
@@ -55,12 +47,6 @@ def session(settings: SparkSettings, class_archive: Path | None = None) -> Itera
     finally:
         kill_session(spark)
         archive.discard()
-
-
-def _java_options(settings: SparkSettings) -> list[str]:
-    """Return options for a short life of much work; whoever asks for a collector gets that."""
-    given = settings.session_settings().get("spark.driver.extraJavaOptions", "")
-    return [*_JAVA_OPTIONS, *([] if re.search(r"-XX:\+Use\w+GC\b", given) else [_COLLECTOR])]
 
 
 @contextmanager

@@ -17,11 +17,11 @@ from pyspark.sql import DataFrame, SparkSession
 from events_analytics.errors import NoData, SourceMissing, UnreadableFile
 from events_analytics.footer import check_columns, read_footer
 from events_analytics.manifest import FileRows
+from events_analytics.paths import plain_files, spark_path
 from events_schema import Event, StoredEvent, column_names
 from events_schema.layout import PARTITION_COLUMN, partition_files
 from events_schema.spark import spark_schema
 
-_GLOB_CHARACTERS = frozenset("\\{}[]*?")
 _MOST_ACTIONS = 8
 """How many actions are worth a column of counts each: each row is compared with all of them."""
 
@@ -102,26 +102,12 @@ class RawFiles:
         return [replace(self, files=tuple(run)) for run in runs.values()]
 
 
-def find_source(source: str) -> Path:
-    """Return the folder at the local path `source`, links resolved. Raises `SourceMissing`."""
-    if "://" in source:
-        raise SourceMissing(f"source {source!r} is a remote address; give a local folder")
-    folder = Path(source).resolve()
-    if not folder.exists():
-        raise SourceMissing(f"source {folder} does not exist; give the raw table's folder")
-    if not folder.is_dir():
-        raise SourceMissing(f"source {folder} is a file; give the raw table's folder")
-    return folder
-
-
 def list_raw(folder: Path) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
     Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
     """
-    # Spark passes over hidden files.
-    plain = (path for path in folder.glob("*.parquet") if path.name[0] not in "._")
-    paths = sorted([*partition_files(folder), *plain])
+    paths = sorted([*partition_files(folder), *plain_files(folder)])
     return RawFiles(folder, tuple(read_raw_file(folder, path) for path in paths))
 
 
@@ -162,8 +148,3 @@ def read_raw(
         return spark.createDataFrame([], schema).select(*columns)
     paths = [spark_path(raw.folder / file.name) for file in raw.files]
     return spark.read.schema(schema).parquet(*paths).select(*columns)
-
-
-def spark_path(path: Path) -> str:
-    """Return `path` as Spark's reader wants it, in which some characters are patterns."""
-    return "".join(f"\\{each}" if each in _GLOB_CHARACTERS else each for each in str(path))

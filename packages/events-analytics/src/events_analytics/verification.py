@@ -23,7 +23,8 @@ from events_analytics.errors import (
 )
 from events_analytics.footer import Footer, check_exact_columns, read_footer
 from events_analytics.layouts import Layout
-from events_analytics.manifest import FileRows, Manifest
+from events_analytics.manifest import FileRows, Manifest, manifest_path, read_manifest
+from events_analytics.paths import find_folder
 from events_analytics.recomputation import (
     Window,
     check_each_user_once,
@@ -34,7 +35,7 @@ from events_analytics.recomputation import (
     recompute,
     tally_users,
 )
-from events_analytics.source import RawFile, RawFiles, find_source, read_raw_file
+from events_analytics.source import RawFile, RawFiles, read_raw_file
 from events_analytics.version import version_of_file
 from events_schema import columns
 from events_schema.layout import TableLayout
@@ -140,9 +141,9 @@ def _the_version(folder: Path, names: Sequence[str]) -> str:
 
 
 def _read_manifest(folder: Path, version: str) -> Manifest:
-    path = TableLayout(folder).versions / f"{version}.json"
+    path = manifest_path(TableLayout(folder), version)
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        return read_manifest(path)
     except FileNotFoundError:
         raise ManifestMissing(
             f"{path} is not there, which says what target {folder} was made from; {_AGAIN}"
@@ -186,7 +187,7 @@ def _check_columns(path: Path, footer: Footer, layout: Layout) -> None:
 
 def _find_raw(source: str | None, manifest: Manifest) -> RawFiles:
     """Return the raw files that the manifest names, as it names them."""
-    folder = find_source(source or manifest.source)
+    folder = find_folder("source", source or manifest.source)
     return RawFiles(folder, tuple(_raw_file(folder, file) for file in manifest.raw_files))
 
 

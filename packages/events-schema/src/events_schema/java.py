@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from events_schema.errors import JavaNotFound
@@ -32,6 +33,7 @@ def find_java() -> Path:
     return Path(found)
 
 
+@cache
 def _major_version(java: str) -> int | None:
     answer = subprocess.run(
         [java, "-version"], capture_output=True, text=True, timeout=20, check=True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime
 
 from events_analytics.database import Database
 from events_analytics.footer import read_footer
+from events_analytics.manifest import manifest_path, read_manifest
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.version import version_of_file
 from events_schema import UserMetrics
@@ -31,12 +32,6 @@ _FAVOURITES = """
 SELECT u_mp_ea, count(*) AS users FROM metrics GROUP BY u_mp_ea
 ORDER BY users DESC, u_mp_ea NULLS LAST LIMIT $top
 """
-
-
-class _Version(BaseModel):
-    """What a version's manifest says that a report needs."""
-
-    processing_time: AwareDatetime
 
 
 def read_enriched_figures(
@@ -81,8 +76,7 @@ def _read_favourites(
 def _processing_time(folder: Path, file: Path) -> AwareDatetime | None:
     """Return the time of the metrics, which the manifest of the file's version says."""
     version = version_of_file(file.name)
-    manifest = TableLayout(folder).versions / f"{version}.json"
     try:
-        return _Version.model_validate_json(manifest.read_bytes()).processing_time
-    except (OSError, ValidationError):
+        return read_manifest(manifest_path(TableLayout(folder), str(version))).processing_time
+    except (OSError, ValueError):
         return None

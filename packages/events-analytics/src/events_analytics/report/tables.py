@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from events_analytics.errors import SourceMissing
 from events_analytics.footer import check_columns, read_footer
+from events_analytics.paths import find_folder, plain_files
 from events_schema import StoredEvent, UserMetrics
 from events_schema.event import StoredText, Time
 from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
@@ -40,7 +40,7 @@ def find_tables(raw: str, enriched: str, failed: str | None, required: AbstractS
     Without `failed` the failed events are where the stream of `raw` puts them. Raises
     `SourceMissing`.
     """
-    folder = find_folder("raw", raw)
+    folder = find_folder("--raw", raw)
     beside = str(TableLayout(folder).failed)
     return Tables(
         raw,
@@ -51,18 +51,7 @@ def find_tables(raw: str, enriched: str, failed: str | None, required: AbstractS
 
 
 def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None:
-    return find_folder(name, path) if name in required or Path(path).exists() else None
-
-
-def find_folder(name: str, path: str) -> Path:
-    """Return the folder at the local `path`, links resolved. Raises `SourceMissing`."""
-    if "://" in path:
-        raise SourceMissing(f"--{name} {path!r} is a remote address; give a local folder")
-    folder = Path(path).resolve()
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise SourceMissing(f"--{name} {folder} {what}; give the table's folder")
-    return folder
+    return find_folder(f"--{name}", path) if name in required or Path(path).exists() else None
 
 
 def raw_files(folder: Path, since: date | None) -> list[Path]:
@@ -71,21 +60,17 @@ def raw_files(folder: Path, since: date | None) -> list[Path]:
     Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
     """
     files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
-    return _checked([*files, *_plain(folder)], StoredEvent)
+    return _checked([*files, *plain_files(folder)], StoredEvent)
 
 
 def enriched_files(folder: Path) -> list[Path]:
     """List the enriched table, of either layout. Raises as `raw_files` does."""
-    return _checked(_plain(folder), UserMetrics)
+    return _checked(plain_files(folder), UserMetrics)
 
 
 def failed_files(folder: Path) -> list[Path]:
     """List the failed events. Raises as `raw_files` does."""
-    return _checked(_plain(folder), FailedRow)
-
-
-def _plain(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.parquet") if path.name[0] not in "._")
+    return _checked(plain_files(folder), FailedRow)
 
 
 def _may_hold(path: Path, since: date) -> bool:

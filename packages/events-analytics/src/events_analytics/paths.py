@@ -1,0 +1,39 @@
+"""Local folders and files: finding them, and naming them as the engines want."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from events_analytics.errors import SourceMissing
+
+_SPARK_PATTERNS = frozenset("\\{}[]*?")
+_DUCKDB_PATTERNS = frozenset("*?[")
+
+
+def find_folder(name: str, path: str) -> Path:
+    """Return the folder at the local `path`, links resolved; `name` is what it is given as.
+
+    Raises `SourceMissing`.
+    """
+    if "://" in path:
+        raise SourceMissing(f"{name} {path!r} is a remote address; give a local folder")
+    folder = Path(path).resolve()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise SourceMissing(f"{name} {folder} {what}; give the table's folder")
+    return folder
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Return the parquet files in `folder` itself, but for those that Spark passes over."""
+    return sorted(path for path in folder.glob("*.parquet") if path.name[0] not in "._")
+
+
+def spark_path(path: Path) -> str:
+    """Return `path` as Spark's reader wants it, in which some characters are patterns."""
+    return "".join(f"\\{each}" if each in _SPARK_PATTERNS else each for each in str(path))
+
+
+def duckdb_path(path: str | Path) -> str:
+    """Return `path` as DuckDB's reader wants it, in which some characters are patterns."""
+    return "".join(f"[{each}]" if each in _DUCKDB_PATTERNS else each for each in str(path))
