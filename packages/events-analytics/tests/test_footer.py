@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_analytics.footer import READABLE, check_columns, check_exact_columns, read_footer
+from events_analytics.source import list_raw
 from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
 from raw_schema import RAW, TIME
 
@@ -109,6 +110,29 @@ def test_a_damaged_footer_never_does_worse(
     path.write_bytes(content)
     with contextlib.suppress(UnreadableFile):
         read_footer(path)
+
+
+def test_damaged_sizes_do_not_end_the_process(tmp_path: Path) -> None:
+    """A list of another length than it had is read or refused: pyarrow ends the process there."""
+    path = write(tmp_path / "damaged.parquet", RAW, rows=3)
+    content = path.read_bytes()
+    lists = b"\x06\x19\x26"  # as Thrift writes two lists of integers: of none, and of two
+    heads = [at for at in range(len(content)) if content.startswith(lists, at)]
+    assert len(heads) == len(RAW)
+    for at in heads:
+        path.write_bytes(content[:at] + b"\x46" + content[at + 1 :])
+        with contextlib.suppress(UnreadableFile):
+            assert list_raw(tmp_path).rows == 3
+
+
+def test_a_file_whose_sizes_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Of two files, the one whose footer names no column of UTF-8 is refused by name."""
+    write(tmp_path / "whole.parquet", RAW, rows=3)
+    path = write(tmp_path / "damaged.parquet", RAW, rows=3)
+    before, name, after = path.read_bytes().rpartition(b"event_time")
+    path.write_bytes(before + b"\xff" + name[1:] + after)
+    with pytest.raises(UnreadableFile, match=r"damaged\.parquet is no parquet file, or a part"):
+        list_raw(tmp_path)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ null.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ READABLE: Mapping[ColumnType, frozenset[str]] = {
 
 @dataclass(frozen=True)
 class Footer:
-    """What a parquet file says of itself: its rows, and the type and bytes of each column.
+    """What a parquet file says of itself: its rows, and the type of each column.
 
     A type is that of `ColumnType` where the file stores it as the contract does (`timestamp`
     is INT64 `TIMESTAMP_MICROS` in UTC), and another word, for people, elsewhere.
@@ -38,7 +37,6 @@ class Footer:
 
     rows: int
     columns: Mapping[str, str]
-    bytes: Mapping[str, int]
 
 
 def read_footer(path: Path) -> Footer:
@@ -47,22 +45,17 @@ def read_footer(path: Path) -> Footer:
         metadata = pq.read_metadata(path)
         stored = [metadata.schema.column(number) for number in range(metadata.num_columns)]
         types = {column.path: _type(column) for column in stored}
-        return Footer(metadata.num_rows, types, _bytes(metadata))
+        return Footer(metadata.num_rows, types)
     except FileNotFoundError:
         raise UnreadableFile(f"cannot read {path}: it is gone") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UnreadableFile(
-            f"{path} is no parquet file, or a part of one ({error}); remove it"
-        ) from None
+        raise unreadable(path, error) from None
 
 
-def _bytes(metadata: pq.FileMetaData) -> dict[str, int]:
-    """Return how much each column takes in the file, compressed."""
-    sizes: Counter[str] = Counter()
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for chunk in map(group.column, range(metadata.num_columns)):
-            sizes[chunk.path_in_schema] += chunk.total_compressed_size
-    return sizes
+def unreadable(path: Path, error: Exception) -> UnreadableFile:
+    """Return the error of a file that is no parquet file."""
+    cause = str(error).partition("\n")[0]
+    return UnreadableFile(f"{path} is no parquet file, or a part of one ({cause}); remove it")
 
 
 def _type(column: pq.ColumnSchema) -> str:

@@ -9,15 +9,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
+from events_analytics.database import Database, open_database, query_errors
 from events_analytics.errors import NoData, SourceMissing, UnreadableFile
-from events_analytics.footer import check_columns, read_footer
+from events_analytics.footer import check_columns, read_footer, unreadable
 from events_analytics.manifest import FileRows
-from events_analytics.paths import plain_files, spark_path
+from events_analytics.paths import duckdb_path, plain_files, spark_path
 from events_schema import Event, StoredEvent, column_names
 from events_schema.layout import PARTITION_COLUMN, partition_files
 from events_schema.spark import spark_schema
@@ -28,11 +30,12 @@ _MOST_ACTIONS = 8
 
 @dataclass(frozen=True)
 class RawFile:
-    """A parquet file: its name below the folder, its rows, and the bytes of its six columns."""
+    """A parquet file: its name below the folder, and its rows."""
 
     name: str
     rows: int
-    bytes: int
+    bytes: int = 0
+    """Of the columns that become the enriched table's; 0 where nobody asked."""
 
     @property
     def day(self) -> str | None:
@@ -97,18 +100,22 @@ class RawFiles:
         runs: dict[int, list[RawFile]] = {}
         before = 0
         for file in self.files:
-            runs.setdefault((before + file.bytes // 2) * count // total, []).append(file)
+            run = (before + file.bytes // 2) * count // total
+            runs.setdefault(min(run, count - 1), []).append(file)
             before += file.bytes
-        return [replace(self, files=tuple(run)) for run in runs.values()]
+        return [replace(self, files=tuple(files)) for files in runs.values()]
 
 
 def list_raw(folder: Path) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `QueryFailed`.
     """
     paths = sorted([*partition_files(folder), *plain_files(folder)])
-    return RawFiles(folder, tuple(read_raw_file(folder, path) for path in paths))
+    files = [read_raw_file(folder, path) for path in paths]
+    sizes = _column_bytes(paths)
+    sized = zip(files, paths, strict=True)
+    return RawFiles(folder, tuple(replace(file, bytes=sizes[str(path)]) for file, path in sized))
 
 
 def read_raw_file(folder: Path, path: Path) -> RawFile:
@@ -118,8 +125,36 @@ def read_raw_file(folder: Path, path: Path) -> RawFile:
     """
     footer = read_footer(path)
     check_columns(path, footer, StoredEvent)
-    size = sum(footer.bytes[name] for name in column_names(Event))
-    return RawFile(str(path.relative_to(folder)), footer.rows, size)
+    return RawFile(str(path.relative_to(folder)), footer.rows)
+
+
+def _column_bytes(paths: Sequence[Path]) -> Counter[str]:
+    """Return how much the enriched table's columns take in each file, compressed.
+
+    By DuckDB, since pyarrow ends the process where this part of a footer is damaged.
+    """
+    if not paths:
+        return Counter()
+    with query_errors(), open_database() as database:
+        try:
+            return _ask_bytes(database, paths)
+        except duckdb.Error:
+            for path in paths:  # for the name of the one
+                try:
+                    _ask_bytes(database, [path])
+                except duckdb.Error as error:
+                    raise unreadable(path, error) from None
+            raise
+
+
+def _ask_bytes(database: Database, paths: Sequence[Path]) -> Counter[str]:
+    found = database.ask(
+        "SELECT file_name, sum(total_compressed_size)::BIGINT FROM parquet_metadata($paths) "
+        "WHERE path_in_schema IN (SELECT unnest($columns)) GROUP BY file_name",
+        paths=[duckdb_path(path) for path in paths],
+        columns=list(column_names(Event)),
+    )
+    return Counter(dict(found))
 
 
 def frequent_actions(raw: RawFiles) -> list[str]:
