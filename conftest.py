@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="events-classes-")
         os.environ[FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
+    # Or the second run of the whole suite would be one that makes it, and say so.
+    os.environ["EVENTS_ANALYTICS_CLASS_ARCHIVE"] = "off"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:

@@ -1,16 +1,32 @@
-"""Java's classes in an archive: made by the first run, used by the next."""
+"""Java's classes in an archive: made by one run, used by the next."""
 
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
-from events_analytics.class_archive import open_archive
+from events_analytics import class_archive
+from events_analytics.class_archive import find_archive, open_archive
 from events_analytics.errors import ArchiveRefused
 from events_schema.java import find_java
+from processes import wait_until_ended
 
 SECONDS = 400
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache folder."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
 
 
 def java(*options: str) -> str:
@@ -76,17 +92,110 @@ def test_folders_that_others_can_write_are_refused(tmp_path: Path) -> None:
             open_archive(folder)
 
 
-def test_a_run_makes_the_archive(tmp_path: Path) -> None:
-    """The command leaves one archive and nothing unfinished, and publishes."""
-    folder = tmp_path / "classes"
+def test_without_room_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder on a full disk is refused, unless the archive is there."""
+    monkeypatch.setattr(class_archive, "ROOM_BYTES", 1 << 60)
+    with pytest.raises(ArchiveRefused, match=r"has room for \d+ MiB"):
+        open_archive(tmp_path)
+    monkeypatch.setattr(class_archive, "ROOM_BYTES", 0)
+    open_archive(tmp_path).file.touch()
+    monkeypatch.setattr(class_archive, "ROOM_BYTES", 1 << 60)
+    assert not open_archive(tmp_path).making
+
+
+def test_archives_that_nobody_uses_go(tmp_path: Path) -> None:
+    """When one is made, those go that no run has used for a month, and what Java left behind."""
+    used, unused = tmp_path / "used.jsa", tmp_path / "unused.jsa"
+    left = tmp_path / "x.1.unfinished"
+    archive = open_archive(tmp_path)
+    for path in (used, unused, left, archive.file):
+        path.touch()
+        os.utime(path, (0, 0))
+    os.utime(used)
+    assert not open_archive(tmp_path).making  # which tells that it is in use
+    archive.keep()
+    assert set(tmp_path.iterdir()) == {used, archive.file}
+
+
+def test_by_itself_the_second_run_makes_it(cache: Path) -> None:
+    """Who runs once does not pay; one that fails to make it is not followed by another at once."""
+    found = [find_archive("auto", "local[*]") for _ in range(4)]
+    assert [archive and archive.making for archive in found] == [None, True, None, True]
+    archive = found[1]
+    assert archive is not None
+    assert archive.file.parent == cache / "events" / "classes"
+    archive.file.touch()
+    again = find_archive("auto", "local[*]")
+    assert again is not None
+    assert not again.making
+
+
+def test_by_itself_none_is_made_where_it_cannot_be(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked, so nothing is refused."""
+    (cache / "events").write_text("not a folder")
+    assert find_archive("auto", "local[*]") is None
+    assert find_archive("auto", "local[*]") is None
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert find_archive("auto", "local[*]") is None
+
+
+def test_it_is_for_a_java_of_this_machine(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere, where Java is there already, or where it is off, there is none."""
+    assert find_archive("off", "local[*]") is None
+    assert find_archive("auto", "spark://host:7077") is None
+    with pytest.raises(ArchiveRefused, match="leave it out with --master spark://host:7077"):
+        find_archive(tmp_path / "classes", "spark://host:7077")
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    with pytest.raises(ArchiveRefused, match="under spark-submit"):
+        find_archive(tmp_path / "classes", "local[*]")
+    assert list(tmp_path.iterdir()) == [cache]
+    assert list(cache.iterdir()) == []
+
+
+@contextmanager
+def run(tmp_path: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the command on no rows as a process of its own, ended at the end."""
     command = [
         sys.executable, "-m", "events_analytics", "run", "--allow-empty",
         "--source", str(tmp_path), "--target", str(tmp_path.with_name("enriched")),
-        "--class-archive", str(folder),
-        "--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1",
+        "--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1", *flags,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("published 0 rows")
-    (archive,) = folder.iterdir()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_run_makes_the_archive(tmp_path: Path, cache: Path) -> None:
+    """The second run leaves one archive and nothing unfinished, says so, and publishes."""
+    find_archive("auto", "local[*]")  # as a first run does
+    with run(tmp_path, "--class-archive", "auto") as process:
+        out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert out.startswith("published 0 rows")
+    (line,) = err.splitlines()
+    assert "keeping Java's classes" in line
+    (archive,) = (cache / "events" / "classes").iterdir()
     assert archive.suffix == ".jsa"
+
+
+def test_a_run_that_is_ended_while_it_makes_the_archive_has_published(tmp_path: Path) -> None:
+    """A signal then ends the making alone."""
+    folder = tmp_path / "classes"
+    with run(tmp_path, "--class-archive", str(folder)) as process:
+        assert process.stderr is not None
+        assert "keeping Java's classes" in process.stderr.readline()
+        processes = psutil.Process(process.pid).children(recursive=True)
+        assert processes
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, err) == (0, "")
+    assert out.startswith("published 0 rows")
+    assert list(folder.iterdir()) == []
+    wait_until_ended(processes)

@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pyspark
+from platformdirs import user_cache_path
 
 from events_analytics.errors import ArchiveRefused
 from events_schema.java import find_java
 
 MAKING_SECONDS = 300
 """How long Java may take to write an archive when it ends; some 12 s were seen."""
+ROOM_BYTES = 512 * 1024 * 1024
+"""How much room there must be to make one; 170 MB were seen."""
+_UNUSED_SECONDS = 30 * 24 * 3600
+
+ArchiveChoice = Literal["auto", "off"] | Path
 
 
 @dataclass(frozen=True)
@@ -40,19 +50,63 @@ class ClassArchive:
         return [f"-XX:SharedArchiveFile={self.file}", "-Xlog:disable"]
 
     def keep(self) -> None:
-        """Keep what Java has made, if it has; it may take the place of another run's."""
+        """Keep what Java has made, if it has; it may take the place of another run's.
+
+        Those that no run has used for a month go, such as those of an older PySpark.
+        """
         if self._unfinished.exists():
             self._unfinished.rename(self.file)
+        for other in {*self.file.parent.glob("*.jsa"), *self.file.parent.glob("*.unfinished")}:
+            with suppress(FileNotFoundError):
+                if other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
+                    other.unlink()
 
     def discard(self) -> None:
         """Remove what Java has not finished."""
         self._unfinished.unlink(missing_ok=True)
 
 
+def find_archive(choice: ArchiveChoice, master: str) -> ClassArchive | None:
+    """Return the archive that `choice` asks for, for a Java process that is Spark's `master`.
+
+    `auto` is the user's cache folder, where the second run makes it, so that who runs once does
+    not pay for it; none where it cannot be made. Raises `ArchiveRefused` for a folder.
+    """
+    local = master.startswith("local") and "PYSPARK_GATEWAY_PORT" not in os.environ
+    if choice == "off" or (choice == "auto" and not local):
+        return None
+    if choice != "auto":
+        if not local:
+            raise ArchiveRefused(
+                f"--class-archive is for a Java process that this command starts; leave it out "
+                f"with --master {master} and under spark-submit"
+            )
+        return open_archive(choice)
+    try:
+        archive = open_archive(user_cache_path("events") / "classes")
+    except ArchiveRefused:
+        return None
+    return archive if not archive.making or _is_wanted(archive) else None
+
+
+def _is_wanted(archive: ClassArchive) -> bool:
+    """Tell whether an earlier run has asked for the archive; ask for it, where none has."""
+    asked = archive.file.with_suffix(".wanted")
+    try:
+        asked.unlink()  # so that the next run does not try at once what this one fails to do
+    except FileNotFoundError:
+        with suppress(OSError):
+            asked.touch()
+        return False
+    except OSError:
+        return False
+    return True
+
+
 def open_archive(folder: Path) -> ClassArchive:
     """Return the archive in `folder`, made where it is missing, for this Java and this PySpark.
 
-    Raises `ArchiveRefused` where others could put classes of theirs there.
+    Raises `ArchiveRefused` where others could put classes of theirs there, or there is no room.
     """
     folder = folder.absolute()
     try:
@@ -76,4 +130,20 @@ def open_archive(folder: Path) -> ClassArchive:
     versions = (str(java), java.stat().st_mtime_ns, pyspark.__file__, pyspark.__version__)
     name = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
     file = folder / f"{name}.jsa"
-    return ClassArchive(file, making=not file.exists())
+    try:
+        os.utime(file)  # which tells that it is in use
+    except FileNotFoundError:
+        _check_room(folder)
+        return ClassArchive(file, making=True)
+    except OSError:  # of another user, or on a disk that is read only
+        pass
+    return ClassArchive(file, making=False)
+
+
+def _check_room(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < ROOM_BYTES:
+        raise ArchiveRefused(
+            f"class archive folder {folder} has room for {free >> 20} MiB, and an archive takes "
+            f"170; make room for {ROOM_BYTES >> 20}, or leave --class-archive out"
+        )

@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
+import structlog
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from events_analytics.class_archive import MAKING_SECONDS, open_archive
-from events_analytics.errors import SparkFailed
+from events_analytics.class_archive import (
+    MAKING_SECONDS,
+    ArchiveChoice,
+    ClassArchive,
+    find_archive,
+)
+from events_analytics.errors import Interrupted, SparkFailed
+from events_analytics.interruption import interruptible
+from events_schema.signals import deferring_signals
 from events_schema.spark import kill_session, start_session, stop_session
 from events_schema.spark_settings import SparkSettings
+
+log = structlog.get_logger()
 
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @contextmanager
-def session(settings: SparkSettings, class_archive: Path | None = None) -> Iterator[SparkSession]:
+def session(
+    settings: SparkSettings, class_archive: ArchiveChoice = "off"
+) -> Iterator[SparkSession]:
     """Start Spark as `settings` say, and leave nothing of it behind.
 
-    `class_archive` is a folder for Java's classes, which the first session makes at its end.
-    Raises `JavaNotFound`, `SparkNotStarted` and `ArchiveRefused`.
+    Where the class archive is to be made, Java does so at the end, unless the context ends by an
+    exception; a signal ends the making alone. Raises `JavaNotFound`, `SparkNotStarted` and
+    `ArchiveRefused`.
     """
-    archive = open_archive(class_archive) if class_archive else None
+    archive = find_archive(class_archive, settings.master)
     spark = start_session(
         "events-analytics",
         master=settings.master,
@@ -41,12 +53,23 @@ def session(settings: SparkSettings, class_archive: Path | None = None) -> Itera
         return
     try:
         yield spark
-        spark.stop()  # or PySpark would say that Java is gone, while Java writes the archive
-        stop_session(spark, MAKING_SECONDS)
-        archive.keep()
+        _make(archive, spark)
     finally:
         kill_session(spark)
         archive.discard()
+
+
+def _make(archive: ClassArchive, spark: SparkSession) -> None:
+    with suppress(Interrupted), interruptible():
+        with deferring_signals():
+            log.info(
+                "keeping Java's classes: this run publishes some 15 s later, the next start in "
+                "half of the time (--class-archive off: never)",
+                archive=str(archive.file),
+            )
+            spark.stop()  # or PySpark would say that Java is gone, while it writes the archive
+        if stop_session(spark, MAKING_SECONDS):
+            archive.keep()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
+from events_analytics.class_archive import ArchiveChoice
 from events_analytics.engines import Engine
 from events_analytics.job import Job
 from events_analytics.layouts import Layout
@@ -93,10 +94,11 @@ class RunSettings(SparkSettings):
     sort_by: SortBy = Field(
         SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
     )
-    class_archive: Path | None = Field(
-        None,
-        description="a folder for Java's classes, 170 MB: the first run makes it and takes longer, "
-        "later ones start in half of the time",
+    class_archive: ArchiveChoice = Field(
+        "auto",
+        description="where Java's classes are kept, 170 MB, so that runs start in half of the "
+        "time: auto is the user's cache folder, where the second run keeps them; a folder, where "
+        "the first one does; or off",
     )
     metrics_file: MetricsFile | None = Field(
         None, description="write the run's metrics there, NAME.prom, for node_exporter"

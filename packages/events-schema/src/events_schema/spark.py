@@ -137,10 +137,10 @@ def _reason(said: str, error: Exception) -> str:
     return (causes or [str(error)])[-1][:500]
 
 
-def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> None:
+def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
     """Stop what `start_session` started, and wait for its Java process to end.
 
-    One that takes longer than `seconds` is killed.
+    One that takes longer than `seconds` is killed; tell whether it ended by itself.
 
     By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
     running, and fails where a signal has cut off a call to it.
@@ -148,12 +148,14 @@ def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> None:
     process = _java_process(spark)
     if process is None:  # spark-submit's own
         spark.stop()
-        return
+        return True
     process.terminate()
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         kill_session(spark)
+        return False
+    return True
 
 
 def kill_session(spark: SparkSession) -> None:
