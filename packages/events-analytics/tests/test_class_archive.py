@@ -148,10 +148,10 @@ def test_it_is_for_a_java_of_this_machine(
     assert find_archive("off", "local[*]") is None
     assert find_archive("auto", "spark://host:7077") is None
     with pytest.raises(ArchiveRefused, match="leave it out with --master spark://host:7077"):
-        find_archive(tmp_path / "classes", "spark://host:7077")
+        find_archive(str(tmp_path / "classes"), "spark://host:7077")
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
     with pytest.raises(ArchiveRefused, match="under spark-submit"):
-        find_archive(tmp_path / "classes", "local[*]")
+        find_archive(str(tmp_path / "classes"), "local[*]")
     assert list(tmp_path.iterdir()) == [cache]
     assert list(cache.iterdir()) == []
 

@@ -15,7 +15,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pyspark
 from platformdirs import user_cache_path
@@ -28,8 +27,6 @@ MAKING_SECONDS = 300
 ROOM_BYTES = 512 * 1024 * 1024
 """How much room there must be to make one; 170 MB were seen."""
 _UNUSED_SECONDS = 30 * 24 * 3600
-
-ArchiveChoice = Literal["auto", "off"] | Path
 
 
 @dataclass(frozen=True)
@@ -66,11 +63,12 @@ class ClassArchive:
         self._unfinished.unlink(missing_ok=True)
 
 
-def find_archive(choice: ArchiveChoice, master: str) -> ClassArchive | None:
+def find_archive(choice: str, master: str) -> ClassArchive | None:
     """Return the archive that `choice` asks for, for a Java process that is Spark's `master`.
 
     `auto` is the user's cache folder, where the second run makes it, so that who runs once does
-    not pay for it; none where it cannot be made. Raises `ArchiveRefused` for a folder.
+    not pay for it; none where it cannot be made. `off` is none, and all else a folder, for which
+    this raises `ArchiveRefused`.
     """
     local = master.startswith("local") and "PYSPARK_GATEWAY_PORT" not in os.environ
     if choice == "off" or (choice == "auto" and not local):
@@ -81,7 +79,7 @@ def find_archive(choice: ArchiveChoice, master: str) -> ClassArchive | None:
                 f"--class-archive is for a Java process that this command starts; leave it out "
                 f"with --master {master} and under spark-submit"
             )
-        return open_archive(choice)
+        return open_archive(Path(choice))
     try:
         archive = open_archive(user_cache_path("events") / "classes")
     except ArchiveRefused:

@@ -10,12 +10,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from events_analytics.class_archive import (
-    MAKING_SECONDS,
-    ArchiveChoice,
-    ClassArchive,
-    find_archive,
-)
+from events_analytics.class_archive import MAKING_SECONDS, ClassArchive, find_archive
 from events_analytics.errors import Interrupted, SparkFailed
 from events_analytics.interruption import interruptible
 from events_schema.signals import deferring_signals
@@ -28,9 +23,7 @@ _FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @contextmanager
-def session(
-    settings: SparkSettings, class_archive: ArchiveChoice = "off"
-) -> Iterator[SparkSession]:
+def session(settings: SparkSettings, class_archive: str = "off") -> Iterator[SparkSession]:
     """Start Spark as `settings` say, and leave nothing of it behind.
 
     Where the class archive is to be made, Java does so at the end, unless the context ends by an
@@ -53,7 +46,10 @@ def session(
         return
     try:
         yield spark
-        _make(archive, spark)
+        try:
+            _make(archive, spark)
+        except (Py4JError, OSError) as error:  # the result is complete
+            log.warning("Java's classes not kept", archive=str(archive.file), error=str(error))
     finally:
         kill_session(spark)
         archive.discard()

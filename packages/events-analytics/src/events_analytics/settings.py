@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
-from events_analytics.class_archive import ArchiveChoice
 from events_analytics.engines import Engine
 from events_analytics.job import Job
 from events_analytics.layouts import Layout
@@ -94,8 +93,9 @@ class RunSettings(SparkSettings):
     sort_by: SortBy = Field(
         SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
     )
-    class_archive: ArchiveChoice = Field(
+    class_archive: str = Field(
         "auto",
+        min_length=1,
         description="where Java's classes are kept, 170 MB, so that runs start in half of the "
         "time: auto is the user's cache folder, where the second run keeps them; a folder, where "
         "the first one does; or off",
