@@ -104,25 +104,43 @@ def test_without_room_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_archives_that_nobody_uses_go(tmp_path: Path) -> None:
-    """When one is made, those go that no run has used for a month, and what Java left behind."""
-    used, unused = tmp_path / "used.jsa", tmp_path / "unused.jsa"
-    left = tmp_path / "x.1.unfinished"
+    """When one is made, those go that no run has used for a month; what is not ours stays."""
     archive = open_archive(tmp_path)
-    for path in (used, unused, left, archive.file):
+    made = Path(archive.java_options()[0].partition("=")[2])
+    used, unused, other = (tmp_path / f"{name}.jsa" for name in ("0" * 16, "a" * 16, "classes"))
+    for path in (used, unused, other, made):
         path.touch()
+    for path in (unused, other):
         os.utime(path, (0, 0))
-    os.utime(used)
-    assert not open_archive(tmp_path).making  # which tells that it is in use
-    archive.keep()
-    assert set(tmp_path.iterdir()) == {used, archive.file}
+    assert archive.keep()
+    assert set(tmp_path.iterdir()) == {used, other, archive.file}
+    os.utime(archive.file, (0, 0))
+    assert not open_archive(tmp_path).making
+    assert archive.file.stat().st_mtime > 0  # which tells that it is in use
+
+
+def test_what_a_killed_run_left_goes(tmp_path: Path) -> None:
+    """What no Java has written to for an hour is removed by the next run."""
+    left, fresh, other = (
+        tmp_path / f"{name}.unfinished" for name in ("0" * 16 + ".1", "0" * 16 + ".2", "x.3")
+    )
+    for path in (left, fresh, other):
+        path.touch()
+    os.utime(left, (0, 0))
+    os.utime(other, (0, 0))
+    open_archive(tmp_path)
+    assert set(tmp_path.iterdir()) == {fresh, other}
 
 
 def test_by_itself_the_second_run_makes_it(cache: Path) -> None:
-    """Who runs once does not pay; one that fails to make it is not followed by another at once."""
+    """Who runs once does not pay; where the making fails, it is tried again a day later."""
     found = [find_archive("auto", "local[*]") for _ in range(4)]
-    assert [archive and archive.making for archive in found] == [None, True, None, True]
-    archive = found[1]
+    assert [archive and archive.making for archive in found] == [None, True, None, None]
+    (tried,) = (cache / "events" / "classes").glob("*.tried")
+    os.utime(tried, (0, 0))
+    archive = find_archive("auto", "local[*]")
     assert archive is not None
+    assert archive.making
     assert archive.file.parent == cache / "events" / "classes"
     archive.file.touch()
     again = find_archive("auto", "local[*]")
@@ -130,26 +148,22 @@ def test_by_itself_the_second_run_makes_it(cache: Path) -> None:
     assert not again.making
 
 
-def test_by_itself_none_is_made_where_it_cannot_be(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_itself_none_is_made_where_it_cannot_be(cache: Path) -> None:
     """Nobody asked, so nothing is refused."""
     (cache / "events").write_text("not a folder")
-    assert find_archive("auto", "local[*]") is None
-    assert find_archive("auto", "local[*]") is None
-    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
-    assert find_archive("auto", "local[*]") is None
+    assert [find_archive("auto", "local[*]") for _ in range(3)] == [None, None, None]
 
 
 def test_it_is_for_a_java_of_this_machine(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Elsewhere, where Java is there already, or where it is off, there is none."""
-    assert find_archive("off", "local[*]") is None
-    assert find_archive("auto", "spark://host:7077") is None
+    for choice, master in (("off", "local[*]"), ("auto", "spark://host:7077")):
+        assert [find_archive(choice, master) for _ in range(3)] == [None, None, None]
     with pytest.raises(ArchiveRefused, match="leave it out with --master spark://host:7077"):
         find_archive(str(tmp_path / "classes"), "spark://host:7077")
     monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+    assert [find_archive("auto", "local[*]") for _ in range(3)] == [None, None, None]
     with pytest.raises(ArchiveRefused, match="under spark-submit"):
         find_archive(str(tmp_path / "classes"), "local[*]")
     assert list(tmp_path.iterdir()) == [cache]
@@ -157,12 +171,12 @@ def test_it_is_for_a_java_of_this_machine(
 
 
 @contextmanager
-def run(tmp_path: Path, *flags: str) -> Iterator[subprocess.Popen[str]]:
+def run(tmp_path: Path, *flags: str, java: str = "") -> Iterator[subprocess.Popen[str]]:
     """Run the command on no rows as a process of its own, ended at the end."""
     command = [
         sys.executable, "-m", "events_analytics", "run", "--allow-empty",
         "--source", str(tmp_path), "--target", str(tmp_path.with_name("enriched")),
-        "--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1", *flags,
+        "--conf", f"spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 {java}", *flags,
     ]  # fmt: skip
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
@@ -181,21 +195,36 @@ def test_a_run_makes_the_archive(tmp_path: Path, cache: Path) -> None:
     assert out.startswith("published 0 rows")
     (line,) = err.splitlines()
     assert "keeping Java's classes" in line
-    (archive,) = (cache / "events" / "classes").iterdir()
-    assert archive.suffix == ".jsa"
+    (archive,) = (cache / "events" / "classes").glob("*.jsa")
+    left = {path.suffix for path in archive.parent.iterdir()}
+    assert left == {".jsa", ".asked", ".tried"}
 
 
 def test_a_run_that_is_ended_while_it_makes_the_archive_has_published(tmp_path: Path) -> None:
     """A signal then ends the making alone."""
     folder = tmp_path / "classes"
     with run(tmp_path, "--class-archive", str(folder)) as process:
+        assert process.stdout is not None
         assert process.stderr is not None
+        assert process.stdout.readline().startswith("published 0 rows")
         assert "keeping Java's classes" in process.stderr.readline()
         processes = psutil.Process(process.pid).children(recursive=True)
         assert processes
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=SECONDS)
-    assert (process.returncode, err) == (0, "")
-    assert out.startswith("published 0 rows")
+    assert (process.returncode, out, err) == (0, "", "")
     assert list(folder.iterdir()) == []
     wait_until_ended(processes)
+
+
+def test_a_run_whose_java_makes_none_publishes(tmp_path: Path) -> None:
+    """Java starts with an agent, or makes an archive; then without one."""
+    agent = "-agentlib:jdwp=transport=dt_socket,server=y,suspend=n,quiet=y,address=127.0.0.1:0"
+    folder = tmp_path / "classes"
+    with run(tmp_path, "--class-archive", str(folder), java=agent) as process:
+        out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert "published 0 rows" in out
+    (line,) = err.splitlines()
+    assert "Java cannot keep its classes" in line
+    assert list(folder.iterdir()) == []

@@ -1,8 +1,7 @@
 """Java's classes as Spark loads them, archived once: class data sharing, as Java calls it.
 
 Half of the time in which Spark starts goes into reading classes from jars and checking them. An
-archive holds them as they lie in memory. Java itself refuses one of another Java or of other
-jars, and starts without.
+archive holds them as they lie in memory. Each Java and each PySpark has its own.
 """
 
 from __future__ import annotations
@@ -21,12 +20,16 @@ from platformdirs import user_cache_path
 
 from events_analytics.errors import ArchiveRefused
 from events_schema.java import find_java
+from events_schema.posix import sync_file
 
 MAKING_SECONDS = 300
-"""How long Java may take to write an archive when it ends; some 12 s were seen."""
+"""How long Java may take to write an archive when it ends; some 15 s were seen."""
 ROOM_BYTES = 512 * 1024 * 1024
 """How much room there must be to make one; 170 MB were seen."""
 _UNUSED_SECONDS = 30 * 24 * 3600
+_UNFINISHED_SECONDS = 3600
+_RETRY_SECONDS = 24 * 3600
+_NAME = "[0-9a-f]" * 16
 
 
 @dataclass(frozen=True)
@@ -46,17 +49,17 @@ class ClassArchive:
             return [f"-XX:ArchiveClassesAtExit={self._unfinished}", "-Xlog:disable"]
         return [f"-XX:SharedArchiveFile={self.file}", "-Xlog:disable"]
 
-    def keep(self) -> None:
-        """Keep what Java has made, if it has; it may take the place of another run's.
+    def keep(self) -> bool:
+        """Keep what Java has made; tell whether it has. It may take another run's place.
 
         Those that no run has used for a month go, such as those of an older PySpark.
         """
-        if self._unfinished.exists():
-            self._unfinished.rename(self.file)
-        for other in {*self.file.parent.glob("*.jsa"), *self.file.parent.glob("*.unfinished")}:
-            with suppress(FileNotFoundError):
-                if other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
-                    other.unlink()
+        if not self._unfinished.exists():
+            return False
+        sync_file(self._unfinished)
+        self._unfinished.rename(self.file)
+        _remove_old(self.file.parent, f"{_NAME}.jsa", _UNUSED_SECONDS)
+        return True
 
     def discard(self) -> None:
         """Remove what Java has not finished."""
@@ -88,17 +91,28 @@ def find_archive(choice: str, master: str) -> ClassArchive | None:
 
 
 def _is_wanted(archive: ClassArchive) -> bool:
-    """Tell whether an earlier run has asked for the archive; ask for it, where none has."""
-    asked = archive.file.with_suffix(".wanted")
+    """Tell whether an earlier run has asked for the archive; ask for it, where none has.
+
+    It is tried once a day, since there may be a reason for which Java makes none.
+    """
+    asked, tried = (archive.file.with_suffix(suffix) for suffix in (".asked", ".tried"))
     try:
-        asked.unlink()  # so that the next run does not try at once what this one fails to do
-    except FileNotFoundError:
-        with suppress(OSError):
+        if tried.exists() and tried.stat().st_mtime > time.time() - _RETRY_SECONDS:
+            return False
+        if not asked.exists():
             asked.touch()
-        return False
+            return False
+        tried.touch()
     except OSError:
         return False
     return True
+
+
+def _remove_old(folder: Path, pattern: str, seconds: float) -> None:
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - seconds:
+                path.unlink()
 
 
 def open_archive(folder: Path) -> ClassArchive:
@@ -124,10 +138,8 @@ def open_archive(folder: Path) -> ClassArchive:
             f"class archive folder {str(folder)!r} holds a blank, a quote or a backslash, which "
             f"Java's options cannot; give another"
         )
-    java = find_java().resolve()
-    versions = (str(java), java.stat().st_mtime_ns, pyspark.__file__, pyspark.__version__)
-    name = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
-    file = folder / f"{name}.jsa"
+    _remove_old(folder, f"{_NAME}.*.unfinished", _UNFINISHED_SECONDS)  # of runs that were killed
+    file = folder / f"{_name()}.jsa"
     try:
         os.utime(file)  # which tells that it is in use
     except FileNotFoundError:
@@ -136,6 +148,14 @@ def open_archive(folder: Path) -> ClassArchive:
     except OSError:  # of another user, or on a disk that is read only
         pass
     return ClassArchive(file, making=False)
+
+
+def _name() -> str:
+    """Return a name that is another one for another Java, or for other jars than these."""
+    java = find_java().resolve()
+    jars = Path(pyspark.__file__).parent.glob("jars/*.jar")
+    files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in (java, *jars)]
+    return hashlib.sha256(repr(sorted(files)).encode()).hexdigest()[:16]
 
 
 def _check_room(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from events_analytics.report.page import render_page
 from events_analytics.report.raw_figures import Scope
 from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
-from events_analytics.session import session, spark_errors
+from events_analytics.session import archived_session, session, spark_errors
 from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
 from events_analytics.verification import verify
 from events_schema.command import Verb, run_command
@@ -25,27 +26,27 @@ from events_schema.java import find_java
 
 
 def run(settings: RunSettings) -> None:
-    """Run the job once and print what was published."""
+    """Run the job once, print what was published, and leave metrics where they are asked for."""
+    with ExitStack() as afterwards, writing_metrics(settings.metrics_file, settings.target):
+        _run(settings, afterwards)
+
+
+def _run(settings: RunSettings, afterwards: ExitStack) -> None:
     started = time.monotonic()
     find_java()
     job = settings.job(datetime.now(UTC))
     with interruptible() as interruption:
         published = run_job(
             job,
-            lambda: session(settings, settings.class_archive),
+            lambda: archived_session(settings, settings.class_archive, afterwards),
             before_publish=interruption.ignore,
         )
     seconds = time.monotonic() - started
     print(
         f"published {published.rows} rows of {published.users} users "
-        f"as version {published.version} in {seconds:.1f} s"
+        f"as version {published.version} in {seconds:.1f} s",
+        flush=True,
     )
-
-
-def measured_run(settings: RunSettings) -> None:
-    """Run the job once, and leave its metrics where they are asked for."""
-    with writing_metrics(settings.metrics_file, settings.target):
-        run(settings)
 
 
 def check(settings: CheckSettings) -> None:
@@ -83,7 +84,7 @@ def print_ddl(settings: DdlSettings) -> None:
 
 
 _VERBS: Mapping[str, Verb[Any]] = {
-    "run": Verb(RunSettings, measured_run),
+    "run": Verb(RunSettings, run),
     "check": Verb(CheckSettings, check),
     "report": Verb(ReportSettings, report),
     "ddl": Verb(DdlSettings, print_ddl),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 import structlog
 from py4j.protocol import Py4JError, Py4JJavaError
@@ -13,59 +13,94 @@ from pyspark.sql import SparkSession
 from events_analytics.class_archive import MAKING_SECONDS, ClassArchive, find_archive
 from events_analytics.errors import Interrupted, SparkFailed
 from events_analytics.interruption import interruptible
+from events_schema.errors import SparkNotStarted
 from events_schema.signals import deferring_signals
 from events_schema.spark import kill_session, start_session, stop_session
 from events_schema.spark_settings import SparkSettings
 
 log = structlog.get_logger()
 
+_TIDYING_SECONDS = 5
+"""How long a Java process may take to remove its temporary files."""
+
 _FULL = ("No space left on device", "Disk quota exceeded")
 
 
 @contextmanager
-def session(settings: SparkSettings, class_archive: str = "off") -> Iterator[SparkSession]:
+def session(settings: SparkSettings, java_options: Sequence[str] = ()) -> Iterator[SparkSession]:
     """Start Spark as `settings` say, and leave nothing of it behind.
 
-    Where the class archive is to be made, Java does so at the end, unless the context ends by an
-    exception; a signal ends the making alone. Raises `JavaNotFound`, `SparkNotStarted` and
-    `ArchiveRefused`.
+    Raises `JavaNotFound` and `SparkNotStarted`.
     """
-    archive = find_archive(class_archive, settings.master)
-    spark = start_session(
-        "events-analytics",
-        master=settings.master,
-        settings=settings.session_settings(),
-        java_options=archive.java_options() if archive else (),
-        verbose=settings.verbose,
-    )
-    if archive is None or not archive.making:
-        try:
-            yield spark
-        finally:
-            stop_session(spark)
-        return
+    spark = _start(settings, java_options)
     try:
         yield spark
+    finally:
+        stop_session(spark)
+
+
+@contextmanager
+def archived_session(
+    settings: SparkSettings, class_archive: str, afterwards: ExitStack
+) -> Iterator[SparkSession]:
+    """Start Spark as `session` does, from the class archive that `find_archive` finds.
+
+    Where that is to be made, Java does so when `afterwards` ends, which is when the result is in
+    its place. Raises `ArchiveRefused`, too.
+    """
+    archive = find_archive(class_archive, settings.master)
+    if archive is not None and archive.making:
         try:
-            _make(archive, spark)
-        except (Py4JError, OSError) as error:  # the result is complete
-            log.warning("Java's classes not kept", archive=str(archive.file), error=str(error))
+            spark = _start(settings, archive.java_options())
+        except SparkNotStarted as error:  # as one does that is to load an agent
+            log.warning("Java cannot keep its classes", error=str(error))
+            archive = None
+    if archive is None or not archive.making:
+        with session(settings, archive.java_options() if archive else ()) as spark:
+            yield spark
+        return
+    afterwards.enter_context(_keeping_classes(spark, archive))
+    yield spark
+    with deferring_signals():
+        spark.stop()  # or PySpark would say that Java is gone, while that writes the archive
+
+
+@contextmanager
+def _keeping_classes(spark: SparkSession, archive: ClassArchive) -> Iterator[None]:
+    """Let Java make the archive when the context ends without an exception.
+
+    A signal then ends the making alone.
+    """
+    try:
+        yield
+    except BaseException:
+        stop_session(spark, _TIDYING_SECONDS)  # it would make the archive after that
+        archive.discard()
+        raise
+    try:
+        with suppress(Interrupted), interruptible():
+            log.info(
+                "keeping Java's classes, which takes some 15 s this once; the next runs start in "
+                "half of the time (--class-archive off: never)",
+                archive=str(archive.file),
+            )
+            if not stop_session(spark, MAKING_SECONDS) or not archive.keep():
+                log.warning("Java has not kept its classes", archive=str(archive.file))
+    except OSError as error:  # which is no reason for a run to fail
+        log.warning("Java's classes are not kept", archive=str(archive.file), error=str(error))
     finally:
         kill_session(spark)
         archive.discard()
 
 
-def _make(archive: ClassArchive, spark: SparkSession) -> None:
-    with suppress(Interrupted), interruptible():
-        with deferring_signals():
-            log.info(
-                "keeping Java's classes: this run publishes some 15 s later, the next start in "
-                "half of the time (--class-archive off: never)",
-                archive=str(archive.file),
-            )
-            spark.stop()  # or PySpark would say that Java is gone, while it writes the archive
-        if stop_session(spark, MAKING_SECONDS):
-            archive.keep()
+def _start(settings: SparkSettings, java_options: Sequence[str]) -> SparkSession:
+    return start_session(
+        "events-analytics",
+        master=settings.master,
+        settings=settings.session_settings(),
+        java_options=java_options,
+        verbose=settings.verbose,
+    )
 
 
 @contextmanager

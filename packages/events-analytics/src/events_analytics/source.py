@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from events_analytics.database import Database, open_database, query_errors
 from events_analytics.errors import NoData, SourceMissing, UnreadableFile
@@ -115,7 +116,9 @@ def list_raw(folder: Path) -> RawFiles:
     files = [read_raw_file(folder, path) for path in paths]
     sizes = _column_bytes(paths)
     sized = zip(files, paths, strict=True)
-    return RawFiles(folder, tuple(replace(file, bytes=sizes[str(path)]) for file, path in sized))
+    return RawFiles(
+        folder, tuple(replace(file, bytes=max(sizes[str(path)], 0)) for file, path in sized)
+    )
 
 
 def read_raw_file(folder: Path, path: Path) -> RawFile:
@@ -142,6 +145,8 @@ def _column_bytes(paths: Sequence[Path]) -> Counter[str]:
             for path in paths:  # for the name of the one
                 try:
                     _ask_bytes(database, [path])
+                except duckdb.IOException:
+                    raise
                 except duckdb.Error as error:
                     raise unreadable(path, error) from None
             raise
@@ -180,6 +185,9 @@ def read_raw(
     """Return the rows of exactly these files, with `columns`, which are `StoredEvent`'s."""
     schema = spark_schema(StoredEvent)
     if not raw.rows:
-        return spark.createDataFrame([], schema).select(*columns)
+        # Not from rows of Python's, for which PySpark opens a connection that it misses aloud
+        # when Java ends.
+        nulls = (F.lit(None).cast(field.dataType).alias(field.name) for field in schema)
+        return spark.range(0).select(*nulls).select(*columns)
     paths = [spark_path(raw.folder / file.name) for file in raw.files]
     return spark.read.schema(schema).parquet(*paths).select(*columns)

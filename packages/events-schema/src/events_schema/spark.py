@@ -140,7 +140,7 @@ def _reason(said: str, error: Exception) -> str:
 def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
     """Stop what `start_session` started, and wait for its Java process to end.
 
-    One that takes longer than `seconds` is killed; tell whether it ended by itself.
+    One that takes longer than `seconds` is killed; tell whether it ended in order.
 
     By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
     running, and fails where a signal has cut off a call to it.
@@ -151,11 +151,10 @@ def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
         return True
     process.terminate()
     try:
-        process.wait(seconds)
+        return process.wait(seconds) >= 0  # below, it is the number of a signal
     except subprocess.TimeoutExpired:
         kill_session(spark)
         return False
-    return True
 
 
 def kill_session(spark: SparkSession) -> None:
