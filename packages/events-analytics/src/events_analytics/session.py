@@ -49,19 +49,21 @@ def archived_session(
     its place. Raises `ArchiveRefused`, too.
     """
     archive = find_archive(class_archive, settings.master)
+    refused: SparkNotStarted | None = None
     if archive is not None and archive.making:
         try:
             spark = _start(settings, archive.java_options())
-        except SparkNotStarted as error:  # as one does that is to load an agent
-            log.warning("Java cannot keep its classes", error=str(error))
-            archive = None
+        except SparkNotStarted as error:  # as Java does not that is to load an agent
+            archive, refused = None, error
     if archive is None or not archive.making:
         with session(settings, archive.java_options() if archive else ()) as spark:
+            if refused:
+                log.warning("Java cannot keep its classes", error=str(refused))
             yield spark
         return
     afterwards.enter_context(_keeping_classes(spark, archive))
     yield spark
-    with deferring_signals():
+    with deferring_signals(), suppress(Py4JError, OSError):
         spark.stop()  # or PySpark would say that Java is gone, while that writes the archive
 
 
