@@ -74,13 +74,18 @@ def main() -> None:
 def measure(
     names: tuple[str, ...] | list[str], folder: Path, given: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Return each one's seconds, round by round, each round beginning with another."""
+    """Return each one's seconds, round by round.
+
+    Each round begins with another, and every second one goes backwards, so that none always comes
+    after the same other.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(2 if {*names} & {*RUNS} else 0):
         timed(command("run", folder, folder / "first", given), folder)
     for round_ in range(given.rounds):
         turn = round_ % len(names)
-        for name in [*names[turn:], *names[:turn]]:
+        order = [*names[turn:], *names[:turn]]
+        for name in reversed(order) if round_ % 2 else order:
             target = folder / str(names.index(name))
             if name in BASELINES:
                 subprocess.run(["rm", "-rf", str(target)], check=True)
