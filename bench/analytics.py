@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -74,18 +75,16 @@ def main() -> None:
 def measure(
     names: tuple[str, ...] | list[str], folder: Path, given: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Return each one's seconds, round by round.
+    """Return each one's seconds, round by round, each in an order by chance, the same each time.
 
-    Each round begins with another, and every second one goes backwards, so that none always comes
-    after the same other.
+    Or one would always come after the same other, which may leave the machine hot or busy.
     """
+    chance = random.Random(given.rounds)  # noqa: S311  # no secrets
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(2 if {*names} & {*RUNS} else 0):
         timed(command("run", folder, folder / "first", given), folder)
     for round_ in range(given.rounds):
-        turn = round_ % len(names)
-        order = [*names[turn:], *names[:turn]]
-        for name in reversed(order) if round_ % 2 else order:
+        for name in chance.sample(names, len(names)):
             target = folder / str(names.index(name))
             if name in BASELINES:
                 subprocess.run(["rm", "-rf", str(target)], check=True)
