@@ -20,8 +20,8 @@ from events_analytics.cli import main
 from events_analytics.job import Job
 from events_analytics.settings import RunSettings
 from events_analytics.sink import SortBy
-from events_schema.command import read_settings
-from events_schema.errors import UsageError
+from events_schema.runtime.command import read_settings
+from events_schema.runtime.errors import UsageError
 from processes import wait_until_ended
 from raw_schema import RAW
 

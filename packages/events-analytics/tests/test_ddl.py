@@ -16,7 +16,7 @@ from events_analytics.engines import Engine
 from events_analytics.layouts import Layout
 from events_analytics.version import file_name
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 VERSION = "v20261124T120000123456Z_3f2a91c0"
 NAMES: Mapping[Layout, Mapping[str, list[str]]] = {

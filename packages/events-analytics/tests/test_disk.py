@@ -16,8 +16,8 @@ import events_analytics
 from events_analytics import publish
 from events_analytics.errors import SparkFailed
 from events_schema import EventsError
-from events_schema.errors import PublishError
-from events_schema.posix import create_new
+from events_schema.runtime.errors import PublishError
+from events_schema.runtime.files import create_new
 from raw_schema import RAW
 from small_disk import MEBIBYTE, fill, small_disk
 

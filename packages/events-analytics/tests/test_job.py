@@ -27,7 +27,7 @@ from events_analytics.errors import (
 from events_analytics.job import JobOptions
 from events_analytics.verification import verify
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.errors import PublishError, UsageError
+from events_schema.runtime.errors import PublishError, UsageError
 from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -22,7 +22,7 @@ from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
 from events_analytics.source import RawFile, RawFiles, frequent_actions, list_raw
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -35,7 +35,7 @@ from events_analytics.report.rankings import ACTIONS
 from events_analytics.report.tables import FailedRow, enriched_files
 from events_analytics.version import file_name, new_version
 from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich
-from events_schema.posix import exchange
+from events_schema.runtime.files import exchange
 from events_schema.testing import repetitive_tables, times
 from report_tables import (
     DAY,

@@ -15,7 +15,7 @@ from events_analytics.cli import main
 from events_analytics.report import Report
 from events_analytics.settings import ReportSettings
 from events_schema import StoredEvent
-from events_schema.command import read_settings
+from events_schema.runtime.command import read_settings
 from report_tables import DAY, write
 
 SCHEMA = Path(__file__).parents[3] / "docs" / "report.schema.json"

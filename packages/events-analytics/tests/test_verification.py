@@ -37,7 +37,7 @@ from events_analytics.recomputation import Window, choose_users, recompute, tall
 from events_analytics.verification import verify
 from events_schema import StoredEvent, enrich
 from events_schema.layout import TableLayout
-from events_schema.posix import exchange
+from events_schema.runtime.files import exchange
 from events_schema.testing import raw_tables
 from raw_schema import RAW
 

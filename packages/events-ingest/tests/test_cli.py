@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from events_ingest import ServeSettings
 from events_ingest.authentication import read_tokens
 from events_ingest.cli import main
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 
 def test_without_a_key_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:

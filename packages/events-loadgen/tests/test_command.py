@@ -17,7 +17,7 @@ from events_loadgen.errors import FolderNotEmpty, Interrupted
 from events_loadgen.interruption import Interruption
 from events_loadgen.ports import free_port
 from events_loadgen.simulation import open_folder
-from events_schema.errors import PublishError
+from events_schema.runtime.errors import PublishError
 
 
 def test_a_run_that_is_not_acknowledged_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from envelopes import encoded
-from events_schema.errors import PublishError
+from events_schema.runtime.errors import PublishError
 from events_stream import commit_log
 from events_stream.metrics import StreamMetrics
 from events_stream.steps import Step

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from envelopes import encoded, envelope
 from events_loadgen.broker import LocalBroker
 from events_schema import encode
-from events_schema.errors import AlreadyLocked
+from events_schema.runtime.errors import AlreadyLocked
 from events_stream import open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.commit import Commit, Counts, Loss

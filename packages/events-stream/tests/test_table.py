@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from events_schema import posix
-from events_schema.errors import AlreadyLocked, PublishError
+from events_schema.runtime import files as posix
+from events_schema.runtime.errors import AlreadyLocked, PublishError
 from events_stream import commit_log as commit_log_module
 from events_stream import open_table
 from events_stream import table as table_module

@@ -6,7 +6,7 @@ import configparser
 import shlex
 from pathlib import Path
 
-from events_schema.command import read_settings
+from events_schema.runtime.command import read_settings
 from events_stream.errors import Stalled, TableDamaged
 from events_stream.settings import RunSettings
 

@@ -30,8 +30,8 @@ from events_analytics.sink import (
 from events_analytics.source import RawFiles, frequent_actions, list_raw, read_raw
 from events_schema import UserMetrics
 from events_schema.enrichment import WINDOW
-from events_schema.errors import PublishError, UsageError
 from events_schema.layout import TableLayout
+from events_schema.runtime.errors import PublishError, UsageError
 
 
 class JobOptions(TypedDict, total=False):

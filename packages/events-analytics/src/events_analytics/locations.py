@@ -11,7 +11,7 @@ from pathlib import Path
 
 from events_analytics.engines import FILE, SCHEMES, Engine
 from events_analytics.version import version_of_file
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9]*)://([^/]*)(/.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"[A-Za-z0-9][\w.:-]*(@[A-Za-z0-9][\w.-]*)?", re.ASCII)

@@ -16,9 +16,10 @@ from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 from events_analytics.errors import MetricsFileUnwritable, MetricsNotWritten
 from events_analytics.manifest import Manifest
 from events_analytics.publish import Versions
-from events_schema.command import UNEXPECTED_EXIT_CODE
-from events_schema.errors import AlreadyLocked, EventsError
+from events_schema.errors import EventsError
 from events_schema.layout import TableLayout
+from events_schema.runtime.command import UNEXPECTED_EXIT_CODE
+from events_schema.runtime.errors import AlreadyLocked
 
 log = structlog.get_logger()
 

@@ -25,9 +25,9 @@ from pathlib import Path
 
 from events_analytics.manifest import SUFFIX, Manifest, manifest_path, read_manifest
 from events_analytics.version import is_version, new_version, version_of_file
-from events_schema.errors import PublishError
 from events_schema.layout import TableLayout
-from events_schema.posix import (
+from events_schema.runtime.errors import PublishError
+from events_schema.runtime.files import (
     check_renames,
     create_new,
     exchange,

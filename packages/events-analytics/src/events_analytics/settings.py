@@ -16,10 +16,10 @@ from events_analytics.job import Job
 from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
 from events_analytics.verification import SAMPLE
-from events_schema.command import CommandSettings
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
-from events_schema.flag_types import Day, Duration
+from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.flags import Day, Duration
 from events_schema.spark_settings import SparkSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")

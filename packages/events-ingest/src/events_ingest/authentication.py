@@ -11,7 +11,7 @@ from pathlib import Path
 from events_ingest.public_keys import PublicKey, read_public_key
 from events_ingest.rate import TokenBucket
 from events_ingest.settings import ServeSettings
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 
 @dataclass(frozen=True)

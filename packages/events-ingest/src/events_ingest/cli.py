@@ -10,7 +10,7 @@ import structlog
 from events_ingest.server import CollectorServer
 from events_ingest.settings import ServeSettings
 from events_ingest.workers import Workers
-from events_schema.command import Verb, run_command
+from events_schema.runtime.command import Verb, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

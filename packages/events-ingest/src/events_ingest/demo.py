@@ -10,7 +10,7 @@ from starlette.routing import Route
 from events_ingest.authentication import read_public_keys
 from events_ingest.settings import ServeSettings
 from events_ingest.web import FOLDER, file_route, page_headers
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 _ASSETS = ("demo.css", "demo.js", "demo.svg")
 

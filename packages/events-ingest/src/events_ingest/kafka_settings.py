@@ -13,8 +13,8 @@ from aiokafka.helpers import create_ssl_context
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from events_schema.command import CommandSettings
-from events_schema.errors import UsageError
+from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.errors import UsageError
 
 
 def _check_brokers(value: str) -> str:

@@ -15,7 +15,7 @@ from events_ingest.body import BodyLimits
 from events_ingest.kafka_settings import KafkaSettings
 from events_ingest.public_keys import read_public_key
 from events_ingest.receipt import Window
-from events_schema.command import split_commas
+from events_schema.runtime.command import split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400
 _SAFE_REPLICATION = 3

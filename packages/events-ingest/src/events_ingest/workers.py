@@ -22,7 +22,7 @@ from events_ingest.metrics import MULTIPROCESS_FOLDER
 from events_ingest.metrics_port import metrics_port
 from events_ingest.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
-from events_schema.command import configure_logging
+from events_schema.runtime.command import configure_logging
 
 log = structlog.get_logger()
 

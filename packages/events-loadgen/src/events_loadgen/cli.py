@@ -9,7 +9,7 @@ from typing import Any
 from events_loadgen.errors import ExtraMissing
 from events_loadgen.load import run
 from events_loadgen.settings import RunSettings, SimulateSettings
-from events_schema.command import Verb, run_command
+from events_schema.runtime.command import Verb, run_command
 
 _SIMULATED_WITH = ("events_ingest", "events_stream", "events_analytics", "duckdb", "psutil")
 

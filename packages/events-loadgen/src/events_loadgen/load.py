@@ -12,7 +12,7 @@ from events_loadgen.progress import show_step
 from events_loadgen.report import Report
 from events_loadgen.retries import RetryPolicy
 from events_loadgen.settings import RunSettings
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 
 
 def run(settings: RunSettings) -> int:

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from events_schema.command import CommandSettings
+from events_schema.runtime.command import CommandSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_LOADGEN_")
 _SEED = Field(None, description="the same seed gives the same events (default: a new one)", ge=0)

@@ -33,7 +33,7 @@ from events_loadgen.waiting import wait_until
 from events_schema import EventsError
 from events_schema.jars import resolve_jars
 from events_schema.java import find_java
-from events_schema.posix import refusing_unwritable
+from events_schema.runtime.files import refusing_unwritable
 from events_schema.spark import connector_jars
 
 READY_SECONDS = 60.0

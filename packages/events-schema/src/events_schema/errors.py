@@ -33,33 +33,3 @@ class DecodeError(SchemaError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-
-
-class JavaNotFound(SchemaError):
-    """Raised when no Java of a supported version can be started."""
-
-
-class JarsNotResolved(SchemaError):
-    """Raised when jars are neither in the cache nor to be had from the network."""
-
-    retriable = True
-
-
-class SparkNotStarted(SchemaError):
-    """Raised when Spark's Java process ends before it is ready."""
-
-
-class UsageError(SchemaError):
-    """Raised when a command's flags, environment or arguments cannot be used."""
-
-    exit_code = 2
-
-
-class AlreadyLocked(SchemaError):
-    """Raised when another process holds the lock that only one may hold."""
-
-    exit_code = 3
-
-
-class PublishError(SchemaError):
-    """Raised when a folder cannot be published to: not ours, a mount point, read-only."""

@@ -9,7 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from events_schema.errors import JavaNotFound
+from events_schema.runtime.errors import JavaNotFound
 
 SUPPORTED_VERSIONS = (17, 21)
 _EXPECTED = "install Java 17 or 21 (on Debian: openjdk-17-jre-headless) or set JAVA_HOME"

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from events_schema.errors import PublishError
+from events_schema.runtime.errors import PublishError
 
 MOUNTS = Path("/proc/self/mountinfo")
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
-from events_schema.command import CommandSettings
+from events_schema.runtime.command import CommandSettings
 
 _SETTING = re.compile(r"(spark\.[\w.\-]+)=(.*)", re.DOTALL)
 _BETWEEN_SETTINGS = re.compile(r",(?=\s*spark\.[\w.\-]+=)")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from events_schema.layout import TableLayout
-from events_schema.posix import (
+from events_schema.runtime.files import (
     exclusive_lock,
     make_folders,
     refusing_unwritable,

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from events_schema.posix import create_new
+from events_schema.runtime.files import create_new
 from events_stream.commit import FORMAT, Commit, numbered
 from events_stream.errors import TableDamaged
 from events_stream.state import TableState

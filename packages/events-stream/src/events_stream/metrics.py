@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from events_schema.errors import UsageError
+from events_schema.runtime.errors import UsageError
 from events_stream.commit import ACKNOWLEDGED_WITHIN, Counts
 from events_stream.state import TableState
 from events_stream.steps import Step

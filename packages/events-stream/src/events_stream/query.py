@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from events_schema import EventsError
-from events_schema.errors import PublishError
+from events_schema.runtime.errors import PublishError
 from events_stream.batch import BatchSink
 from events_stream.clock import WallClock
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing

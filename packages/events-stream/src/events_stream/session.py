@@ -9,7 +9,7 @@ from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from events_schema import EventsError
-from events_schema.errors import PublishError
+from events_schema.runtime.errors import PublishError
 from events_schema.spark import connector_jars, java_ends, start_session
 from events_schema.spark_settings import SparkSettings
 from events_stream.decode import AVRO_JAVA_OPTIONS

@@ -7,8 +7,8 @@ import re
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from events_schema.command import CommandSettings
-from events_schema.flag_types import Day
+from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.flags import Day
 from events_schema.spark_settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000

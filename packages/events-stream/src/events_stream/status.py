@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from events_schema.layout import TableLayout
-from events_schema.posix import is_locked
+from events_schema.runtime.files import is_locked
 from events_stream.checkpoint import plans_in
 from events_stream.commit import Offsets
 from events_stream.commit_log import read_log

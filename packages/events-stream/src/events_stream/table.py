@@ -14,9 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from events_schema.errors import PublishError
 from events_schema.layout import PARTITION_COLUMN, TableLayout
-from events_schema.posix import (
+from events_schema.runtime.errors import PublishError
+from events_schema.runtime.files import (
     check_renames,
     exclusive_lock,
     make_folders,

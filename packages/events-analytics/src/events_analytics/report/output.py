@@ -8,8 +8,8 @@ import secrets
 import sys
 from pathlib import Path
 
-from events_schema.errors import UsageError
-from events_schema.posix import refusing_unwritable, sync_folder
+from events_schema.runtime.errors import UsageError
+from events_schema.runtime.files import refusing_unwritable, sync_folder
 
 STANDARD_OUTPUT = "-"
 

@@ -12,9 +12,9 @@ from queue import Queue
 
 import pytest
 
-from events_schema.errors import AlreadyLocked, PublishError
 from events_schema.layout import TableLayout
-from events_schema.posix import (
+from events_schema.runtime.errors import AlreadyLocked, PublishError
+from events_schema.runtime.files import (
     check_renames,
     create_new,
     exchange,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from events_schema.signals import deferring_signals
+from events_schema.runtime.signals import deferring_signals
 
 
 class Came(BaseException):

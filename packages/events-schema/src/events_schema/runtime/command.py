@@ -15,7 +15,8 @@ import structlog
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from events_schema.errors import EventsError, UsageError
+from events_schema.errors import EventsError
+from events_schema.runtime.errors import UsageError
 
 UNEXPECTED_EXIT_CODE = 70
 """The exit code for a defect of ours (EX_SOFTWARE of sysexits.h)."""

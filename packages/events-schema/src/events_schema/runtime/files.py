@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from events_schema.errors import AlreadyLocked, PublishError
+from events_schema.runtime.errors import AlreadyLocked, PublishError
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1

@@ -1,0 +1,1 @@
+"""What the commands of all packages share, and nothing of the contract."""

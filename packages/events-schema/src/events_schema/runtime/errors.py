@@ -1,0 +1,39 @@
+"""The errors that the commands of all packages share."""
+
+from __future__ import annotations
+
+from events_schema.errors import EventsError
+
+
+class CommandError(EventsError):
+    """The root of the errors of what the commands share."""
+
+
+class JavaNotFound(CommandError):
+    """Raised when no Java of a supported version can be started."""
+
+
+class JarsNotResolved(CommandError):
+    """Raised when jars are neither in the cache nor to be had from the network."""
+
+    retriable = True
+
+
+class SparkNotStarted(CommandError):
+    """Raised when Spark's Java process ends before it is ready."""
+
+
+class UsageError(CommandError):
+    """Raised when a command's flags, environment or arguments cannot be used."""
+
+    exit_code = 2
+
+
+class AlreadyLocked(CommandError):
+    """Raised when another process holds the lock that only one may hold."""
+
+    exit_code = 3
+
+
+class PublishError(CommandError):
+    """Raised when a folder cannot be published to: not ours, a mount point, read-only."""
