@@ -14,7 +14,7 @@ import pytest
 from events_analytics import class_archive
 from events_analytics.class_archive import find_archive, open_archive
 from events_analytics.errors import ArchiveRefused
-from events_schema.java import find_java
+from events_schema.runtime.java.find import find_java
 from processes import wait_until_ended
 
 SECONDS = 400

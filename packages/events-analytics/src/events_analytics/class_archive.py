@@ -19,8 +19,8 @@ import pyspark
 from platformdirs import user_cache_path
 
 from events_analytics.errors import ArchiveRefused
-from events_schema.java import find_java
 from events_schema.runtime.files import sync_file
+from events_schema.runtime.java.find import find_java
 
 MAKING_SECONDS = 300
 """How long Java may take to write an archive when it ends; some 15 s were seen."""

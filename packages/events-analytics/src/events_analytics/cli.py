@@ -21,8 +21,8 @@ from events_analytics.report.tables import find_tables
 from events_analytics.session import archived_session, session, spark_errors
 from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
 from events_analytics.verification import verify
-from events_schema.java import find_java
 from events_schema.runtime.command import Verb, run_command
+from events_schema.runtime.java.find import find_java
 
 
 def run(settings: RunSettings) -> None:

@@ -20,8 +20,8 @@ from events_loadgen.errors import TooLate
 from events_loadgen.ports import answers, free_port
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import Pause, wait_until
-from events_schema.jars import resolve_jars
-from events_schema.java import find_java
+from events_schema.runtime.java.find import find_java
+from events_schema.runtime.java.jars import resolve_jars
 
 COORDINATES = (
     "org.apache.kafka:kafka_2.13:4.3.1",

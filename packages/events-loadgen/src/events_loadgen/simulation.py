@@ -31,9 +31,9 @@ from events_loadgen.settings import SimulateSettings
 from events_loadgen.stats import serve_stats
 from events_loadgen.waiting import wait_until
 from events_schema import EventsError
-from events_schema.jars import resolve_jars
-from events_schema.java import find_java
 from events_schema.runtime.files import refusing_unwritable
+from events_schema.runtime.java.find import find_java
+from events_schema.runtime.java.jars import resolve_jars
 from events_schema.spark import connector_jars
 
 READY_SECONDS = 60.0

@@ -27,9 +27,9 @@ from pyspark.sql.types import (
 )
 
 from events_schema.columns import ColumnType, columns
-from events_schema.jars import resolve_jars
-from events_schema.java import find_java
 from events_schema.runtime.errors import SparkNotStarted
+from events_schema.runtime.java.find import find_java
+from events_schema.runtime.java.jars import resolve_jars
 from events_schema.runtime.signals import deferring_signals
 
 _SPARK_TYPES: Mapping[ColumnType, DataType] = {

@@ -11,9 +11,9 @@ import pytest
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_schema.java import find_java
 from events_schema.runtime.command import CommandSettings, Verb, run_command, split_commas
 from events_schema.runtime.errors import AlreadyLocked, JavaNotFound
+from events_schema.runtime.java.find import find_java
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
 

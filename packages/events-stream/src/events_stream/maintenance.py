@@ -11,8 +11,8 @@ import duckdb
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from events_schema.java import find_java
 from events_schema.runtime.errors import UsageError
+from events_schema.runtime.java.find import find_java
 from events_schema.spark import stop_session
 from events_stream.errors import TableMissing
 from events_stream.expiry import Expiry, expire, gone, old_days

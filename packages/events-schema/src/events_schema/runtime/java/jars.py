@@ -14,8 +14,8 @@ from xml.sax.saxutils import quoteattr
 import pyspark
 from platformdirs import user_cache_path
 
-from events_schema.java import find_java
 from events_schema.runtime.errors import JarsNotResolved
+from events_schema.runtime.java.find import find_java
 
 TIMEOUT_SECONDS = 600
 

@@ -1,0 +1,1 @@
+"""Finding Java, and the jars that run on it."""
