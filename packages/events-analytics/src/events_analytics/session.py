@@ -14,9 +14,9 @@ from events_analytics.class_archive import MAKING_SECONDS, ClassArchive, find_ar
 from events_analytics.errors import Interrupted, SparkFailed
 from events_analytics.interruption import interruptible
 from events_schema.runtime.errors import SparkNotStarted
+from events_schema.runtime.session.settings import SparkSettings
+from events_schema.runtime.session.start import kill_session, start_session, stop_session
 from events_schema.runtime.signals import deferring_signals
-from events_schema.spark import kill_session, start_session, stop_session
-from events_schema.spark_settings import SparkSettings
 
 log = structlog.get_logger()
 

@@ -20,7 +20,7 @@ from events_schema.enrichment import WINDOW
 from events_schema.event import Time
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.flags import Day, Duration
-from events_schema.spark_settings import SparkSettings
+from events_schema.runtime.session.settings import SparkSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _SOURCE = Field(

@@ -34,7 +34,7 @@ from events_schema import EventsError
 from events_schema.runtime.files import refusing_unwritable
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.java.jars import resolve_jars
-from events_schema.spark import connector_jars
+from events_schema.runtime.session.start import connector_jars
 
 READY_SECONDS = 60.0
 STORED_SECONDS = 120.0

@@ -1,21 +1,10 @@
-"""What Spark needs to know of the contract: types, session settings, and how to start one."""
+"""What Spark needs to know of the contract: types, and the settings that tables depend on."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping
 
-import pyspark
-from py4j.protocol import Py4JError
 from pydantic import BaseModel
-from pyspark.errors import PySparkRuntimeError
-from pyspark.java_gateway import launch_gateway
-from pyspark.sql import SparkSession
 from pyspark.sql.types import (
     DataType,
     IntegerType,
@@ -27,10 +16,6 @@ from pyspark.sql.types import (
 )
 
 from events_schema.columns import ColumnType, columns
-from events_schema.runtime.errors import SparkNotStarted
-from events_schema.runtime.java.find import find_java
-from events_schema.runtime.java.jars import resolve_jars
-from events_schema.runtime.signals import deferring_signals
 
 _SPARK_TYPES: Mapping[ColumnType, DataType] = {
     ColumnType.INT32: IntegerType(),
@@ -51,141 +36,8 @@ SESSION_SETTINGS: Mapping[str, str] = {
 """What both jobs set, because the tables that they write depend on it."""
 
 
-STOP_SECONDS = 20
-"""How long Spark may take to stop in order."""
-
-KILL_SECONDS = 5
-"""How long a killed process may take to end: one that waits for a dead disk does not."""
-
-
 def spark_schema(model: type[BaseModel]) -> StructType:
     """Return the `StructType` derived from `model`; every column is nullable."""
     return StructType(
         [StructField(column.name, _SPARK_TYPES[column.type], True) for column in columns(model)]
     )
-
-
-def connector_jars() -> list[Path]:
-    """Return the jars of Spark's Kafka and Avro connectors, for this PySpark.
-
-    Raises `JarsNotResolved`.
-    """
-    coordinates = [
-        f"org.apache.spark:{connector}_2.13:{pyspark.__version__}"
-        for connector in ("spark-sql-kafka-0-10", "spark-avro")
-    ]
-    return resolve_jars(coordinates, exclude=["org.apache.hadoop", "org.scala-lang", "org.slf4j"])
-
-
-def start_session(
-    name: str,
-    *,
-    master: str,
-    settings: Mapping[str, str],
-    java_options: Sequence[str] = (),
-    jars: Sequence[Path] = (),
-    verbose: bool = False,
-) -> SparkSession:
-    """Start Spark with the contract's session settings, then `settings`, which win.
-
-    The Java process gets a session of its own, so that Ctrl-C reaches this process alone, which
-    then ends it in order. It logs nothing unless `verbose`: what fails comes as an exception.
-    Under spark-submit the Java process that is there is used, with its own master, memory,
-    options and jars.
-
-    Raises `JavaNotFound`, and `SparkNotStarted` with what Java said.
-    """
-    find_java()
-    conf = pyspark.SparkConf(loadDefaults=False).setAppName(name)
-    for key, value in {**SESSION_SETTINGS, **settings}.items():
-        conf.set(key, value)
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit started this process
-        return SparkSession.builder.config(conf=conf).getOrCreate()
-    conf.setMaster(master)
-    if master.startswith("local"):
-        conf.set("spark.driver.host", "localhost").set("spark.driver.bindAddress", "127.0.0.1")
-    if jars:
-        conf.set("spark.jars", ",".join(map(str, jars)))
-    logging = resources.files("events_schema") / "log4j2.properties"
-    quiet = [] if verbose else [f"-Dlog4j2.configurationFile={logging}"]
-    for process in ("driver", "executor"):
-        _append_options(conf, f"spark.{process}.extraJavaOptions", [*quiet, *java_options])
-    return SparkSession(_launch(conf, verbose))
-
-
-def _append_options(conf: pyspark.SparkConf, key: str, options: Sequence[str]) -> None:
-    given = conf.get(key, "")
-    conf.set(key, " ".join([*options, *([given] if given else [])]))
-
-
-def _launch(conf: pyspark.SparkConf, verbose: bool) -> pyspark.SparkContext:
-    # Java's own warnings at start are noise, unless it does not start. Interrupted while it
-    # starts, PySpark would leave a Java process behind.
-    with tempfile.TemporaryFile("w+") as said, deferring_signals():
-        options = {"start_new_session": True, **({} if verbose else {"stderr": said})}
-        try:
-            gateway = launch_gateway(conf, popen_kwargs=options)  # type: ignore[no-untyped-call]
-            return pyspark.SparkContext(conf=conf, gateway=gateway)
-        except (PySparkRuntimeError, Py4JError) as error:
-            said.seek(0)
-            raise SparkNotStarted(f"Spark did not start: {_reason(said.read(), error)}") from error
-
-
-def _reason(said: str, error: Exception) -> str:
-    lines = f"{said}\n{error}".splitlines()
-    causes = [line.strip() for line in lines if "Exception: " in line or "Error: " in line]
-    return (causes or [str(error)])[-1][:500]
-
-
-def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
-    """Stop what `start_session` started, and wait for its Java process to end.
-
-    One that takes longer than `seconds` is killed; tell whether it ended in order.
-
-    By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
-    running, and fails where a signal has cut off a call to it.
-    """
-    process = _java_process(spark)
-    if process is None:  # spark-submit's own
-        spark.stop()
-        return True
-    process.terminate()
-    try:
-        return process.wait(seconds) >= 0  # below, it is the number of a signal
-    except subprocess.TimeoutExpired:
-        kill_session(spark)
-        return False
-
-
-def kill_session(spark: SparkSession) -> None:
-    """End the Java process that `start_session` started at once, also where it hangs."""
-    process = _java_process(spark)
-    if process is not None:
-        process.kill()
-        java_ends(spark, KILL_SECONDS)
-
-
-def java_ends(spark: SparkSession, seconds: float) -> bool:
-    """Tell whether the Java process that `start_session` started ends within `seconds`."""
-    process = _java_process(spark)
-    if process is None:
-        return False
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
-    return process.returncode is not None
-
-
-def _java_process(spark: SparkSession) -> subprocess.Popen[bytes] | None:
-    gateway = spark.sparkContext._gateway  # noqa: SLF001  # PySpark has no public way to it
-    return getattr(gateway, "proc", None)
-
-
-__all__ = [
-    "SESSION_SETTINGS",
-    "connector_jars",
-    "java_ends",
-    "kill_session",
-    "spark_schema",
-    "start_session",
-    "stop_session",
-]

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from events_schema.runtime.command import Verb, run_command
 from events_schema.runtime.java.find import find_java
-from events_schema.spark import kill_session, stop_session
+from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream import maintenance
 from events_stream.batch import BatchSink
 from events_stream.checkpoint import Checkpoint, open_checkpoint

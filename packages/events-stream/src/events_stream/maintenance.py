@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.java.find import find_java
-from events_schema.spark import stop_session
+from events_schema.runtime.session.start import stop_session
 from events_stream.errors import TableMissing
 from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed

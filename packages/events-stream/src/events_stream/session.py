@@ -10,8 +10,8 @@ from pyspark.sql import SparkSession
 
 from events_schema import EventsError
 from events_schema.runtime.errors import PublishError
-from events_schema.spark import connector_jars, java_ends, start_session
-from events_schema.spark_settings import SparkSettings
+from events_schema.runtime.session.settings import SparkSettings
+from events_schema.runtime.session.start import connector_jars, java_ends, start_session
 from events_stream.decode import AVRO_JAVA_OPTIONS
 from events_stream.errors import QueryFailed, Stalled
 

@@ -9,7 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.flags import Day
-from events_schema.spark_settings import SparkSettings
+from events_schema.runtime.session.settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000
 MEBIBYTES_PER_CORE = 512

@@ -1,0 +1,1 @@
+"""Spark sessions: which one, started and ended in order."""
