@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from events_schema.layout import PARTITION_COLUMN
+from events_schema.tables.partitions import PARTITION_COLUMN
 
 LAST_DAY = date(2026, 11, 26)
 PROCESSING_TIME = datetime(2026, 11, 26, 20, tzinfo=UTC)

@@ -18,7 +18,7 @@ from rich.table import Table as Shown
 
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, Counts, numbered
 from events_stream.commit_log import read_state
 from filled_topic import NOON, Events, fill, producing

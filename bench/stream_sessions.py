@@ -20,8 +20,9 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from events_schema import StoredEvent, column_names, released_schemas
-from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
 from events_schema.runtime.session.start import stop_session
+from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema.tables.paths import TableLayout
 from events_stream import KafkaSource, Table, open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run

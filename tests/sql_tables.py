@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 import events_analytics
 from events_analytics.layouts import Layout
 from events_schema import StoredEvent, column_names
-from events_schema.layout import TableLayout
 from events_schema.spark import spark_schema
+from events_schema.tables.paths import TableLayout
 from events_stream.parquet_files import describe_events
 from events_stream.staging import Staging
 

@@ -13,7 +13,7 @@ import duckdb
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema import EventEnvelope, encode
-from events_schema.layout import partition_files
+from events_schema.tables.partitions import partition_files
 from quick_start import quick_start
 
 DEADLINE = 90.0

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from events_schema import EventEnvelope, FailureReason
-from events_schema.layout import PARTITION_COLUMN
+from events_schema.tables.partitions import PARTITION_COLUMN
 from readers import FailedRow, Found, Row
 from sender import EPOCH, MICROSECOND, Sent
 

@@ -13,7 +13,7 @@ from events_loadgen.broker import LocalBroker
 from events_loadgen.ports import free_port
 from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from killable_stream import KillableStream
 from quick_start import quick_java, quick_start
 from schedule import StepDeath

@@ -10,7 +10,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset
 
-from events_schema.layout import TableLayout, partition_files
+from events_schema.tables.partitions import partition_files
+from events_schema.tables.paths import TableLayout
 
 
 class Row(NamedTuple):

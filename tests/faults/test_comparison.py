@@ -11,7 +11,7 @@ import pytest
 
 from comparison import differences, missing, not_as_received, strangers
 from events_schema import EventEnvelope, FailureReason
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from readers import READERS, FailedRow, Found, Row
 from sender import EPOCH, MICROSECOND, Sent
 

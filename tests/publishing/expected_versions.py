@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from events_analytics.manifest import Manifest
 from events_analytics.version import version_of_file
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from raw_schema import RAW, TIME
 
 COLUMNS = column_names(EnrichedEvent)

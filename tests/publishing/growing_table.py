@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from events_schema import StoredEvent
-from events_schema.layout import PARTITION_COLUMN, TableLayout
+from events_schema.tables.partitions import PARTITION_COLUMN
+from events_schema.tables.paths import TableLayout
 from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from dying_run import Point
 from events_analytics.version import version_of_file
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from processes import wait_until_ended
 
 SECONDS = 120.0

@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 import dying_run
 from dying_run import NEVER, Point
 from events_loadgen.broker import LocalBroker
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from expected_versions import ExpectedVersions, found
 from growing_table import GrowingTable, T
 from publishing_run import NOTHING, WRITING, Before, PublishingRun, current_versions, names

@@ -25,8 +25,8 @@ from events_analytics.manifest import Manifest
 from events_analytics.metrics import writing_metrics
 from events_analytics.publish import open_versions
 from events_analytics.version import file_name
-from events_schema.layout import TableLayout
 from events_schema.runtime.errors import AlreadyLocked
+from events_schema.tables.paths import TableLayout
 
 RULES = Path(__file__).parents[1] / "schedule" / "events-analytics.rules.yml"
 BEGAN = datetime(2026, 11, 24, 12, 0, 7, tzinfo=UTC)

@@ -14,9 +14,9 @@ import pytest
 from events_analytics.manifest import FileRows, Manifest
 from events_analytics.publish import Versions, open_versions
 from events_analytics.version import file_name, is_version, version_of_file
-from events_schema.layout import TableLayout
 from events_schema.runtime import files as posix
 from events_schema.runtime.errors import AlreadyLocked, PublishError
+from events_schema.tables.paths import TableLayout
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FILES = 3

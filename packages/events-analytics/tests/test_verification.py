@@ -25,7 +25,6 @@ from events_analytics.errors import (
     NoData,
     NotVerified,
     SourceChanged,
-    SourceMissing,
     TableReplaced,
     UnreadableFile,
 )
@@ -36,8 +35,9 @@ from events_analytics.publish import open_versions
 from events_analytics.recomputation import Window, choose_users, recompute, tally_users
 from events_analytics.verification import verify
 from events_schema import StoredEvent, enrich
-from events_schema.layout import TableLayout
 from events_schema.runtime.files import exchange
+from events_schema.tables.errors import SourceMissing
+from events_schema.tables.paths import TableLayout
 from events_schema.testing import raw_tables
 from raw_schema import RAW
 

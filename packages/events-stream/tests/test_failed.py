@@ -15,7 +15,8 @@ from pyspark.sql import SparkSession
 from envelopes import envelope
 from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
-from events_schema.layout import TableLayout, partition_files
+from events_schema.tables.partitions import partition_files
+from events_schema.tables.paths import TableLayout
 from events_stream import commit_log, record_writer
 from events_stream.cli import main
 from events_stream.commit import Counts

@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 from envelopes import encoded
 from events_loadgen.broker import LocalBroker
 from events_loadgen.waiting import wait_until
-from events_schema.layout import partition_files
 from events_schema.runtime.errors import PublishError
+from events_schema.tables.partitions import partition_files
 from events_stream.clock import WallClock
 from events_stream.errors import OtherSource
 from events_stream.metrics import StreamMetrics

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from envelopes import NOON
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from events_stream import maintenance, open_table
 from events_stream.cli import main
 from events_stream.commit import Loss

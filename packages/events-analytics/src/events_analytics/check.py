@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
-from events_analytics.paths import spark_path
+from events_schema.tables.locations import spark_path
 
 SHOWN_ROWS = 50
 

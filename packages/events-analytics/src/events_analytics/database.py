@@ -14,8 +14,8 @@ import duckdb
 from pydantic import BaseModel
 
 from events_analytics.errors import QueryFailed, TableReplaced, UnreadableFile
-from events_analytics.paths import duckdb_path
 from events_schema import ColumnType, columns
+from events_schema.tables.locations import duckdb_path
 
 MEMORY = "1GB"
 """What DuckDB may take; beyond that it uses a temporary folder."""

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from events_analytics.engines import Engine
-from events_analytics.paths import duckdb_path
 from events_analytics.table import Table
 from events_schema.columns import ColumnType, columns
-from events_schema.layout import PARTITION_COLUMN
+from events_schema.tables.locations import duckdb_path
+from events_schema.tables.partitions import PARTITION_COLUMN
 
 SCHEMA = "events"
 

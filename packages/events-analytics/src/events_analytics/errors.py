@@ -9,10 +9,6 @@ class AnalyticsError(EventsError):
     """The root of the errors that events-analytics raises."""
 
 
-class SourceMissing(AnalyticsError):
-    """Raised when a folder to read is not there, or is no folder."""
-
-
 class NoData(AnalyticsError):
     """Raised when a folder holds no parquet files, or only files without rows."""
 

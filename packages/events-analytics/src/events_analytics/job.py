@@ -14,7 +14,6 @@ from pyspark.sql import DataFrame, SparkSession
 from events_analytics.enrichment import user_metrics
 from events_analytics.layouts import Layout
 from events_analytics.manifest import Manifest
-from events_analytics.paths import find_folder
 from events_analytics.publish import open_versions
 from events_analytics.session import spark_errors
 from events_analytics.sink import (
@@ -30,8 +29,9 @@ from events_analytics.sink import (
 from events_analytics.source import RawFiles, frequent_actions, list_raw, read_raw
 from events_schema import UserMetrics
 from events_schema.enrichment import WINDOW
-from events_schema.layout import TableLayout
 from events_schema.runtime.errors import PublishError, UsageError
+from events_schema.tables.locations import find_folder
+from events_schema.tables.paths import TableLayout
 
 
 class JobOptions(TypedDict, total=False):

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from events_analytics.layouts import Layout
 from events_schema.enrichment import WINDOW
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 
 SUFFIX = ".json"
 

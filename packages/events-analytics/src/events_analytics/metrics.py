@@ -17,9 +17,9 @@ from events_analytics.errors import MetricsFileUnwritable, MetricsNotWritten
 from events_analytics.manifest import Manifest
 from events_analytics.publish import Versions
 from events_schema.errors import EventsError
-from events_schema.layout import TableLayout
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE
 from events_schema.runtime.errors import AlreadyLocked
+from events_schema.tables.paths import TableLayout
 
 log = structlog.get_logger()
 

@@ -25,7 +25,6 @@ from pathlib import Path
 
 from events_analytics.manifest import SUFFIX, Manifest, manifest_path, read_manifest
 from events_analytics.version import is_version, new_version, version_of_file
-from events_schema.layout import TableLayout
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,
@@ -38,6 +37,7 @@ from events_schema.runtime.files import (
     sync_file,
     sync_folder,
 )
+from events_schema.tables.paths import TableLayout
 
 _STAGING = ".staging"
 

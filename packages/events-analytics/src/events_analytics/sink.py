@@ -16,11 +16,11 @@ from events_analytics.enrichment import with_metrics
 from events_analytics.errors import ResultDiffers
 from events_analytics.footer import check_exact_columns, read_footer
 from events_analytics.manifest import FileRows
-from events_analytics.paths import spark_path
 from events_analytics.source import RawFiles, read_raw
 from events_analytics.version import file_name
 from events_schema import Event, UserMetrics, column_names
 from events_schema.spark import spark_schema
+from events_schema.tables.locations import spark_path
 
 FILE_BYTES = 128 * 1024 * 1024
 """About how large a file is."""

@@ -17,13 +17,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from events_analytics.database import Database, open_database, query_errors
-from events_analytics.errors import NoData, SourceMissing, UnreadableFile
+from events_analytics.errors import NoData, UnreadableFile
 from events_analytics.footer import check_columns, read_footer, unreadable
 from events_analytics.manifest import FileRows
-from events_analytics.paths import duckdb_path, plain_files, spark_path
 from events_schema import Event, StoredEvent, column_names
-from events_schema.layout import PARTITION_COLUMN, partition_files
 from events_schema.spark import spark_schema
+from events_schema.tables.errors import SourceMissing
+from events_schema.tables.locations import duckdb_path, plain_files, spark_path
+from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 
 _MOST_ACTIONS = 8
 """How many actions are worth a column of counts each: each row is compared with all of them."""

@@ -17,14 +17,12 @@ from events_analytics.errors import (
     NoData,
     NotVerified,
     SourceChanged,
-    SourceMissing,
     TableReplaced,
     UnreadableFile,
 )
 from events_analytics.footer import Footer, check_exact_columns, read_footer
 from events_analytics.layouts import Layout
 from events_analytics.manifest import FileRows, Manifest, manifest_path, read_manifest
-from events_analytics.paths import find_folder
 from events_analytics.recomputation import (
     Window,
     check_each_user_once,
@@ -38,7 +36,9 @@ from events_analytics.recomputation import (
 from events_analytics.source import RawFile, RawFiles, read_raw_file
 from events_analytics.version import version_of_file
 from events_schema import columns
-from events_schema.layout import TableLayout
+from events_schema.tables.errors import SourceMissing
+from events_schema.tables.locations import find_folder
+from events_schema.tables.paths import TableLayout
 
 SAMPLE = 100
 """Of how many users the metrics are recomputed, unless told otherwise."""

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from events_schema import EnrichedEvent, column_names
-from events_schema.layout import PARTITION_COLUMN, partition_files
+from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 
 
 @dataclass(frozen=True)

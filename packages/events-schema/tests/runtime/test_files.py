@@ -12,7 +12,6 @@ from queue import Queue
 
 import pytest
 
-from events_schema.layout import TableLayout
 from events_schema.runtime.errors import AlreadyLocked, PublishError
 from events_schema.runtime.files import (
     check_renames,
@@ -25,6 +24,7 @@ from events_schema.runtime.files import (
     remove_folder,
     rename_new,
 )
+from events_schema.tables.paths import TableLayout
 
 
 def test_rename_new_never_replaces(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_folder_bound_to_the_target_is_refused(
         f"22 1 8:1 / / rw - ext4 /dev/a rw\n36 22 8:1 /x {point} rw - ext4 /dev/a rw\n"
     )
     TableLayout.at(str(target))
-    monkeypatch.setattr("events_schema.layout.MOUNTS", mounts)
+    monkeypatch.setattr("events_schema.tables.paths.MOUNTS", mounts)
     with pytest.raises(PublishError, match="is a mount point"):
         TableLayout.at(str(target))
 

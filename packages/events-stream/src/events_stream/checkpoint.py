@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from events_schema.layout import TableLayout
 from events_schema.runtime.files import (
     exclusive_lock,
     make_folders,
     refusing_unwritable,
     remove_folder,
 )
+from events_schema.tables.paths import TableLayout
 from events_stream.errors import NotOurs
 
 SPARKS_ENTRIES = {"metadata", "sources", "offsets", "commits", "state"}

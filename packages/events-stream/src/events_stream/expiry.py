@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath
 
-from events_schema.layout import PARTITION_COLUMN
+from events_schema.tables.partitions import PARTITION_COLUMN
 from events_stream.commit import CommitKind
 from events_stream.integrity import missing_files
 from events_stream.state import TableState

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 from events_stream.commit_log import READ_TRIES, read_log
 from events_stream.errors import TableDamaged
 from events_stream.parquet_files import reader

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from events_schema.layout import TableLayout, partition_files
+from events_schema.tables.partitions import partition_files
+from events_schema.tables.paths import TableLayout
 from events_stream.errors import TableDamaged
 from events_stream.state import TableState
 

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from events_schema import StoredEvent, column_names
-from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
+from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema.tables.paths import TableLayout
 from events_stream.commit import StagedFile, numbered
 from events_stream.parquet_files import FileRows
 

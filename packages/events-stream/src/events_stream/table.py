@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 
-from events_schema.layout import PARTITION_COLUMN, TableLayout
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,
@@ -26,6 +25,8 @@ from events_schema.runtime.files import (
     sync_file,
     sync_folder,
 )
+from events_schema.tables.partitions import PARTITION_COLUMN
+from events_schema.tables.paths import TableLayout
 from events_stream.commit import Commit, StoredFile, numbered
 from events_stream.commit_log import CommitLog
 from events_stream.errors import NotOurs, TableDamaged, TableMissing

@@ -13,7 +13,7 @@ from events_analytics.manifest import manifest_path, read_manifest
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.version import version_of_file
 from events_schema import UserMetrics
-from events_schema.layout import TableLayout
+from events_schema.tables.paths import TableLayout
 
 _METRICS = """
 CREATE TEMP TABLE metrics AS

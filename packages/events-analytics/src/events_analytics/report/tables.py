@@ -11,10 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from events_analytics.footer import check_columns, read_footer
-from events_analytics.paths import find_folder, plain_files
 from events_schema import StoredEvent, UserMetrics
 from events_schema.event import StoredText, Time
-from events_schema.layout import PARTITION_COLUMN, TableLayout, partition_files
+from events_schema.tables.locations import find_folder, plain_files
+from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema.tables.paths import TableLayout
 
 
 class FailedRow(BaseModel):

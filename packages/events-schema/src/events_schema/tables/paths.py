@@ -10,9 +10,6 @@ from events_schema.runtime.errors import PublishError
 
 MOUNTS = Path("/proc/self/mountinfo")
 
-PARTITION_COLUMN = "event_date"
-"""The raw table's Hive partition: the UTC day of `event_time`."""
-
 
 @dataclass(frozen=True)
 class TableLayout:
@@ -81,8 +78,3 @@ def _is_mount_point(path: Path) -> bool:
     # The kernel writes blanks and backslashes in a path as octal numbers.
     points = (mount.split(b" ")[4].decode("unicode_escape").encode("latin-1") for mount in mounts)
     return os.fsencode(path) in points
-
-
-def partition_files(target: Path) -> list[Path]:
-    """Return the parquet files of the raw table at `target`, sorted."""
-    return sorted(target.glob(f"{PARTITION_COLUMN}=*/*.parquet"))
