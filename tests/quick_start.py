@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from envelopes import encoded
-from events_schema.runtime.files import exclusive_lock
+from events_schema.runtime.locks import exclusive_lock
 from topics import Topics
 
 FOLDER = "EVENTS_TESTS_CLASSES"

@@ -24,7 +24,7 @@ from events_loadgen.ports import free_port
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema import encode
-from events_schema.runtime.files import exclusive_lock
+from events_schema.runtime.locks import exclusive_lock
 from quick_start import quick_start
 from stream_process import DEADLINE, start_stream, values, wait_for_rows
 from streaming import store

@@ -14,7 +14,7 @@ import pytest
 from events_analytics.manifest import FileRows, Manifest
 from events_analytics.publish import Versions, open_versions
 from events_analytics.version import file_name, is_version, version_of_file
-from events_schema.runtime import files as posix
+from events_schema.runtime import files as files_module
 from events_schema.runtime.errors import AlreadyLocked, PublishError
 from events_schema.tables.paths import TableLayout
 
@@ -242,7 +242,7 @@ class Disk:
             (os, "unlink"),
             (os, "rename"),
             (os, "fsync"),
-            (posix, "_renameat2"),
+            (files_module, "_renameat2"),
         ]:
             monkeypatch.setattr(module, name, self._counting(getattr(module, name)))
 

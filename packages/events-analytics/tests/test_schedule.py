@@ -24,7 +24,7 @@ from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Term
 from events_analytics.settings import RunSettings
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE, read_settings
 from events_schema.runtime.errors import AlreadyLocked, UsageError
-from events_schema.runtime.files import exclusive_lock
+from events_schema.runtime.locks import exclusive_lock
 from raw_schema import RAW
 
 SCHEDULE = Path(__file__).parents[1] / "schedule"

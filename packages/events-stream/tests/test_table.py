@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from events_schema.runtime import files as posix
+from events_schema.runtime import files as files_module
 from events_schema.runtime.errors import AlreadyLocked, PublishError
 from events_stream import commit_log as commit_log_module
 from events_stream import open_table
@@ -43,10 +43,10 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
     with monkeypatch.context() as patched:
         for name in ("sync_file", "sync_folder", "make_folders", "rename_new"):
             patched.setattr(table_module, name, counting(name, getattr(table_module, name)))
-        create = counting("create_new", posix.create_new)
+        create = counting("create_new", files_module.create_new)
         patched.setattr(commit_log_module, "create_new", create)
-        rmtree = counting("rmtree", posix.shutil.rmtree)  # type: ignore[attr-defined]
-        patched.setattr(posix.shutil, "rmtree", rmtree)  # type: ignore[attr-defined]
+        rmtree = counting("rmtree", files_module.shutil.rmtree)  # type: ignore[attr-defined]
+        patched.setattr(files_module.shutil, "rmtree", rmtree)  # type: ignore[attr-defined]
         yield taken
 
 

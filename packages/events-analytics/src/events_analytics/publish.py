@@ -30,13 +30,13 @@ from events_schema.runtime.files import (
     check_renames,
     create_new,
     exchange,
-    exclusive_lock,
     make_folders,
     refusing_unwritable,
     rename_new,
     sync_file,
     sync_folder,
 )
+from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.paths import TableLayout
 
 _STAGING = ".staging"

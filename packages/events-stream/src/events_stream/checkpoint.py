@@ -12,12 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from events_schema.runtime.files import (
-    exclusive_lock,
-    make_folders,
-    refusing_unwritable,
-    remove_folder,
-)
+from events_schema.runtime.files import make_folders, refusing_unwritable, remove_folder
+from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.paths import TableLayout
 from events_stream.errors import NotOurs
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from events_schema.runtime.files import is_locked
+from events_schema.runtime.locks import is_locked
 from events_schema.tables.paths import TableLayout
 from events_stream.checkpoint import plans_in
 from events_stream.commit import Offsets

@@ -17,7 +17,6 @@ import structlog
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,
-    exclusive_lock,
     make_folders,
     refusing_unwritable,
     remove_folder,
@@ -25,6 +24,7 @@ from events_schema.runtime.files import (
     sync_file,
     sync_folder,
 )
+from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import PARTITION_COLUMN
 from events_schema.tables.paths import TableLayout
 from events_stream.commit import Commit, StoredFile, numbered

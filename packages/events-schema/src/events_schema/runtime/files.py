@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
-import math
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
-from events_schema.runtime.errors import AlreadyLocked, PublishError
+from events_schema.runtime.errors import PublishError
 
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
-
-LOCK_SECONDS = 0.5
-"""How long a lock that is held is tried."""
 
 _WAYS_OUT = {
     errno.ENOSPC: "make room and start again, nothing is lost",
@@ -147,54 +140,3 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
         raise PublishError(
             f"cannot write {error.filename or folder}: {error.strerror}; {way_out}"
         ) from error
-
-
-@contextmanager
-def exclusive_lock(
-    path: Path, holder: str, *, waiting: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Hold the lock file `path` for as long as the context; the kernel frees it on a crash.
-
-    `holder` names who holds it, for the message that others get. Where another process holds it
-    for longer than a moment, in which who asks `is_locked` is done, `AlreadyLocked` is raised; or
-    `waiting` is told which, and then it is waited for. Raises `PublishError` where the file
-    cannot be written.
-    """
-    with ExitStack() as stack:
-        with refusing_unwritable(path.parent):
-            file = stack.enter_context(path.open("ab+", buffering=0))  # nothing left to write late
-            if not _lock(file, LOCK_SECONDS):
-                file.seek(0)
-                other = file.read(200).decode("utf-8", "replace").strip() or "another process"
-                if waiting is None:
-                    raise AlreadyLocked(f"{path} is held by {other}; stop it first")
-                waiting(other)
-                _lock(file, math.inf)
-            file.truncate(0)
-            file.write(f"{holder}, process {os.getpid()}\n".encode())
-        yield
-
-
-def _lock(file: IO[bytes], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-
-
-def is_locked(path: Path) -> bool:
-    """Tell whether a process holds the lock file `path`."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

@@ -1,0 +1,44 @@
+"""Where the parts of a table lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from events_schema.runtime.errors import PublishError
+from events_schema.tables.paths import TableLayout
+
+
+@pytest.mark.parametrize("target", ["s3://bucket/table", "hdfs://name/table", "/", "/proc"])
+def test_what_cannot_be_published_to_is_refused(target: str) -> None:
+    """Addresses and mount points, each with what to give instead."""
+    with pytest.raises(PublishError, match="give a"):
+        TableLayout.at(target)
+
+
+def test_a_folder_bound_to_the_target_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bind mount of the same file system has no other device number; the kernel's list says."""
+    target = tmp_path / "a table ü"
+    target.mkdir()
+    point = str(target).replace(" ", "\\040")
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        f"22 1 8:1 / / rw - ext4 /dev/a rw\n36 22 8:1 /x {point} rw - ext4 /dev/a rw\n"
+    )
+    TableLayout.at(str(target))
+    monkeypatch.setattr("events_schema.tables.paths.MOUNTS", mounts)
+    with pytest.raises(PublishError, match="is a mount point"):
+        TableLayout.at(str(target))
+
+
+def test_the_parts_of_a_table_lie_beside_it(tmp_path: Path) -> None:
+    """Links are resolved first, so that all lie on one file system."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    layout = TableLayout.at(str(tmp_path / "link"))
+    assert layout.control == tmp_path / "real.control"
+    assert layout.failed == tmp_path / "real.failed"
+    assert layout.versions == tmp_path / "real.versions"
