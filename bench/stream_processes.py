@@ -18,7 +18,7 @@ from rich.table import Table as Shown
 
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, Counts, numbered
 from events_stream.commit_log import read_state
 from filled_topic import NOON, Events, fill, producing
@@ -43,9 +43,9 @@ class Stream:
     folder: Path
 
     @property
-    def layout(self) -> TableLayout:
+    def paths(self) -> TablePaths:
         """Where the table lies."""
-        return TableLayout.at(str(self.folder / "raw"))
+        return TablePaths.at(str(self.folder / "raw"))
 
     def run(self, *flags: str) -> ChildProcess:
         """Start it with these flags more."""
@@ -65,7 +65,7 @@ class Stream:
 
     def check_stored(self, events: int) -> None:
         """Assert that the table holds that many events, and nothing else was read."""
-        totals = read_state(self.layout.log).totals
+        totals = read_state(self.paths.log).totals
         assert totals == Counts(read=events, stored=events), f"the stream stored {totals}"
 
 
@@ -87,12 +87,12 @@ def steady(brokers: str, folder: Path, console: Console, *, minutes: int) -> Fig
     stream.drain()
     stream.check_stored(FILLED)
     # The batch after these starts with the process; from the next one on, they start on the minute.
-    drained = read_state(stream.layout.log).number
+    drained = read_state(stream.paths.log).number
     with (
         producing(brokers, stream.topic, events, start=FILLED),
         stream.run("--trigger", "1 minute") as process,
     ):
-        batches = [_stored(process, stream.layout, drained + 2 + n) for n in range(minutes)]
+        batches = [_stored(process, stream.paths, drained + 2 + n) for n in range(minutes)]
     readable = [batch.readable for batch in batches]
     shown = Shown("rows", "planned, s after the trigger", "committed", "readable")
     for batch in batches:
@@ -112,9 +112,9 @@ def steady(brokers: str, folder: Path, console: Console, *, minutes: int) -> Fig
     }
 
 
-def _stored(process: ChildProcess, layout: TableLayout, number: int) -> Batch:
+def _stored(process: ChildProcess, paths: TablePaths, number: int) -> Batch:
     """Wait for a commit and for its files to be in place."""
-    path = layout.log / f"{numbered(number)}.json"
+    path = paths.log / f"{numbered(number)}.json"
 
     def there() -> bool:
         process.check()
@@ -122,7 +122,7 @@ def _stored(process: ChildProcess, layout: TableLayout, number: int) -> Batch:
 
     wait_until(there, f"commit {number}", seconds=180, every=LOOK_SECONDS)
     commit = Commit.model_validate_json(path.read_bytes())
-    finals = [layout.target.parent / file.final for file in commit.files]
+    finals = [paths.target.parent / file.final for file in commit.files]
     wait_until(
         lambda: all(final.exists() for final in finals), "its files", seconds=60, every=LOOK_SECONDS
     )

@@ -22,7 +22,7 @@ from rich.table import Table as Shown
 from events_schema import StoredEvent, column_names, released_schemas
 from events_schema.runtime.session.start import stop_session
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream import KafkaSource, Table, open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run
@@ -79,7 +79,7 @@ def run_stream(
     metrics = StreamMetrics()
     with (
         open_table(settings.target, metrics.reached) as table,
-        open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
+        open_checkpoint(settings.checkpoint, table.paths) as checkpoint,
         Watchdog(settings.stall_timeout) as watchdog,
     ):
         stream = build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
@@ -200,7 +200,7 @@ def ratios(
 class CommitTimes:
     """When each commit was made, and how full the control folder was then."""
 
-    layout: TableLayout
+    paths: TablePaths
     times: list[float] = field(default_factory=list)
     most_files: int = 0
 
@@ -212,7 +212,7 @@ class CommitTimes:
 
     def sizes(self) -> list[int]:
         """Return the size of each file in the control folder."""
-        found = (path.stat() for path in self.layout.control.rglob("*") if path.is_file())
+        found = (path.stat() for path in self.paths.control.rglob("*") if path.is_file())
         return [each.st_size for each in found]
 
 
@@ -229,7 +229,7 @@ def batches(
         available_now=True,
         max_records_per_batch=SMALL_BATCH,
     )
-    commits = CommitTimes(TableLayout.at(settings.target))
+    commits = CommitTimes(TablePaths.at(settings.target))
 
     def watched(table: Table) -> Watch:
         own = table.watch

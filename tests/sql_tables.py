@@ -12,7 +12,7 @@ import events_analytics
 from events_analytics.layouts import Layout
 from events_schema import StoredEvent, column_names
 from events_schema.spark import spark_schema
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.parquet_files import describe_events
 from events_stream.staging import Staging
 
@@ -21,8 +21,8 @@ def write_raw(spark: SparkSession, rows: Sequence[StoredEvent], folder: Path, nu
     """Add `rows` to the raw table in `folder`, as the stream writes its batch `number`."""
     names = column_names(StoredEvent)
     values = [tuple(getattr(row, name) for name in names) for row in rows]
-    layout = TableLayout(folder)
-    staging = Staging(layout.staging / str(number), number, layout)
+    paths = TablePaths(folder)
+    staging = Staging(paths.staging / str(number), number, paths)
     staging.write_events(spark.createDataFrame(values, spark_schema(StoredEvent)))
     for file in staging.describe(describe_events(staging.event_files)):
         final = folder.parent / file.final

@@ -69,7 +69,7 @@ def _stream(
     metrics = StreamMetrics()
     with (
         open_table(settings.target, metrics.reached) as table,
-        open_checkpoint(settings.checkpoint, table.layout) as checkpoint,
+        open_checkpoint(settings.checkpoint, table.paths) as checkpoint,
         Watchdog(settings.stall_timeout) as watchdog,
     ):
         yield build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)

@@ -130,11 +130,11 @@ class Campaign:
         """Compare what each reader sees now with what was sent."""
         for reader in READERS:
             self.rows = len(self._read(reader).rows)
-        others = strangers(self.line.layout.target)
+        others = strangers(self.line.paths.target)
         assert others == [], f"in the table's folder: {others}"
 
     def _read(self, reader: str) -> Found:
-        found = READERS[reader](self.line.layout)
+        found = READERS[reader](self.line.paths)
         wrong = differences(found, self.sender.sent, self.line.garbage)
         assert wrong == [], f"{reader} sees {wrong}"
         return found
@@ -156,8 +156,8 @@ class Campaign:
         stream.stop()
         for each in self.line.streams:
             each.wait_for_java()
-        with open_beside_stream(str(self.line.layout.target)):
-            left = list(self.line.layout.staging.iterdir())
+        with open_beside_stream(str(self.line.paths.target)):
+            left = list(self.line.paths.staging.iterdir())
             assert left == [], f"left by the dead: {left}"
         self.look()
         return self._compare_with_topic()
@@ -168,8 +168,8 @@ class Campaign:
     def _compare_with_topic(self) -> Counts:
         records = self.line.topics.values(self.line.topic)
         received = [envelope for envelope in map(_envelope, records) if envelope]
-        state = read_state(self.line.layout.log)
-        check_files(self.line.layout, state)
+        state = read_state(self.line.paths.log)
+        check_files(self.line.paths, state)
         for reader in READERS:
             found = self._read(reader)
             lost = self._missing(found)

@@ -13,7 +13,7 @@ from events_loadgen.broker import LocalBroker
 from events_loadgen.ports import free_port
 from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from killable_stream import KillableStream
 from quick_start import quick_java, quick_start
 from schedule import StepDeath
@@ -27,7 +27,7 @@ class Line:
     def __init__(self, folder: Path) -> None:
         self.broker = LocalBroker(folder / "kafka")
         self.topics = Topics(self.broker.bootstrap)
-        self.layout = TableLayout(folder / "raw")
+        self.paths = TablePaths(folder / "raw")
         self.garbage: dict[bytes, FailureReason] = {}
         """What is on the topic and no event."""
         self.streams: list[KillableStream] = []
@@ -85,7 +85,7 @@ class Line:
         # fmt: off
         command = [
             sys.executable, "run", "--brokers", self.broker.bootstrap, "--topic", self.topic,
-            "--target", str(self.layout.target), "--checkpoint", str(self._folder / "checkpoint"),
+            "--target", str(self.paths.target), "--checkpoint", str(self._folder / "checkpoint"),
             "--trigger", "1 second", *quick_start(self.broker.bootstrap),
         ]
         # fmt: on

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset
 
 from events_schema.tables.partitions import partition_files
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 
 class Row(NamedTuple):
@@ -44,7 +44,7 @@ class Found(NamedTuple):
     failed: list[FailedRow]
 
 
-def read_with_duckdb(layout: TableLayout) -> Found:
+def read_with_duckdb(paths: TablePaths) -> Found:
     """Read the table as its users do, by a pattern."""
     with duckdb.connect() as connection:
 
@@ -53,7 +53,7 @@ def read_with_duckdb(layout: TableLayout) -> Found:
             return connection.execute(query).fetchall()
 
         rows = failed = []
-        if partition_files(layout.target):
+        if partition_files(paths.target):
             columns = [
                 {
                     "event_time": "epoch_us(event_time)",
@@ -62,19 +62,19 @@ def read_with_duckdb(layout: TableLayout) -> Found:
                 }.get(name, name)
                 for name in Row._fields
             ]
-            rows = ask(", ".join(columns), f"{layout.target}/**/*.parquet")
-        if any(layout.failed.glob("*.parquet")):
-            failed = ask('partition, "offset", value, reason', f"{layout.failed}/*.parquet")
+            rows = ask(", ".join(columns), f"{paths.target}/**/*.parquet")
+        if any(paths.failed.glob("*.parquet")):
+            failed = ask('partition, "offset", value, reason', f"{paths.failed}/*.parquet")
         return Found([Row(*row) for row in rows], [FailedRow(*row) for row in failed])
 
 
-def read_with_pyarrow(layout: TableLayout) -> Found:
+def read_with_pyarrow(paths: TablePaths) -> Found:
     """Read the table by the name of its folder."""
     rows = failed = []
-    if partition_files(layout.target):
-        rows = _arrow_rows(layout.target, Row._fields)
-    if any(layout.failed.glob("*.parquet")):
-        failed = _arrow_rows(layout.failed, FailedRow._fields)
+    if partition_files(paths.target):
+        rows = _arrow_rows(paths.target, Row._fields)
+    if any(paths.failed.glob("*.parquet")):
+        failed = _arrow_rows(paths.failed, FailedRow._fields)
     return Found([Row(*row) for row in rows], [FailedRow(*row) for row in failed])
 
 
@@ -87,7 +87,7 @@ def _arrow_rows(folder: Path, columns: tuple[str, ...]) -> list[tuple[Any, ...]]
     return list(zip(*(column.to_pylist() for column in as_numbers), strict=True))
 
 
-READERS: Mapping[str, Callable[[TableLayout], Found]] = {
+READERS: Mapping[str, Callable[[TablePaths], Found]] = {
     "DuckDB": read_with_duckdb,
     "pyarrow": read_with_pyarrow,
 }

@@ -11,7 +11,7 @@ import pytest
 
 from comparison import differences, missing, not_as_received, strangers
 from events_schema import EventEnvelope, FailureReason
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from readers import READERS, FailedRow, Found, Row
 from sender import EPOCH, MICROSECOND, Sent
 
@@ -77,22 +77,22 @@ def test_a_row_is_a_record_to_the_microsecond() -> None:
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_see_every_column(reader: str, tmp_path: Path) -> None:
     """Of rows and of failed events; nothing where there is no file."""
-    layout = TableLayout(tmp_path / "raw")
-    assert READERS[reader](layout) == Found([], [])
-    for folder in (layout.target / "event_date=2026-01-31", layout.failed):
+    paths = TablePaths(tmp_path / "raw")
+    assert READERS[reader](paths) == Found([], [])
+    for folder in (paths.target / "event_date=2026-01-31", paths.failed):
         folder.mkdir(parents=True)
     duckdb.execute(
         f"COPY (SELECT $1::TIMESTAMPTZ AS event_time, 1::INT AS user_id, 'ß' AS app_name, "
         f"NULL::VARCHAR AS event_action, 'page' AS event_category, NULL::INT AS event_value, "
         f"$2 AS event_id, $1::TIMESTAMPTZ AS received_time) "
-        f"TO '{layout.target}/event_date=2026-01-31/0.parquet'",
+        f"TO '{paths.target}/event_date=2026-01-31/0.parquet'",
         [NOON, ROW.event_id],
     )
     duckdb.execute(
         f"COPY (SELECT 0::INT AS partition, 3::BIGINT AS \"offset\", 'x'::BLOB AS value, "
-        f"'not_single_object' AS reason) TO '{layout.failed}/0.parquet'"
+        f"'not_single_object' AS reason) TO '{paths.failed}/0.parquet'"
     )
-    assert READERS[reader](layout) == Found([ROW], [FAILED])
-    assert strangers(layout.target) == []
-    (layout.target / "event_date=2026-01-31" / "_SUCCESS").touch()
-    assert len(strangers(layout.target)) == 1
+    assert READERS[reader](paths) == Found([ROW], [FAILED])
+    assert strangers(paths.target) == []
+    (paths.target / "event_date=2026-01-31" / "_SUCCESS").touch()
+    assert len(strangers(paths.target)) == 1

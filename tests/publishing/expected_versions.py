@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from events_analytics.manifest import Manifest
 from events_analytics.version import version_of_file
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from raw_schema import RAW, TIME
 
 COLUMNS = column_names(EnrichedEvent)
@@ -43,10 +43,10 @@ def found(connection: duckdb.DuckDBPyConnection, rows: str) -> Found:
 
 
 class ExpectedVersions:
-    """The versions of the table that lies as `layout` says, made from the raw table `source`."""
+    """The versions of the table that lies as `paths` says, made from the raw table `source`."""
 
-    def __init__(self, layout: TableLayout, source: Path) -> None:
-        self._layout, self._source = layout, source
+    def __init__(self, paths: TablePaths, source: Path) -> None:
+        self._paths, self._source = paths, source
         self._known: dict[str, tuple[Manifest, Found]] = {}
         self._stored = cache(self._read)
         self._looking = Lock()
@@ -68,7 +68,7 @@ class ExpectedVersions:
     def _look(self, version: str) -> tuple[Manifest, Found]:
         with self._looking:
             if version not in self._known:
-                text = (self._layout.versions / f"{version}.json").read_bytes()
+                text = (self._paths.versions / f"{version}.json").read_bytes()
                 manifest = Manifest.model_validate_json(text)
                 self._known[version] = (manifest, self._expected(manifest))
             return self._known[version]

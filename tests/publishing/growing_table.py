@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from events_schema import StoredEvent
 from events_schema.tables.partitions import PARTITION_COLUMN
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -28,11 +28,11 @@ class GrowingTable:
     """The raw table in `folder`: a few files for each of a few days, at first."""
 
     def __init__(self, folder: Path, random: Random) -> None:
-        self.layout = TableLayout(folder)
+        self.paths = TablePaths(folder)
         self.files: list[str] = []
         """All that are in place, by their names in the folder; others may read it meanwhile."""
         self._random = random
-        self.layout.staging.mkdir(parents=True)
+        self.paths.staging.mkdir(parents=True)
         for number in range(DAYS * FIRST_FILES):
             self._add(number % DAYS, FIRST_ROWS)
 
@@ -43,10 +43,10 @@ class GrowingTable:
     def _add(self, days_ago: int, rows: int) -> None:
         noon = T - timedelta(days=days_ago)
         name = f"{PARTITION_COLUMN}={noon.date()}/{len(self.files):06}.parquet"
-        staged = self.layout.staging / "next.parquet"
+        staged = self.paths.staging / "next.parquet"
         events = [self._event(noon).model_dump() for _ in range(rows)]
         pq.write_table(pa.Table.from_pylist(events, schema=RAW), staged)
-        path = self.layout.target / name
+        path = self.paths.target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         staged.rename(path)
         self.files.append(name)

@@ -14,7 +14,7 @@ from dying_run import Point
 from events_analytics.version import version_of_file
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from processes import wait_until_ended
 
 SECONDS = 120.0
@@ -91,33 +91,33 @@ def names(folder: Path, suffix: str = "") -> set[str]:
     return set()
 
 
-def current_versions(layout: TableLayout) -> set[str | None]:
+def current_versions(paths: TablePaths) -> set[str | None]:
     """Return of which versions the files are that readers see."""
-    return {version_of_file(name) for name in names(layout.target)}
+    return {version_of_file(name) for name in names(paths.target)}
 
 
 class Before:
     """How a table was before a run, which tells how far that came."""
 
-    def __init__(self, layout: TableLayout) -> None:
-        self._layout = layout
-        self._staging = names(layout.versions, STAGING)
-        self._manifests = names(layout.versions, MANIFEST)
-        self._current = current_versions(layout)
+    def __init__(self, paths: TablePaths) -> None:
+        self._paths = paths
+        self._staging = names(paths.versions, STAGING)
+        self._manifests = names(paths.versions, MANIFEST)
+        self._current = current_versions(paths)
 
     def staging(self) -> set[str]:
         """Return the staging folders that have come since."""
-        return names(self._layout.versions, STAGING) - self._staging
+        return names(self._paths.versions, STAGING) - self._staging
 
     def manifests(self) -> set[str]:
         """Return the manifests that have come since."""
-        return names(self._layout.versions, MANIFEST) - self._manifests
+        return names(self._paths.versions, MANIFEST) - self._manifests
 
     def phase(self) -> str:
         """Return how far a run came that is dead."""
-        exchanged = current_versions(self._layout) != self._current
+        exchanged = current_versions(self._paths) != self._current
         for staging in self.staging():
-            files = names(self._layout.versions / staging)
+            files = names(self._paths.versions / staging)
             if exchanged:
                 return Point.EXCHANGED
             if not {version_of_file(name) for name in files} - {None}:

@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 import dying_run
 from dying_run import NEVER, Point
 from events_loadgen.broker import LocalBroker
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from expected_versions import ExpectedVersions, found
 from growing_table import GrowingTable, T
 from publishing_run import NOTHING, WRITING, Before, PublishingRun, current_versions, names
@@ -58,8 +58,8 @@ class Campaign:
 
     def __init__(self, folder: Path, java: str, shared: SharedJava, seed: int) -> None:
         self.table = GrowingTable(folder / "raw", _random(seed))
-        self.layout = TableLayout.at(str(folder / "enriched"))
-        self.expected = ExpectedVersions(self.layout, self.table.layout.target)
+        self.paths = TablePaths.at(str(folder / "enriched"))
+        self.expected = ExpectedVersions(self.paths, self.table.paths.target)
         self.phases: Counter[str] = Counter()
         """How far those came that were killed."""
         self.runs: list[PublishingRun] = []
@@ -71,7 +71,7 @@ class Campaign:
         """Let a run be whole, or killed; where it was over before that, another one, and again."""
         for _ in range(TRIES):
             begun = time.monotonic()
-            before, files = Before(self.layout), set(self.table.files)
+            before, files = Before(self.paths), set(self.table.files)
             with self._growing(turn):
                 run = self._start(turn, keep, shared=bool(self.published))
                 dead = self._killed(run, turn, before, begun)
@@ -107,7 +107,7 @@ class Campaign:
         # fmt: off
         command = [
             sys.executable, *program, "run",
-            "--source", str(self.table.layout.target), "--target", str(self.layout.target),
+            "--source", str(self.table.paths.target), "--target", str(self.paths.target),
             "--processing-time", (T + timedelta(minutes=len(self.runs))).isoformat(),
             "--keep-versions", str(keep), "--files", str(FILES), "--master", "local[2]",
             "--conf", f"spark.driver.extraJavaOptions={self._java}",
@@ -144,7 +144,7 @@ class Campaign:
 
     def _note_what_is_published(self, files: set[str]) -> None:
         """Whatever lies there was made from all that was there before, or is what was there."""
-        (version,) = current_versions(self.layout) or {None}
+        (version,) = current_versions(self.paths) or {None}
         if version and version not in self.published:
             self.published.append(version)
             made_from = {file.name for file in self.expected.manifest(version).raw_files}
@@ -159,8 +159,8 @@ class Campaign:
         """Check that all versions are there, whole, and nothing else."""
         *old, current = self.published
         expected = {"lock", *old, *(f"{version}.json" for version in self.published)}
-        assert names(self.layout.versions) == expected
-        folders = [self.layout.target, *(self.layout.versions / version for version in old)]
+        assert names(self.paths.versions) == expected
+        folders = [self.paths.target, *(self.paths.versions / version for version in old)]
         with duckdb.connect() as connection:
             for version, folder in zip([current, *old], folders, strict=True):
                 rows = f"read_parquet('{folder}/*', filename=true)"
@@ -185,7 +185,7 @@ def test_readers_see_one_version_whole_whatever_is_killed(
     print(f"--hypothesis-seed {seed}")
     campaign.take(first)
     with ExitStack() as reading:
-        reads = readers(campaign.layout.target, spark).items()
+        reads = readers(campaign.paths.target, spark).items()
         all_readers = [
             # Spark's reads keep every core busy, whatever comes first.
             TightReader(name, read, campaign.expected, rest=1 if name == "Spark" else 0)

@@ -26,7 +26,7 @@ from events_analytics.metrics import writing_metrics
 from events_analytics.publish import open_versions
 from events_analytics.version import file_name
 from events_schema.runtime.errors import AlreadyLocked
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 RULES = Path(__file__).parents[1] / "schedule" / "events-analytics.rules.yml"
 BEGAN = datetime(2026, 11, 24, 12, 0, 7, tzinfo=UTC)
@@ -41,7 +41,7 @@ ABOUT_THE_RESULT = {
 
 def publish(target: Path) -> None:
     """Publish a version of 12 rows of 5 users."""
-    with open_versions(TableLayout.at(str(target))) as versions:
+    with open_versions(TablePaths.at(str(target))) as versions:
         version = versions.new(BEGAN)
         versions.staging(version).mkdir()
         (versions.staging(version) / file_name(version, 0)).touch()

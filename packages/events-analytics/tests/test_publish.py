@@ -16,16 +16,16 @@ from events_analytics.publish import Versions, open_versions
 from events_analytics.version import file_name, is_version, version_of_file
 from events_schema.runtime import files as files_module
 from events_schema.runtime.errors import AlreadyLocked, PublishError
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FILES = 3
 
 
 @pytest.fixture
-def layout(tmp_path: Path) -> TableLayout:
+def paths(tmp_path: Path) -> TablePaths:
     """A table that is not there yet."""
-    return TableLayout.at(str(tmp_path / "enriched"))
+    return TablePaths.at(str(tmp_path / "enriched"))
 
 
 def stage(versions: Versions, files: int = FILES) -> Manifest:
@@ -49,9 +49,9 @@ def stage(versions: Versions, files: int = FILES) -> Manifest:
     )
 
 
-def publish(layout: TableLayout, keep: int = 1) -> str:
+def publish(paths: TablePaths, keep: int = 1) -> str:
     """Publish a new version, as a run does; return its name."""
-    with open_versions(layout) as versions:
+    with open_versions(paths) as versions:
         manifest = stage(versions)
         versions.publish(manifest, keep)
         return manifest.version
@@ -67,116 +67,116 @@ def complete(version: str) -> set[str]:
     return {file_name(version, number) for number in range(FILES)}
 
 
-def beside(layout: TableLayout, *old: str, current: str) -> set[str]:
+def beside(paths: TablePaths, *old: str, current: str) -> set[str]:
     """Return what the versions' folder holds where nothing is left over."""
     return {"lock", f"{current}.json", *old, *(f"{version}.json" for version in old)}
 
 
-def test_the_first_version_becomes_the_target(layout: TableLayout) -> None:
+def test_the_first_version_becomes_the_target(paths: TablePaths) -> None:
     """Where there is no target, the staged folder becomes it, and its manifest stays."""
-    version = publish(layout)
-    assert listing(layout.target) == complete(version)
-    assert listing(layout.versions) == beside(layout, current=version)
-    manifest = Manifest.model_validate_json((layout.versions / f"{version}.json").read_bytes())
+    version = publish(paths)
+    assert listing(paths.target) == complete(version)
+    assert listing(paths.versions) == beside(paths, current=version)
+    manifest = Manifest.model_validate_json((paths.versions / f"{version}.json").read_bytes())
     assert manifest.version == version
-    assert not layout.target.is_symlink()
+    assert not paths.target.is_symlink()
 
 
 def test_missing_folders_above_the_target_are_made(tmp_path: Path) -> None:
     """The folders above a target are made with it."""
-    layout = TableLayout.at(str(tmp_path / "a" / "b" / "enriched"))
-    version = publish(layout)
-    assert listing(layout.target) == complete(version)
+    paths = TablePaths.at(str(tmp_path / "a" / "b" / "enriched"))
+    version = publish(paths)
+    assert listing(paths.target) == complete(version)
 
 
 @pytest.mark.parametrize("keep", [0, 1, 2])
-def test_the_newest_old_versions_are_kept(layout: TableLayout, keep: int) -> None:
+def test_the_newest_old_versions_are_kept(paths: TablePaths, keep: int) -> None:
     """As many old versions stay as asked for, whole and with their manifests."""
-    published = [publish(layout, keep) for _ in range(4)]
+    published = [publish(paths, keep) for _ in range(4)]
     kept = published[3 - keep : 3]
-    assert listing(layout.target) == complete(published[3])
-    assert listing(layout.versions) == beside(layout, *kept, current=published[3])
+    assert listing(paths.target) == complete(published[3])
+    assert listing(paths.versions) == beside(paths, *kept, current=published[3])
     for version in kept:
-        assert listing(layout.versions / version) == complete(version)
+        assert listing(paths.versions / version) == complete(version)
 
 
-def test_an_empty_target_is_replaced(layout: TableLayout) -> None:
+def test_an_empty_target_is_replaced(paths: TablePaths) -> None:
     """An empty folder that is there already becomes the table and leaves nothing over."""
-    layout.target.mkdir()
-    version = publish(layout)
-    assert listing(layout.target) == complete(version)
-    assert listing(layout.versions) == beside(layout, current=version)
+    paths.target.mkdir()
+    version = publish(paths)
+    assert listing(paths.target) == complete(version)
+    assert listing(paths.versions) == beside(paths, current=version)
 
 
-def test_a_failing_run_leaves_the_old_version(layout: TableLayout) -> None:
+def test_a_failing_run_leaves_the_old_version(paths: TablePaths) -> None:
     """An error between staging and publishing keeps the old version and removes the new one."""
-    old = publish(layout)
+    old = publish(paths)
 
     def run() -> None:
-        with open_versions(layout) as versions:
+        with open_versions(paths) as versions:
             stage(versions)
             raise RuntimeError("Spark failed")
 
     with pytest.raises(RuntimeError):
         run()
-    assert listing(layout.target) == complete(old)
-    assert listing(layout.versions) == beside(layout, current=old)
+    assert listing(paths.target) == complete(old)
+    assert listing(paths.versions) == beside(paths, current=old)
 
 
-def test_a_second_run_refuses(layout: TableLayout) -> None:
+def test_a_second_run_refuses(paths: TablePaths) -> None:
     """While one run holds the table, another is refused with exit code 3."""
     with (
-        open_versions(layout),
+        open_versions(paths),
         pytest.raises(AlreadyLocked, match=f"process {os.getpid()}") as refused,
-        open_versions(layout),
+        open_versions(paths),
     ):
         pass
     assert refused.value.exit_code == 3
 
 
-def test_what_is_not_ours_is_refused(layout: TableLayout) -> None:
+def test_what_is_not_ours_is_refused(paths: TablePaths) -> None:
     """A target with a foreign file, folder or version is refused and stays as it is."""
     for make in (
-        (layout.target / "notes.txt").touch,
-        (layout.target / "part-0.parquet").touch,
-        (layout.target / "event_date=2026-11-24").mkdir,
-        (layout.target / file_name("v20261124T120000000000Z_01234567", 0)).touch,
+        (paths.target / "notes.txt").touch,
+        (paths.target / "part-0.parquet").touch,
+        (paths.target / "event_date=2026-11-24").mkdir,
+        (paths.target / file_name("v20261124T120000000000Z_01234567", 0)).touch,
     ):
-        layout.target.mkdir()
+        paths.target.mkdir()
         make()
-        before = listing(layout.target)
-        with pytest.raises(PublishError, match=r"not ours|does not know"), open_versions(layout):
+        before = listing(paths.target)
+        with pytest.raises(PublishError, match=r"not ours|does not know"), open_versions(paths):
             pass
-        assert listing(layout.target) == before
-        assert not layout.versions.exists()
-        for entry in layout.target.iterdir():
+        assert listing(paths.target) == before
+        assert not paths.versions.exists()
+        for entry in paths.target.iterdir():
             entry.rmdir() if entry.is_dir() else entry.unlink()
-        layout.target.rmdir()
+        paths.target.rmdir()
 
 
-def test_what_appears_during_a_run_is_refused(layout: TableLayout) -> None:
+def test_what_appears_during_a_run_is_refused(paths: TablePaths) -> None:
     """A foreign file that is put into the target during a run stops the publishing."""
-    old = publish(layout)
-    with open_versions(layout) as versions:
+    old = publish(paths)
+    with open_versions(paths) as versions:
         manifest = stage(versions)
-        (layout.target / "notes.txt").touch()
+        (paths.target / "notes.txt").touch()
         with pytest.raises(PublishError, match="not ours"):
             versions.publish(manifest, 1)
-    assert listing(layout.target) == complete(old) | {"notes.txt"}
+    assert listing(paths.target) == complete(old) | {"notes.txt"}
 
 
-def test_other_files_beside_the_versions_stay(layout: TableLayout) -> None:
+def test_other_files_beside_the_versions_stay(paths: TablePaths) -> None:
     """What people keep in the versions' folder is not touched."""
-    publish(layout)
-    (layout.versions / "notes.txt").touch()
-    publish(layout)
-    assert "notes.txt" in listing(layout.versions)
+    publish(paths)
+    (paths.versions / "notes.txt").touch()
+    publish(paths)
+    assert "notes.txt" in listing(paths.versions)
 
 
 @pytest.mark.parametrize("target", ["/dev/null/x", "/proc/x"])
 def test_an_unwritable_target_is_refused(target: str) -> None:
     """A target where no folder can be made is refused in one line."""
-    with pytest.raises(PublishError, match="cannot write"), open_versions(TableLayout.at(target)):
+    with pytest.raises(PublishError, match="cannot write"), open_versions(TablePaths.at(target)):
         pass
 
 
@@ -196,27 +196,27 @@ def test_a_read_only_folder_is_refused() -> None:
     """A target in a read-only folder is refused before the work."""
     with TemporaryDirectory() as parent:  # not `tmp_path`, which root keeps to itself
         Path(parent).chmod(0o555)
-        layout = TableLayout.at(f"{parent}/enriched")
+        paths = TablePaths.at(f"{parent}/enriched")
         refused = pytest.raises(PublishError, match="cannot write")
-        with without_privileges(), refused, open_versions(layout):
+        with without_privileges(), refused, open_versions(paths):
             pass
         assert list(Path(parent).iterdir()) == []
 
 
-def test_readers_see_one_complete_version(layout: TableLayout) -> None:
+def test_readers_see_one_complete_version(paths: TablePaths) -> None:
     """Whoever lists the folder while versions are published sees exactly one, complete."""
-    publish(layout)
+    publish(paths)
     stopping = threading.Event()
     seen: set[frozenset[str]] = set()
 
     def read() -> None:
         while not stopping.is_set():
-            seen.add(frozenset(listing(layout.target)))
+            seen.add(frozenset(listing(paths.target)))
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        published = {publish(layout) for _ in range(30)}
+        published = {publish(paths) for _ in range(30)}
     finally:
         stopping.set()
         reader.join()
@@ -277,33 +277,33 @@ def test_a_run_killed_at_any_step_is_recovered(tmp_path: Path, disk: Disk, befor
     step = 0
     while died:
         step += 1
-        layout = TableLayout.at(str(tmp_path / f"killed-at-{step}"))
+        paths = TablePaths.at(str(tmp_path / f"killed-at-{step}"))
         if before == "an empty folder":
-            layout.target.mkdir()
-        existing = [publish(layout) for _ in range(EXISTING[before])]
-        old = listing(layout.target) if layout.target.exists() else None
+            paths.target.mkdir()
+        existing = [publish(paths) for _ in range(EXISTING[before])]
+        old = listing(paths.target) if paths.target.exists() else None
         disk.steps, disk.die_at = 0, step
-        died = _dies(layout)
+        died = _dies(paths)
         disk.revive()
-        now = listing(layout.target) if layout.target.exists() else None
+        now = listing(paths.target) if paths.target.exists() else None
         must_stay = set(existing[-1:])
         if now != old:
             (version,) = {version_of_file(name) for name in now or ()}
             assert now == complete(str(version))
             must_stay.add(str(version))
-        final = publish(layout, keep=9)
-        assert listing(layout.target) == complete(final)
-        kept = {name for name in listing(layout.versions) if is_version(name)}
+        final = publish(paths, keep=9)
+        assert listing(paths.target) == complete(final)
+        kept = {name for name in listing(paths.versions) if is_version(name)}
         assert kept >= must_stay
-        assert listing(layout.versions) == beside(layout, *kept, current=final)
+        assert listing(paths.versions) == beside(paths, *kept, current=final)
         for name in kept:
-            assert listing(layout.versions / name) == complete(name)
+            assert listing(paths.versions / name) == complete(name)
     assert step > 20
 
 
-def _dies(layout: TableLayout) -> bool:
+def _dies(paths: TablePaths) -> bool:
     try:
-        publish(layout)
+        publish(paths)
     except Killed:
         return True
     return False
@@ -313,13 +313,13 @@ def test_a_killed_recovery_is_recovered(tmp_path: Path, disk: Disk) -> None:
     """A kill during the recovery from a kill, at any step of either, loses nothing."""
     for first in range(1, 45, 3):
         for second in range(1, 20, 2):
-            layout = TableLayout.at(str(tmp_path / f"{first}-{second}"))
-            publish(layout)
+            paths = TablePaths.at(str(tmp_path / f"{first}-{second}"))
+            publish(paths)
             for step in (first, second):
                 disk.steps, disk.die_at = 0, step
-                _dies(layout)
+                _dies(paths)
                 disk.revive()
-                (version,) = {version_of_file(name) for name in listing(layout.target)}
-                assert listing(layout.target) == complete(str(version))
-            final = publish(layout, keep=0)
-            assert listing(layout.versions) == beside(layout, current=final)
+                (version,) = {version_of_file(name) for name in listing(paths.target)}
+                assert listing(paths.target) == complete(str(version))
+            final = publish(paths, keep=0)
+            assert listing(paths.versions) == beside(paths, current=final)

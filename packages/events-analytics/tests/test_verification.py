@@ -37,7 +37,7 @@ from events_analytics.verification import verify
 from events_schema import StoredEvent, enrich
 from events_schema.runtime.files import exchange
 from events_schema.tables.errors import SourceMissing
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_schema.testing import raw_tables
 from raw_schema import RAW
 
@@ -190,7 +190,7 @@ def test_verifying_changes_nothing_and_waits_for_nobody(tables: Tables) -> None:
     before = files_of(tables.folder)
     tables.verify("users")
     assert files_of(tables.folder) == before
-    with open_versions(TableLayout(tables.folder / "events")):
+    with open_versions(TablePaths(tables.folder / "events")):
         tables.verify("events")
 
 

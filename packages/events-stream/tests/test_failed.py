@@ -16,7 +16,7 @@ from envelopes import envelope
 from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
 from events_schema.tables.partitions import partition_files
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream import commit_log, record_writer
 from events_stream.cli import main
 from events_stream.commit import Counts
@@ -149,9 +149,9 @@ def test_what_decodes_by_now_is_stored_once_however_often(
         totals = read_state(folder / "raw.control/log").totals
         assert totals == Counts(read=10, stored=5, duplicates=2, failed=3)
         assert run(apply=True) == Counts(read=3, stored=0, duplicates=0, failed=3)
-    layout = TableLayout.at(str(folder / "raw"))
-    assert [row[0] for row in summarize_failed(layout).rows] == ["empty", "not_single_object"]
-    assert len(newest_failed(layout, 100).rows) == 3
+    paths = TablePaths.at(str(folder / "raw"))
+    assert [row[0] for row in summarize_failed(paths).rows] == ["empty", "not_single_object"]
+    assert len(newest_failed(paths, 100).rows) == 3
 
 
 @pytest.mark.parametrize("step", [step for step in Step if step is not Step.CHECKED])
@@ -185,7 +185,7 @@ def test_an_unfinished_replay_is_seen_as_done(
 
     with pytest.raises(Killed):
         run(apply=True, watch=die)
-    assert len(newest_failed(TableLayout.at(str(folder / "raw")), 100).rows) == 3
+    assert len(newest_failed(TablePaths.at(str(folder / "raw")), 100).rows) == 3
     flags = ["--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint")]
     assert main(["status", *flags]) == 0
     said = capsys.readouterr().out
@@ -211,7 +211,7 @@ def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder:
     with open_beside_stream(str(folder / "raw")) as table:
         counts = replay(spark, RecordWriter(table, WINDOW), apply=True)
         assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
-        assert list(table.layout.staging.iterdir()) == []
+        assert list(table.paths.staging.iterdir()) == []
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run", "--apply"]])

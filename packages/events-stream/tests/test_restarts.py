@@ -306,13 +306,13 @@ def test_a_checkpoint_serves_one_stream_alone(tmp_path: Path) -> None:
     with (
         open_table(str(tmp_path / "raw")) as table,
         open_table(str(tmp_path / "other")) as other,
-        open_checkpoint(checkpoint, table.layout),
+        open_checkpoint(checkpoint, table.paths),
     ):
-        with pytest.raises(AlreadyLocked), open_checkpoint(checkpoint, other.layout):
+        with pytest.raises(AlreadyLocked), open_checkpoint(checkpoint, other.paths):
             pass
         inside = str(tmp_path / "raw" / "checkpoint")
         with (
             pytest.raises(NotOurs, match="lie in one another"),
-            open_checkpoint(inside, table.layout),
+            open_checkpoint(inside, table.paths),
         ):
             pass

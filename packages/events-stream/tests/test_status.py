@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from envelopes import NOON
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream import maintenance, open_table
 from events_stream.cli import main
 from events_stream.commit import Loss
@@ -21,7 +21,7 @@ METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 
 def said(folder: Path, now: datetime = NOON) -> dict[str, str]:
     """Return what there is to say about the table in `folder`."""
-    return dict(describe(TableLayout.at(str(folder / "raw")), folder / "checkpoint", now))
+    return dict(describe(TablePaths.at(str(folder / "raw")), folder / "checkpoint", now))
 
 
 def plan(folder: Path, batch: int, end: int | str) -> None:
@@ -41,7 +41,7 @@ def test_a_table_that_this_user_may_not_read_is_refused(
 ) -> None:
     """In one line."""
 
-    def refuse(_: str) -> TableLayout:
+    def refuse(_: str) -> TablePaths:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/raw.control/log")
 
     monkeypatch.setattr(maintenance, "existing_table", refuse)

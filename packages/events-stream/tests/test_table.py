@@ -71,7 +71,7 @@ def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
         assert all(name.endswith(".parquet") for name in files(target))
         with open_table(str(target)) as table:
             committed = table.state.number == 1
-            assert files(table.layout.staging) == []
+            assert files(table.paths.staging) == []
         outcomes.add((finished, committed))
         assert len(files(target)) == (4 if committed else 2)
         assert set(before) <= set(files(target))
@@ -213,7 +213,7 @@ def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
         late.touch()
         table.store(commit)
     with open_table(target) as table:
-        assert files(table.layout.staging) == []
+        assert files(table.paths.staging) == []
     assert len(files(tmp_path / "raw")) == 2
 
 
@@ -222,7 +222,7 @@ def test_a_file_that_is_gone_is_refused_when_it_is_needed(tmp_path: Path) -> Non
     with open_table(str(tmp_path / "raw")) as table:
         table.store(stage(table))
         stored = list(table.state.table_files.values())
-        (first, _) = table.paths(stored)
+        (first, _) = table.locate(stored)
         first.unlink()
         with pytest.raises(TableDamaged, match=r"is gone.* expire --missing --apply"):
-            table.paths(stored)
+            table.locate(stored)

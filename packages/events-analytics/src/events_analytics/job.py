@@ -31,7 +31,7 @@ from events_schema import UserMetrics
 from events_schema.enrichment import WINDOW
 from events_schema.runtime.errors import PublishError, UsageError
 from events_schema.tables.locations import find_folder
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 
 class JobOptions(TypedDict, total=False):
@@ -116,15 +116,15 @@ def run_job(
     `AnalyticsError`, `PublishError`, `ColumnsMissing` and `AlreadyLocked`; the old result then
     stays.
     """
-    layout = TableLayout.at(job.target)
+    paths = TablePaths.at(job.target)
     folder = find_folder("source", job.source)
-    _check_apart(folder, layout)
+    _check_apart(folder, paths)
     raw = list_raw(folder)
     shown = raw.since(job.first_day) if job.first_day else raw
     if not job.allow_empty:
         shown.check_not_empty()
     actions = frequent_actions(raw)
-    with open_versions(layout) as versions:
+    with open_versions(paths) as versions:
         created_time = datetime.now(UTC)
         version = versions.new(created_time)
         staging = versions.staging(version)
@@ -167,15 +167,15 @@ def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
     return users
 
 
-def _check_apart(source: Path, layout: TableLayout) -> None:
+def _check_apart(source: Path, paths: TablePaths) -> None:
     """Refuse a target that would be read as source, or be taken away with it."""
     for one, other in (
-        (source, layout.target),
-        (layout.target, source),
-        (source, layout.versions),
+        (source, paths.target),
+        (paths.target, source),
+        (source, paths.versions),
     ):
         if one.is_relative_to(other):
             raise PublishError(
-                f"source {source} and target {layout.target} lie one in the other; "
+                f"source {source} and target {paths.target} lie one in the other; "
                 f"give folders that are apart"
             )

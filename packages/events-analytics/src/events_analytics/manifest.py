@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from events_analytics.layouts import Layout
 from events_schema.enrichment import WINDOW
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 SUFFIX = ".json"
 
@@ -23,9 +23,9 @@ class FileRows(BaseModel):
     rows: int
 
 
-def manifest_path(layout: TableLayout, version: str) -> Path:
+def manifest_path(paths: TablePaths, version: str) -> Path:
     """Return where the manifest of a version lies."""
-    return layout.versions / f"{version}{SUFFIX}"
+    return paths.versions / f"{version}{SUFFIX}"
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -19,7 +19,7 @@ from events_analytics.publish import Versions
 from events_schema.errors import EventsError
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE
 from events_schema.runtime.errors import AlreadyLocked
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 log = structlog.get_logger()
 
@@ -104,6 +104,6 @@ def _write(file: Path, target: str, exit_code: int, seconds: float) -> None:
 def _published(target: str) -> Manifest | None:
     """Return the manifest of what readers see; None where it cannot be told."""
     try:
-        return Versions(TableLayout.at(target)).manifest()
+        return Versions(TablePaths.at(target)).manifest()
     except (EventsError, OSError, ValueError):
         return None

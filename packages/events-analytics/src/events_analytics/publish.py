@@ -37,18 +37,18 @@ from events_schema.runtime.files import (
     sync_folder,
 )
 from events_schema.runtime.locks import exclusive_lock
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 _STAGING = ".staging"
 
 
 class Versions:
-    """The versions of the table that lies as `layout` says; for the holder of its lock."""
+    """The versions of the table at `paths`; for the holder of its lock."""
 
-    def __init__(self, layout: TableLayout) -> None:
-        self._layout = layout
-        self._target = layout.target
-        self._folder = layout.versions
+    def __init__(self, paths: TablePaths) -> None:
+        self._paths = paths
+        self._target = paths.target
+        self._folder = paths.versions
 
     def current(self) -> str | None:
         """Return the version that readers see; None where there is no target, or an empty one.
@@ -156,7 +156,7 @@ class Versions:
         shutil.rmtree(self._folder / version)
 
     def _manifest(self, version: str) -> Path:
-        return manifest_path(self._layout, version)
+        return manifest_path(self._paths, version)
 
     def _entries(self, suffix: str) -> list[Path]:
         """Return what is named a version and `suffix`; other names are not ours to touch."""
@@ -168,19 +168,19 @@ class Versions:
 
 
 @contextmanager
-def open_versions(layout: TableLayout) -> Iterator[Versions]:
+def open_versions(paths: TablePaths) -> Iterator[Versions]:
     """Hold the table alone, in order; on the way out, remove what was staged, not published.
 
     Raises `AlreadyLocked`, and `PublishError` where the target cannot be published to.
     """
     with contextlib.ExitStack() as held:
-        versions = Versions(layout)
-        with refusing_unwritable(layout.versions):
-            if not layout.versions.exists():
+        versions = Versions(paths)
+        with refusing_unwritable(paths.versions):
+            if not paths.versions.exists():
                 versions.current()  # a refusal leaves no folder behind
-            make_folders(layout.versions)
-            held.enter_context(exclusive_lock(layout.versions / "lock", "events-analytics run"))
-            _check_file_system(layout)
+            make_folders(paths.versions)
+            held.enter_context(exclusive_lock(paths.versions / "lock", "events-analytics run"))
+            _check_file_system(paths)
             versions.current()
             versions.recover()
         try:
@@ -191,14 +191,14 @@ def open_versions(layout: TableLayout) -> Iterator[Versions]:
             raise
 
 
-def _check_file_system(layout: TableLayout) -> None:
+def _check_file_system(paths: TablePaths) -> None:
     """Refuse, before the work, what would fail at the exchange after it."""
-    parent = layout.target.parent
-    for folder in (parent, layout.target, layout.versions):
+    parent = paths.target.parent
+    for folder in (parent, paths.target, paths.versions):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise PublishError(f"cannot write {folder}; expected a folder that this user can write")
-    if layout.versions.stat().st_dev != parent.stat().st_dev:
+    if paths.versions.stat().st_dev != parent.stat().st_dev:
         raise PublishError(
-            f"{layout.versions} is on another file system than {parent}; both must be on one"
+            f"{paths.versions} is on another file system than {parent}; both must be on one"
         )
-    check_renames(layout.versions)
+    check_renames(paths.versions)

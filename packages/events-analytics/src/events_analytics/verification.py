@@ -38,7 +38,7 @@ from events_analytics.version import version_of_file
 from events_schema import columns
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import find_folder
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 SAMPLE = 100
 """Of how many users the metrics are recomputed, unless told otherwise."""
@@ -141,7 +141,7 @@ def _the_version(folder: Path, names: Sequence[str]) -> str:
 
 
 def _read_manifest(folder: Path, version: str) -> Manifest:
-    path = manifest_path(TableLayout(folder), version)
+    path = manifest_path(TablePaths(folder), version)
     try:
         return read_manifest(path)
     except FileNotFoundError:

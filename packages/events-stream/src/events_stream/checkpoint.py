@@ -14,7 +14,7 @@ from pathlib import Path
 
 from events_schema.runtime.files import make_folders, refusing_unwritable, remove_folder
 from events_schema.runtime.locks import exclusive_lock
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.errors import NotOurs
 
 SPARKS_ENTRIES = {"metadata", "sources", "offsets", "commits", "state"}
@@ -49,14 +49,14 @@ def _refuse_foreign(plans: Path) -> None:
 
 
 @contextmanager
-def open_checkpoint(checkpoint: str, layout: TableLayout) -> Iterator[Checkpoint]:
+def open_checkpoint(checkpoint: str, paths: TablePaths) -> Iterator[Checkpoint]:
     """Hold the folder for Spark's checkpoint, created where it is missing.
 
     Raises `NotOurs` where it lies in the table's own folders, or its part for Spark holds other
     files, `PublishError` where it cannot be written, `AlreadyLocked` where another stream has it.
     """
     path = Path(checkpoint).resolve()
-    for folder in (layout.target, layout.control, layout.failed):
+    for folder in (paths.target, paths.control, paths.failed):
         if path.is_relative_to(folder) or folder.is_relative_to(plans_in(path)):
             raise NotOurs(
                 f"--checkpoint {path} and the table's {folder} lie in one another; "

@@ -55,7 +55,7 @@ def run(settings: RunSettings) -> None:
         with Watchdog(settings.stall_timeout) as watchdog:  # another command may be waited for
             watch = watching(watchdog, metrics)
             table = held.enter_context(open_table(settings.target, watch))
-            checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.layout))
+            checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.paths))
         _stop_on_signals(stopping)  # until here, they kill
         spark = stream_session(settings)
         try:

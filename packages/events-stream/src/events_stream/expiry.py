@@ -42,7 +42,7 @@ def old_days(state: TableState, before: date) -> Expiry:
 
 def gone(table: Table) -> Expiry:
     """Return the files that the log lists and that are not there."""
-    return _expiry(table.state, missing_files(table.layout, table.state))
+    return _expiry(table.state, missing_files(table.paths, table.state))
 
 
 def _expiry(state: TableState, finals: list[str]) -> Expiry:

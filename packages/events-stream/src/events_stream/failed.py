@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.commit_log import READ_TRIES, read_log
 from events_stream.errors import TableDamaged
 from events_stream.parquet_files import reader
@@ -42,19 +42,19 @@ class Rows:
     rows: list[tuple[Any, ...]]
 
 
-def summarize_failed(layout: TableLayout) -> Rows:
+def summarize_failed(paths: TablePaths) -> Rows:
     """Count the failed events by reason, day (UTC, of Kafka's timestamp) and partition."""
-    return _ask(layout, _SUMMARY, bytes=EXAMPLE_BYTES)
+    return _ask(paths, _SUMMARY, bytes=EXAMPLE_BYTES)
 
 
-def newest_failed(layout: TableLayout, limit: int) -> Rows:
+def newest_failed(paths: TablePaths, limit: int) -> Rows:
     """Return the newest failed events."""
-    return _ask(layout, _NEWEST, bytes=EXAMPLE_BYTES, limit=limit)
+    return _ask(paths, _NEWEST, bytes=EXAMPLE_BYTES, limit=limit)
 
 
-def _ask(layout: TableLayout, query: str, **parameters: object) -> Rows:
+def _ask(paths: TablePaths, query: str, **parameters: object) -> Rows:
     for attempt in range(1, READ_TRIES + 1):
-        files = _files(layout)
+        files = _files(paths)
         if not files:
             return Rows([], [])
         try:
@@ -72,14 +72,14 @@ def _ask(layout: TableLayout, query: str, **parameters: object) -> Rows:
     raise AssertionError
 
 
-def _files(layout: TableLayout) -> list[str]:
+def _files(paths: TablePaths) -> list[str]:
     """Return where the failed events lie, those of a commit that is not finished, too."""
-    log = read_log(layout.log)
-    files = {final: layout.target.parent / final for final in log.state.failed_files}
-    unfinished = log.unfinished(layout.staging)
+    log = read_log(paths.log)
+    files = {final: paths.target.parent / final for final in log.state.failed_files}
+    unfinished = log.unfinished(paths.staging)
     if unfinished:
         for file in unfinished.failed_files:
-            staged = layout.staging / unfinished.staging_name / file.staged
+            staged = paths.staging / unfinished.staging_name / file.staged
             if staged.exists():
                 files[file.final] = staged
     return list(map(str, files.values()))

@@ -43,16 +43,16 @@ def _refusing_unreadable() -> Iterator[None]:
 @_refusing_unreadable()
 def status(settings: StatusSettings) -> None:
     """Print where the table stands."""
-    layout = existing_table(settings.target)
-    for word, text in describe(layout, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
+    paths = existing_table(settings.target)
+    for word, text in describe(paths, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
         print(f"{word:<12}  {text}")
 
 
 @_refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
     """Print the failed events, or how many of which kind."""
-    layout = existing_table(settings.target)
-    found = summarize_failed(layout) if settings.summary else newest_failed(layout, settings.limit)
+    paths = existing_table(settings.target)
+    found = summarize_failed(paths) if settings.summary else newest_failed(paths, settings.limit)
     print("\n".join(_lines(found)) if found.rows else "no failed events")
 
 
@@ -75,7 +75,7 @@ def replay_failed(settings: ReplaySettings) -> None:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
-    layout = existing_table(settings.target)
+    paths = existing_table(settings.target)
     spark = stream_session(settings)
     try:
         with open_beside_stream(settings.target) as table:
@@ -83,7 +83,7 @@ def replay_failed(settings: ReplaySettings) -> None:
     except (PySparkException, Py4JError, ConnectionError, duckdb.Error) as error:
         if lost_java(error, spark):
             raise java_ended() from error
-        raise spark_failure(error, layout.target) from error
+        raise spark_failure(error, paths.target) from error
     finally:
         stop_session(spark)
     verb = "are stored now" if settings.apply else "would be stored"

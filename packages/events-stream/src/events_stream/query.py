@@ -203,7 +203,7 @@ class StreamRun:
     def _cause(self, error: Exception) -> Exception:
         if isinstance(self._failure, EventsError):
             return self._failure
-        failure = spark_failure(error, self.sink.table.layout.target)
+        failure = spark_failure(error, self.sink.table.paths.target)
         if isinstance(failure, PublishError):
             return failure
         try:

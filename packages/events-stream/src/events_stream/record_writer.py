@@ -69,7 +69,7 @@ class RecordWriter:
             return 0
         near = self.table.state.files_received_near(min(earliest), max(latest), self.window)
         return remove_copies(
-            [file.path for file in written], self.table.paths(near), staging.folder / "spill"
+            [file.path for file in written], self.table.locate(near), staging.folder / "spill"
         )
 
 

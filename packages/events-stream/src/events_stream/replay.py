@@ -22,8 +22,8 @@ def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
     if not state.failed_files:
         return Counts()
     staging = table.stage()
-    paths = table.paths(state.failed_files.values())
-    failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, paths))
+    located = table.locate(state.failed_files.values())
+    failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, located))
     files = files_for(sum(file.rows for file in state.failed_files.values()))
     written = writer.write(staging, failed.select(*RECORD_COLUMNS).coalesce(files))
     if not apply or written.counts.failed == written.counts.read:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from events_schema import StoredEvent, column_names
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.commit import StagedFile, numbered
 from events_stream.parquet_files import FileRows
 
@@ -40,7 +40,7 @@ class Staging:
 
     folder: Path
     number: int
-    layout: TableLayout
+    paths: TablePaths
 
     def write_events(self, events: DataFrame) -> None:
         """Write the columns of `StoredEvent`, by day."""
@@ -77,7 +77,7 @@ class Staging:
         return tuple(
             StagedFile(
                 staged=str(file.path.relative_to(self.folder)),
-                final=str(self._final(file.path, index).relative_to(self.layout.target.parent)),
+                final=str(self._final(file.path, index).relative_to(self.paths.target.parent)),
                 rows=file.rows,
                 earliest_received=file.earliest_received,
                 latest_received=file.latest_received,
@@ -89,5 +89,5 @@ class Staging:
     def _final(self, path: Path, index: int) -> Path:
         name = f"{numbered(self.number)}-{index:04d}.parquet"
         if path.is_relative_to(self._failed):
-            return self.layout.failed / name
-        return self.layout.target / path.parent.name / name
+            return self.paths.failed / name
+        return self.paths.target / path.parent.name / name

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from events_schema.runtime.locks import is_locked
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.checkpoint import plans_in
 from events_stream.commit import Offsets
 from events_stream.commit_log import read_log
@@ -18,16 +18,16 @@ from events_stream.offsets import last_plan, offset_range
 from events_stream.state import TableState
 
 
-def describe(layout: TableLayout, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
+def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
     """Yield what there is to say, each with a word for what it is about.
 
     Raises `TableDamaged`.
     """
-    running = is_locked(layout.control / "lock")
-    log = read_log(layout.log)
+    running = is_locked(paths.control / "lock")
+    log = read_log(paths.log)
     state = log.state
     yield "stream", "running" if running else "not running"
-    yield "table", _table(layout, state)
+    yield "table", _table(paths, state)
     if state.source is None or state.committed_at is None:
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
@@ -42,21 +42,21 @@ def describe(layout: TableLayout, checkpoint: Path, now: datetime) -> Iterator[t
             f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
         )
     yield "checkpoint", _checkpoint(plans_in(checkpoint), state, running=running)
-    unfinished = log.unfinished(layout.staging)
+    unfinished = log.unfinished(paths.staging)
     if unfinished and not running:
         yield "unfinished", f"commit {unfinished.number}; the next start puts its files in place"
     coming = {file.final for file in unfinished.files} if unfinished else set()
-    missing = [final for final in missing_files(layout, state) if final not in coming]
+    missing = [final for final in missing_files(paths, state) if final not in coming]
     if missing and not running:
         yield "missing", f"{len(missing)} files that the log lists, such as {missing[0]}"
 
 
-def _table(layout: TableLayout, state: TableState) -> str:
+def _table(paths: TablePaths, state: TableState) -> str:
     days = sorted({day_of(final) or "" for final in state.table_files})
     if not days:
-        return f"{layout.target}: empty"
+        return f"{paths.target}: empty"
     span = days[0] if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
-    return f"{layout.target}: {state.rows:,} rows in {len(state.table_files):,} files, {span}"
+    return f"{paths.target}: {state.rows:,} rows in {len(state.table_files):,} files, {span}"
 
 
 def _complete(state: TableState, now: datetime) -> str:

@@ -26,7 +26,7 @@ from events_schema.runtime.files import (
 )
 from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import PARTITION_COLUMN
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 from events_stream.commit import Commit, StoredFile, numbered
 from events_stream.commit_log import CommitLog
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
@@ -45,10 +45,10 @@ CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 class Table:
     """An open table. Use `open_table` or `open_beside_stream`."""
 
-    def __init__(self, layout: TableLayout, watch: Watch = unwatched) -> None:
-        self.layout = layout
+    def __init__(self, paths: TablePaths, watch: Watch = unwatched) -> None:
+        self.paths = paths
         self.watch = watch
-        self._log = CommitLog(layout.log)
+        self._log = CommitLog(paths.log)
 
     @property
     def state(self) -> TableState:
@@ -62,8 +62,8 @@ class Table:
         Waits for another process's change. What fails to be written is a `PublishError`.
         """
         with (
-            refusing_unwritable(self.layout.target),
-            exclusive_lock(self.layout.control / "write.lock", "events-stream", waiting=_tell),
+            refusing_unwritable(self.paths.target),
+            exclusive_lock(self.paths.control / "write.lock", "events-stream", waiting=_tell),
         ):
             self.watch(Step.BEGUN)
             self._recover()
@@ -73,10 +73,10 @@ class Table:
     def _recover(self) -> None:
         """Finish the last commit where its process died, and delete what was not committed."""
         self._log.refresh()
-        unfinished = self._log.unfinished(self.layout.staging)
+        unfinished = self._log.unfinished(self.paths.staging)
         if unfinished:
             self._finish(unfinished)
-        for folder in self.layout.staging.iterdir():
+        for folder in self.paths.staging.iterdir():
             remove_folder(folder)
         self._fold()
 
@@ -87,10 +87,10 @@ class Table:
         was killed, into a folder that nobody reads.
         """
         number = self.state.number + 1
-        folder = self.layout.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
+        folder = self.paths.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
         folder.mkdir()
         self.watch(Step.STAGED)
-        return Staging(folder, number, self.layout)
+        return Staging(folder, number, self.paths)
 
     def discard(self, staging: Staging) -> None:
         """Delete the files of a change that is not to be made."""
@@ -109,17 +109,17 @@ class Table:
         self._fold()
 
     def _sync_staged(self, commit: Commit) -> None:
-        staging = self.layout.staging / commit.staging_name
+        staging = self.paths.staging / commit.staging_name
         staged = [staging / file.staged for file in commit.files]
         for path in staged:
             sync_file(path)
         for folder in {path.parent for path in staged} | {staging / "table", staging}:
             if folder.is_dir():
                 sync_folder(folder)
-        sync_folder(self.layout.staging)
+        sync_folder(self.paths.staging)
 
     def _finish(self, commit: Commit) -> None:
-        staging = self.layout.staging / commit.staging_name
+        staging = self.paths.staging / commit.staging_name
         changed = {self._place(file.final).parent for file in commit.files}
         for folder in changed:
             make_folders(folder)
@@ -140,7 +140,7 @@ class Table:
             path.unlink(missing_ok=True)
             folders.add(path.parent)
         for folder in folders:
-            if folder != self.layout.failed and folder.is_dir() and not any(folder.iterdir()):
+            if folder != self.paths.failed and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         for folder in folders | {folder.parent for folder in folders}:
             if folder.is_dir():
@@ -153,18 +153,18 @@ class Table:
             self.watch(Step.TIDIED)
 
     def _place(self, final: str) -> Path:
-        return self.layout.target.parent / final
+        return self.paths.target.parent / final
 
-    def paths(self, files: Iterable[StoredFile]) -> list[Path]:
+    def locate(self, files: Iterable[StoredFile]) -> list[Path]:
         """Return where `files` lie. Raises `TableDamaged` where one is gone."""
-        paths = [self._place(file.final) for file in files]
-        for path in paths:
+        located = [self._place(file.final) for file in files]
+        for path in located:
             if not path.exists():
                 raise TableDamaged(
                     f"{path} is gone, though the log lists it; restore it, or let the log forget "
                     f"it by `events-stream expire --missing --apply`"
                 )
-        return paths
+        return located
 
 
 def _put_file(staged: Path, final: Path) -> None:
@@ -186,17 +186,17 @@ def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
     Raises `PublishError` for a target that cannot be published to, `NotOurs` for one that holds
     other files, `TableDamaged` where log and files disagree, `AlreadyLocked` for a second stream.
     """
-    layout = _layout(target)
-    with refusing_unwritable(layout.target):
-        _refuse_foreign(layout)
-        for folder in (layout.target, layout.log, layout.staging, layout.failed):
+    paths = _paths(target)
+    with refusing_unwritable(paths.target):
+        _refuse_foreign(paths)
+        for folder in (paths.target, paths.log, paths.staging, paths.failed):
             make_folders(folder)
-            _refuse_elsewhere(folder, layout.target)
-    with exclusive_lock(layout.control / "lock", "events-stream"):
-        table = Table(layout, watch)
+            _refuse_elsewhere(folder, paths.target)
+    with exclusive_lock(paths.control / "lock", "events-stream"):
+        table = Table(paths, watch)
         with table.writing():
-            check_renames(layout.staging)
-            check_files(layout, table.state)
+            check_renames(paths.staging)
+            check_files(paths, table.state)
         yield table
 
 
@@ -206,40 +206,40 @@ def open_beside_stream(target: str, watch: Watch = unwatched) -> Iterator[Table]
 
     Raises `TableMissing`, and as `open_table` does. The files are not checked.
     """
-    layout = existing_table(target)
-    table = Table(layout, watch)
+    paths = existing_table(target)
+    table = Table(paths, watch)
     with table.writing():
         yield table
 
 
-def existing_table(target: str) -> TableLayout:
-    """Return the layout of the table at `target`. Raises `TableMissing`, `PublishError`."""
-    layout = _layout(target)
-    if not layout.log.is_dir():
+def existing_table(target: str) -> TablePaths:
+    """Return the paths of the table at `target`. Raises `TableMissing`, `PublishError`."""
+    paths = _paths(target)
+    if not paths.log.is_dir():
         raise TableMissing(
-            f"there is no table at {layout.target} ({layout.log} is missing); "
+            f"there is no table at {paths.target} ({paths.log} is missing); "
             f"give the --target of events-stream run"
         )
-    return layout
+    return paths
 
 
-def _layout(target: str) -> TableLayout:
-    layout = TableLayout.at(target)
-    patterns = PATTERN_CHARACTERS & set(str(layout.target))
+def _paths(target: str) -> TablePaths:
+    paths = TablePaths.at(target)
+    patterns = PATTERN_CHARACTERS & set(str(paths.target))
     if patterns:
         raise PublishError(
-            f"target {layout.target} holds {' '.join(sorted(patterns))}, which query engines take "
+            f"target {paths.target} holds {' '.join(sorted(patterns))}, which query engines take "
             f"for a pattern; give another folder"
         )
-    return layout
+    return paths
 
 
-def _refuse_foreign(layout: TableLayout) -> None:
-    known = layout.log.is_dir() and any(layout.log.glob("*.json"))
-    for entry in _entries(layout.target):
+def _refuse_foreign(paths: TablePaths) -> None:
+    known = paths.log.is_dir() and any(paths.log.glob("*.json"))
+    for entry in _entries(paths.target):
         if not known or not entry.name.startswith(f"{PARTITION_COLUMN}="):
             raise NotOurs(f"{entry} was not written by events-stream; give an empty --target")
-    for entry in _entries(layout.control):
+    for entry in _entries(paths.control):
         if entry.name not in CONTROL_ENTRIES:
             raise NotOurs(f"{entry} was not written by events-stream; give another --target")
 

@@ -13,7 +13,7 @@ from events_analytics.manifest import manifest_path, read_manifest
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.version import version_of_file
 from events_schema import UserMetrics
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 _METRICS = """
 CREATE TEMP TABLE metrics AS
@@ -77,6 +77,6 @@ def _processing_time(folder: Path, file: Path) -> AwareDatetime | None:
     """Return the time of the metrics, which the manifest of the file's version says."""
     version = version_of_file(file.name)
     try:
-        return read_manifest(manifest_path(TableLayout(folder), str(version))).processing_time
+        return read_manifest(manifest_path(TablePaths(folder), str(version))).processing_time
     except (OSError, ValueError):
         return None

@@ -15,7 +15,7 @@ from events_schema import StoredEvent, UserMetrics
 from events_schema.event import StoredText, Time
 from events_schema.tables.locations import find_folder, plain_files
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
-from events_schema.tables.paths import TableLayout
+from events_schema.tables.paths import TablePaths
 
 
 class FailedRow(BaseModel):
@@ -42,7 +42,7 @@ def find_tables(raw: str, enriched: str, failed: str | None, required: AbstractS
     `SourceMissing`.
     """
     folder = find_folder("--raw", raw)
-    beside = str(TableLayout(folder).failed)
+    beside = str(TablePaths(folder).failed)
     return Tables(
         raw,
         folder,

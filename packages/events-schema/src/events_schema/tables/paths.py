@@ -12,7 +12,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True)
-class TableLayout:
+class TablePaths:
     """The paths that belong to the table at `target`; nothing but parquet lies in `target`."""
 
     target: Path
@@ -46,7 +46,7 @@ class TableLayout:
         return self.target.with_name(f"{self.target.name}.{suffix}")
 
     @classmethod
-    def at(cls, target: str) -> TableLayout:
+    def at(cls, target: str) -> TablePaths:
         """Return the layout of the table at the local path `target`, links resolved.
 
         Raises `PublishError` for an address, a mount point or what is no folder: publishing
