@@ -19,8 +19,9 @@ from rich.table import Table as Shown
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema.tables.paths import TablePaths
-from events_stream.commit import ACKNOWLEDGED_WITHIN, Commit, Counts, numbered
-from events_stream.commit_log import read_state
+from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, Commit, numbered
+from events_stream.table.folder.log import read_state
+from events_stream.table.position import Counts
 from filled_topic import NOON, Events, fill, producing
 
 CORES = 2

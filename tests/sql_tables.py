@@ -13,8 +13,8 @@ from events_analytics.layouts import Layout
 from events_schema import StoredEvent, column_names
 from events_schema.spark import spark_schema
 from events_schema.tables.paths import TablePaths
-from events_stream.parquet_files import describe_events
-from events_stream.staging import Staging
+from events_stream.table.folder.parquet import describe_events
+from events_stream.table.folder.staging import Staging
 
 
 def write_raw(spark: SparkSession, rows: Sequence[StoredEvent], folder: Path, number: int) -> None:

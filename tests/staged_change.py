@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from envelopes import NOON
-from events_stream.commit import Commit, Counts, SourceIdentity, StagedFile, numbered
-from events_stream.table import Table
+from events_stream.table.folder.commit import Commit, StagedFile, numbered
+from events_stream.table.folder.table import Table
+from events_stream.table.position import Counts, SourceIdentity
 
 SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
 

@@ -17,7 +17,7 @@ from events_stream.cli import build_run
 from events_stream.metrics import StreamMetrics
 from events_stream.query import StreamRun
 from events_stream.settings import RunSettings
-from events_stream.state import TableState
+from events_stream.table.folder.state import TableState
 from events_stream.watchdog import Watchdog
 
 

@@ -11,7 +11,7 @@ import duckdb
 import psutil
 
 from events_stream import cli, record_writer
-from events_stream.parquet_files import FileRows, describe_events
+from events_stream.table.folder.parquet import FileRows, describe_events
 
 BUSY_SECONDS = 2.0
 """For longer than the rest of the process takes to notice."""

@@ -10,11 +10,11 @@ import dying_stream
 from comparison import differences, missing, not_as_received, strangers
 from events_loadgen.waiting import wait_until
 from events_schema import DecodeError, EventEnvelope, decode
-from events_stream.commit import Counts
-from events_stream.commit_log import read_state
 from events_stream.errors import Stalled
-from events_stream.integrity import check_files
-from events_stream.table import open_beside_stream
+from events_stream.table.folder.integrity import check_files
+from events_stream.table.folder.log import read_state
+from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.position import Counts
 from killable_stream import DEADLINE, KillableStream
 from line import Line
 from readers import READERS, Found

@@ -10,7 +10,7 @@ from typing import TypeVar
 from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
-from events_stream.steps import Step
+from events_stream.table.steps import Step
 
 RARE_STEPS = (Step.FOLDED, Step.TIDIED)
 """Not of every batch: a second arrival is a long time to wait for."""

@@ -20,8 +20,8 @@ from threading import Event, Lock
 import pytest
 
 from campaign import Campaign
-from events_stream.commit import Counts
-from events_stream.steps import Step
+from events_stream.table.position import Counts
+from events_stream.table.steps import Step
 from line import Line
 from quick_start import quick_java
 from schedule import Fault, StepDeath, drawn, schedules

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from events_stream import commit_log, open_table
+from events_stream import open_table
 from events_stream.cli import main
-from events_stream.commit_log import read_state
 from events_stream.expiry import expire, old_days
-from events_stream.steps import Step
-from events_stream.table import open_beside_stream
+from events_stream.table.folder import log as commit_log
+from events_stream.table.folder.log import read_state
+from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.steps import Step
 from staged_change import files, stage
 
 

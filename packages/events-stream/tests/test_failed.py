@@ -17,15 +17,16 @@ from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
-from events_stream import commit_log, record_writer
+from events_stream import record_writer
 from events_stream.cli import main
-from events_stream.commit import Counts
-from events_stream.commit_log import read_state
 from events_stream.failed import newest_failed, summarize_failed
 from events_stream.record_writer import RecordWriter
 from events_stream.replay import replay
-from events_stream.steps import Step, unwatched
-from events_stream.table import open_beside_stream
+from events_stream.table.folder import log as commit_log
+from events_stream.table.folder.log import read_state
+from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.position import Counts
+from events_stream.table.steps import Step, unwatched
 from streaming import store
 from topics import Topics
 

@@ -19,11 +19,12 @@ from events_schema import encode
 from events_schema.runtime.errors import AlreadyLocked
 from events_stream import open_table
 from events_stream.checkpoint import open_checkpoint
-from events_stream.commit import Commit, Counts, Loss
 from events_stream.errors import NotOurs, OtherSource, RecordsLost
 from events_stream.metrics import StreamMetrics
-from events_stream.state import TableState
-from events_stream.steps import Step
+from events_stream.table.folder.commit import Commit
+from events_stream.table.folder.state import TableState
+from events_stream.table.position import Counts, Loss
+from events_stream.table.steps import Step
 from streaming import store
 from topics import Topics
 

@@ -19,7 +19,7 @@ from events_schema.tables.partitions import partition_files
 from events_stream.clock import WallClock
 from events_stream.errors import OtherSource
 from events_stream.metrics import StreamMetrics
-from events_stream.steps import Step
+from events_stream.table.steps import Step
 from streaming import running
 from topics import Topics
 

@@ -12,8 +12,8 @@ from envelopes import NOON
 from events_schema.tables.paths import TablePaths
 from events_stream import maintenance, open_table
 from events_stream.cli import main
-from events_stream.commit import Loss
 from events_stream.status import describe
+from events_stream.table.position import Loss
 from staged_change import stage
 
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'

@@ -5,7 +5,7 @@ from events_stream.errors import StreamError
 from events_stream.query import StreamRun
 from events_stream.record_writer import RecordWriter
 from events_stream.source import KafkaSource
-from events_stream.table import Table, open_table
+from events_stream.table.folder.table import Table, open_table
 
 __all__ = [
     "BatchSink",

@@ -9,14 +9,14 @@ import structlog
 from pyspark.sql import DataFrame
 
 from events_stream.checkpoint import Checkpoint
-from events_stream.commit import ACKNOWLEDGED_WITHIN, CommitKind
 from events_stream.metrics import StreamMetrics
 from events_stream.offsets import OffsetRange, Start, offset_range
 from events_stream.record_writer import RecordWriter
 from events_stream.source import KafkaSource
-from events_stream.staging import files_for
-from events_stream.steps import Step
-from events_stream.table import Table
+from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, CommitKind
+from events_stream.table.folder.staging import files_for
+from events_stream.table.folder.table import Table
+from events_stream.table.steps import Step
 
 log = structlog.get_logger()
 

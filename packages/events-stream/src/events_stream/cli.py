@@ -29,8 +29,8 @@ from events_stream.settings import (
     StatusSettings,
 )
 from events_stream.source import KafkaSource
-from events_stream.steps import Step, Watch
-from events_stream.table import Table, open_table
+from events_stream.table.folder.table import Table, open_table
+from events_stream.table.steps import Step, Watch
 from events_stream.watchdog import Watchdog
 
 

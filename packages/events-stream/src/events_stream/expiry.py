@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import PurePosixPath
 
 from events_schema.tables.partitions import PARTITION_COLUMN
-from events_stream.commit import CommitKind
-from events_stream.integrity import missing_files
-from events_stream.state import TableState
-from events_stream.table import Table
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.folder.integrity import missing_files
+from events_stream.table.folder.state import TableState
+from events_stream.table.folder.table import Table
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 import duckdb
 
 from events_schema.tables.paths import TablePaths
-from events_stream.commit_log import READ_TRIES, read_log
 from events_stream.errors import TableDamaged
-from events_stream.parquet_files import reader
+from events_stream.table.folder.log import READ_TRIES, read_log
+from events_stream.table.folder.parquet import reader
 
 RETRY_SECONDS = 0.1
 

@@ -27,7 +27,7 @@ from events_stream.settings import (
     StatusSettings,
 )
 from events_stream.status import describe
-from events_stream.table import existing_table, open_beside_stream
+from events_stream.table.folder.table import existing_table, open_beside_stream
 
 
 @contextmanager

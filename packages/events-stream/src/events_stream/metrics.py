@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from events_schema.runtime.errors import UsageError
-from events_stream.commit import ACKNOWLEDGED_WITHIN, Counts
-from events_stream.state import TableState
-from events_stream.steps import Step
+from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN
+from events_stream.table.folder.state import TableState
+from events_stream.table.position import Counts
+from events_stream.table.steps import Step
 
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 

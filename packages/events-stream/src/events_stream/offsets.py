@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from events_stream.commit import Loss, Offsets
 from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
+from events_stream.table.position import Loss, Offsets
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from datetime import timedelta
 from pyspark.sql import DataFrame, Observation
 
 from events_schema import released_schemas
-from events_stream.commit import Counts, StagedFile
 from events_stream.decode import Decode, decoder, events, failed_events
-from events_stream.deduplication import remove_copies
 from events_stream.errors import CountMismatch
-from events_stream.parquet_files import FileRows, describe_events, describe_failed_events
-from events_stream.staging import Staging
-from events_stream.steps import Step
-from events_stream.table import Table
+from events_stream.table.folder.commit import StagedFile
+from events_stream.table.folder.deduplication import remove_copies
+from events_stream.table.folder.parquet import FileRows, describe_events, describe_failed_events
+from events_stream.table.folder.staging import Staging
+from events_stream.table.folder.table import Table
+from events_stream.table.position import Counts
+from events_stream.table.steps import Step
 
 
 @dataclass(frozen=True)

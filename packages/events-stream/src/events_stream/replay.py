@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from events_schema.failed import FAILED_EVENT_DDL
-from events_stream.commit import CommitKind, Counts
 from events_stream.decode import RECORD_COLUMNS
 from events_stream.record_writer import RecordWriter
-from events_stream.staging import files_for
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.folder.staging import files_for
+from events_stream.table.position import Counts
 
 
 def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:

@@ -11,8 +11,8 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
-from events_stream.commit import Offsets, SourceIdentity
 from events_stream.errors import BrokerUnavailable, TopicMissing
+from events_stream.table.position import Offsets, SourceIdentity
 
 FETCH_TIMEOUT_MS = "30000"
 """How long a Spark task waits for records that are there."""

@@ -12,9 +12,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from events_schema.runtime.files import create_new
-from events_stream.commit import FORMAT, Commit, numbered
 from events_stream.errors import TableDamaged
-from events_stream.state import TableState
+from events_stream.table.folder.commit import FORMAT, Commit, numbered
+from events_stream.table.folder.state import TableState
 
 FOLD_COMMITS = 100
 """How many commits are folded at a time."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from events_stream.parquet_files import reader
+from events_stream.table.folder.parquet import reader
 
 # Eight bytes of each id are compared first: a few suspects are left, mostly none.
 _HASHES = "CREATE TEMP TABLE hashes AS SELECT hash(event_id) AS hash FROM read_parquet($files)"

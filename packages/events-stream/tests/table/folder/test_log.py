@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from envelopes import NOON
-from events_stream import commit_log, open_table
-from events_stream.commit import Commit
-from events_stream.commit_log import read_log, read_state
+from events_stream import open_table
 from events_stream.errors import OtherSource, TableDamaged
-from events_stream.state import TableState
-from events_stream.steps import Step
+from events_stream.table.folder import log as commit_log
+from events_stream.table.folder.commit import Commit
+from events_stream.table.folder.log import read_log, read_state
+from events_stream.table.folder.state import TableState
+from events_stream.table.steps import Step
 from staged_change import SOURCE, files, stage
 
 

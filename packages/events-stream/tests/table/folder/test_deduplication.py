@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from events_stream.deduplication import remove_copies
-from events_stream.parquet_files import describe_events
+from events_stream.table.folder.deduplication import remove_copies
+from events_stream.table.folder.parquet import describe_events
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 COLUMNS = ("number", "event_id", "received_time")

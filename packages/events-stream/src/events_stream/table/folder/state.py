@@ -7,15 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from events_stream.commit import (
-    Commit,
-    CommitKind,
-    Counts,
-    Loss,
-    SourceIdentity,
-    StoredFile,
-)
 from events_stream.errors import OtherSource
+from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
+from events_stream.table.position import Counts, Loss, SourceIdentity
 
 
 class TableState(BaseModel):

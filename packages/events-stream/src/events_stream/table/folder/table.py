@@ -27,13 +27,13 @@ from events_schema.runtime.files import (
 from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import PARTITION_COLUMN
 from events_schema.tables.paths import TablePaths
-from events_stream.commit import Commit, StoredFile, numbered
-from events_stream.commit_log import CommitLog
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
-from events_stream.integrity import check_files
-from events_stream.staging import Staging
-from events_stream.state import TableState
-from events_stream.steps import Step, Watch, unwatched
+from events_stream.table.folder.commit import Commit, StoredFile, numbered
+from events_stream.table.folder.integrity import check_files
+from events_stream.table.folder.log import CommitLog
+from events_stream.table.folder.staging import Staging
+from events_stream.table.folder.state import TableState
+from events_stream.table.steps import Step, Watch, unwatched
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import TableDamaged
-from events_stream.state import TableState
+from events_stream.table.folder.state import TableState
 
 
 def missing_files(paths: TablePaths, state: TableState) -> list[str]:

@@ -14,11 +14,11 @@ import pytest
 
 from events_schema.runtime import files as files_module
 from events_schema.runtime.errors import AlreadyLocked, PublishError
-from events_stream import commit_log as commit_log_module
 from events_stream import open_table
-from events_stream import table as table_module
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
-from events_stream.table import open_beside_stream
+from events_stream.table.folder import log as commit_log_module
+from events_stream.table.folder import table as table_module
+from events_stream.table.folder.table import open_beside_stream
 from staged_change import files, stage
 
 

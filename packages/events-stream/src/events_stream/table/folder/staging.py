@@ -12,8 +12,8 @@ from pyspark.sql import functions as F
 from events_schema import StoredEvent, column_names
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
-from events_stream.commit import StagedFile, numbered
-from events_stream.parquet_files import FileRows
+from events_stream.table.folder.commit import StagedFile, numbered
+from events_stream.table.folder.parquet import FileRows
 
 FILES_PER_DAY = 4
 """At most as many files a change and day."""

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-Offsets = Mapping[int, int]
-"""The next offset to read, by partition."""
+from events_stream.table.position import Counts, Loss, SourceIdentity
 
 FORMAT = 2
 """What is written; format 1, of events-stream 1.0, is read."""
 
 ACKNOWLEDGED_WITHIN = timedelta(seconds=10)
 """Within what time the collector has an event on the topic or refuses it (`--ack-timeout`)."""
-
-
-class SourceIdentity(BaseModel):
-    """What tells one topic from every other, also from one of the same name."""
-
-    model_config = ConfigDict(frozen=True)
-
-    cluster_id: str
-    topic: str
-    topic_id: str
 
 
 class StoredFile(BaseModel):
@@ -58,33 +46,6 @@ class StagedFile(StoredFile):
     def stored(self) -> StoredFile:
         """Return what the log keeps of it."""
         return StoredFile(**self.model_dump(exclude={"staged"}))
-
-
-class Counts(BaseModel):
-    """The records of a batch: `read` is the sum of the others."""
-
-    model_config = ConfigDict(frozen=True)
-
-    read: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    failed: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        """Return both together."""
-        return Counts(
-            **{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields}
-        )
-
-
-class Loss(BaseModel):
-    """Records that Kafka no longer had: those of `partition` from `start` to before `end`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    partition: int
-    start: int
-    end: int
 
 
 class CommitKind(StrEnum):

@@ -1,0 +1,1 @@
+"""What the stream asks of a table."""
