@@ -21,7 +21,7 @@ from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.spark import spark_schema
 from events_schema.tables.partitions import partition_files
 from events_stream.errors import OtherSource, Stalled, TopicMissing
-from events_stream.source import KafkaSource
+from events_stream.kafka.source import KafkaSource
 from events_stream.table.position import Counts
 from streaming import store
 from topics import Topics

@@ -17,6 +17,7 @@ from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream import maintenance
 from events_stream.batch import BatchSink
 from events_stream.checkpoint import Checkpoint, open_checkpoint
+from events_stream.kafka.source import KafkaSource
 from events_stream.metrics import StreamMetrics, serving
 from events_stream.query import StreamRun
 from events_stream.record_writer import RecordWriter
@@ -28,7 +29,6 @@ from events_stream.settings import (
     RunSettings,
     StatusSettings,
 )
-from events_stream.source import KafkaSource
 from events_stream.table.folder.table import Table, open_table
 from events_stream.table.steps import Step, Watch
 from events_stream.watchdog import Watchdog

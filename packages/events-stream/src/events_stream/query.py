@@ -20,9 +20,9 @@ from events_schema.runtime.errors import PublishError
 from events_stream.batch import BatchSink
 from events_stream.clock import WallClock
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
-from events_stream.offsets import Start, choose_start
+from events_stream.kafka.offsets import Start, choose_start
+from events_stream.kafka.source import KafkaSource
 from events_stream.session import java_ended, lost_java, spark_failure
-from events_stream.source import KafkaSource
 from events_stream.watchdog import Watchdog
 
 POLL_SECONDS = 1

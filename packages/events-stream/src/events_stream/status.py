@@ -11,7 +11,7 @@ from events_schema.tables.paths import TablePaths
 from events_stream.checkpoint import plans_in
 from events_stream.errors import CheckpointUnreadable
 from events_stream.expiry import day_of
-from events_stream.offsets import last_plan, offset_range
+from events_stream.kafka.offsets import last_plan, offset_range
 from events_stream.table.folder.integrity import missing_files
 from events_stream.table.folder.log import read_log
 from events_stream.table.folder.state import TableState

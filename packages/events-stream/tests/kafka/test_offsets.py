@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
-from events_stream.offsets import OffsetRange, Start, choose_start, last_plan, offset_range
+from events_stream.kafka.offsets import OffsetRange, Start, choose_start, last_plan, offset_range
 from events_stream.table.position import Loss
 
 PLANNED = datetime(2026, 1, 31, 12, tzinfo=UTC)

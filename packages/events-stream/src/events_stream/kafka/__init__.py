@@ -1,0 +1,1 @@
+"""The topic that the stream reads, and where it reads on."""
