@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from browser import Tracking, running_chromium, tracking
 from events_loadgen.broker import LocalBroker
 from events_schema.runtime.session.start import connector_jars, start_session, stop_session
-from events_stream.decode import AVRO_JAVA_OPTIONS
+from events_stream.records.decode import AVRO_JAVA_OPTIONS
 from quick_start import FOLDER
 from topics import Topics
 

@@ -26,8 +26,8 @@ from events_schema.tables.paths import TablePaths
 from events_stream import KafkaSource, Table, open_table
 from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run
-from events_stream.decode import decoder, events
 from events_stream.metrics import StreamMetrics
+from events_stream.records.decode import decoder, events
 from events_stream.session import stream_session
 from events_stream.settings import RunSettings
 from events_stream.table.position import Counts

@@ -17,7 +17,7 @@ from events_schema import EventEnvelope, StoredEvent, avro_schema, column_names,
 from events_schema.avro import released_schemas
 from events_schema.columns import ColumnType, columns
 from events_schema.testing import event_envelopes
-from events_stream.decode import decoder
+from events_stream.records.decode import decoder
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RECORD = (

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from events_stream import cli, record_writer
+from events_stream import cli
+from events_stream.records import writer as record_writer
 from events_stream.table.folder.parquet import FileRows, describe_events
 
 BUSY_SECONDS = 2.0

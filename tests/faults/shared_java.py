@@ -15,7 +15,7 @@ import pyspark
 from pyspark.java_gateway import launch_gateway
 
 from events_schema.runtime.session.start import connector_jars
-from events_stream.decode import AVRO_JAVA_OPTIONS
+from events_stream.records.decode import AVRO_JAVA_OPTIONS
 
 PORT, SECRET = "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"
 

@@ -196,7 +196,7 @@ def test_a_refusal_in_a_batch_stores_nothing_of_it(
         raise EventsError("off by one")
 
     with monkeypatch.context() as patched:
-        patched.setattr("events_stream.record_writer.check_counts", off_by_one)
+        patched.setattr("events_stream.records.writer.check_counts", off_by_one)
         with pytest.raises(EventsError, match="off by one"):
             run(topic)
     assert partition_files(tmp_path / "raw") == []

@@ -4,7 +4,7 @@ from events_stream.batch import BatchSink
 from events_stream.errors import StreamError
 from events_stream.kafka.source import KafkaSource
 from events_stream.query import StreamRun
-from events_stream.record_writer import RecordWriter
+from events_stream.records.writer import RecordWriter
 from events_stream.table.folder.table import Table, open_table
 
 __all__ = [

@@ -20,7 +20,7 @@ from events_stream.checkpoint import Checkpoint, open_checkpoint
 from events_stream.kafka.source import KafkaSource
 from events_stream.metrics import StreamMetrics, serving
 from events_stream.query import StreamRun
-from events_stream.record_writer import RecordWriter
+from events_stream.records.writer import RecordWriter
 from events_stream.session import stream_session
 from events_stream.settings import (
     ExpireSettings,

@@ -17,7 +17,7 @@ from events_schema.runtime.session.start import stop_session
 from events_stream.errors import TableMissing
 from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed
-from events_stream.record_writer import RecordWriter
+from events_stream.records.writer import RecordWriter
 from events_stream.replay import replay
 from events_stream.session import java_ended, lost_java, spark_failure, stream_session
 from events_stream.settings import (

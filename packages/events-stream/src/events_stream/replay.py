@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from events_schema.failed import FAILED_EVENT_DDL
-from events_stream.decode import RECORD_COLUMNS
-from events_stream.record_writer import RecordWriter
+from events_stream.records.decode import RECORD_COLUMNS
+from events_stream.records.writer import RecordWriter
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.position import Counts

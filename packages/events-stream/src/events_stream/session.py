@@ -12,8 +12,8 @@ from events_schema import EventsError
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.session.settings import SparkSettings
 from events_schema.runtime.session.start import connector_jars, java_ends, start_session
-from events_stream.decode import AVRO_JAVA_OPTIONS
 from events_stream.errors import QueryFailed, Stalled
+from events_stream.records.decode import AVRO_JAVA_OPTIONS
 
 DISK_ERRORS = ("No space left on device", "Read-only file system", "Disk quota exceeded")
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pyspark.sql import DataFrame, Observation
 
 from events_schema import released_schemas
-from events_stream.decode import Decode, decoder, events, failed_events
 from events_stream.errors import CountMismatch
+from events_stream.records.decode import Decode, decoder, events, failed_events
 from events_stream.table.folder.commit import StagedFile
 from events_stream.table.folder.deduplication import remove_copies
 from events_stream.table.folder.parquet import FileRows, describe_events, describe_failed_events

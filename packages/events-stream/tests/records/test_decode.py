@@ -25,7 +25,7 @@ from events_schema import (
 )
 from events_schema.avro import MARKER
 from events_schema.testing import event_envelopes
-from events_stream.decode import decoder, events, failed_events
+from events_stream.records.decode import decoder, events, failed_events
 
 RECORDS = (
     "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
