@@ -12,13 +12,13 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from events_stream import open_table
-from events_stream.checkpoint import open_checkpoint
 from events_stream.cli import build_run
-from events_stream.metrics import StreamMetrics
-from events_stream.query import StreamRun
+from events_stream.run.checkpoint import open_checkpoint
+from events_stream.run.metrics import StreamMetrics
+from events_stream.run.stream import StreamRun
+from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.folder.state import TableState
-from events_stream.watchdog import Watchdog
 
 
 def store(

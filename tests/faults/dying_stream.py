@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 
 from events_stream import cli
-from events_stream.metrics import StreamMetrics
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder import log as commit_log
 from events_stream.table.steps import Step
 from shared_java import PORT, end_predecessor

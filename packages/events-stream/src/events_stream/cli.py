@@ -15,13 +15,14 @@ from events_schema.runtime.command import Verb, run_command
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream import maintenance
-from events_stream.batch import BatchSink
-from events_stream.checkpoint import Checkpoint, open_checkpoint
 from events_stream.kafka.source import KafkaSource
-from events_stream.metrics import StreamMetrics, serving
-from events_stream.query import StreamRun
 from events_stream.records.writer import RecordWriter
-from events_stream.session import stream_session
+from events_stream.run.batch import BatchSink
+from events_stream.run.checkpoint import Checkpoint, open_checkpoint
+from events_stream.run.metrics import StreamMetrics, serving
+from events_stream.run.session import stream_session
+from events_stream.run.stream import StreamRun
+from events_stream.run.watchdog import Watchdog
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,
@@ -31,7 +32,6 @@ from events_stream.settings import (
 )
 from events_stream.table.folder.table import Table, open_table
 from events_stream.table.steps import Step, Watch
-from events_stream.watchdog import Watchdog
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

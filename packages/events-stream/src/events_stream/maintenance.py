@@ -19,7 +19,7 @@ from events_stream.expiry import Expiry, expire, gone, old_days
 from events_stream.failed import Rows, newest_failed, summarize_failed
 from events_stream.records.writer import RecordWriter
 from events_stream.replay import replay
-from events_stream.session import java_ended, lost_java, spark_failure, stream_session
+from events_stream.run.session import java_ended, lost_java, spark_failure, stream_session
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,

@@ -17,13 +17,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from events_schema import EventsError
 from events_schema.runtime.errors import PublishError
-from events_stream.batch import BatchSink
-from events_stream.clock import WallClock
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.kafka.offsets import Start, choose_start
 from events_stream.kafka.source import KafkaSource
-from events_stream.session import java_ended, lost_java, spark_failure
-from events_stream.watchdog import Watchdog
+from events_stream.run.batch import BatchSink
+from events_stream.run.clock import WallClock
+from events_stream.run.session import java_ended, lost_java, spark_failure
+from events_stream.run.watchdog import Watchdog
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10

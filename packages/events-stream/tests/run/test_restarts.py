@@ -18,9 +18,9 @@ from events_loadgen.broker import LocalBroker
 from events_schema import encode
 from events_schema.runtime.errors import AlreadyLocked
 from events_stream import open_table
-from events_stream.checkpoint import open_checkpoint
 from events_stream.errors import NotOurs, OtherSource, RecordsLost
-from events_stream.metrics import StreamMetrics
+from events_stream.run.checkpoint import open_checkpoint
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts, Loss

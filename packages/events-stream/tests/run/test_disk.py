@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from envelopes import encoded
 from events_schema.runtime.errors import PublishError
-from events_stream.metrics import StreamMetrics
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder import log as commit_log
 from events_stream.table.steps import Step
 from small_disk import fill, mount, small_disk

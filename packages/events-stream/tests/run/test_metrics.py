@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from envelopes import encoded
 from events_loadgen.waiting import wait_until
 from events_stream.cli import main
-from events_stream.metrics import StreamMetrics
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.state import TableState
 from stream_process import stored
 from streaming import running

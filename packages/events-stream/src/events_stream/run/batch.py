@@ -8,11 +8,11 @@ from datetime import datetime
 import structlog
 from pyspark.sql import DataFrame
 
-from events_stream.checkpoint import Checkpoint
 from events_stream.kafka.offsets import OffsetRange, Start, offset_range
 from events_stream.kafka.source import KafkaSource
-from events_stream.metrics import StreamMetrics
 from events_stream.records.writer import RecordWriter
+from events_stream.run.checkpoint import Checkpoint
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.table import Table

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from events_stream.clock import WallClock
+from events_stream.run.clock import WallClock
 
 HOUR = 3600.0
 

@@ -16,9 +16,9 @@ from events_loadgen.broker import LocalBroker
 from events_loadgen.waiting import wait_until
 from events_schema.runtime.errors import PublishError
 from events_schema.tables.partitions import partition_files
-from events_stream.clock import WallClock
 from events_stream.errors import OtherSource
-from events_stream.metrics import StreamMetrics
+from events_stream.run.clock import WallClock
+from events_stream.run.metrics import StreamMetrics
 from events_stream.table.steps import Step
 from streaming import running
 from topics import Topics

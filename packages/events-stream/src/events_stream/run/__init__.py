@@ -1,0 +1,1 @@
+"""One run of the stream, from its start to its end."""
