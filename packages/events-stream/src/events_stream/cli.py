@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from events_schema.runtime.command import Verb, run_command
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
-from events_stream import maintenance
+from events_stream.commands import maintenance
 from events_stream.kafka.source import KafkaSource
 from events_stream.records.writer import RecordWriter
 from events_stream.run.batch import BatchSink

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from events_schema.runtime.locks import is_locked
 from events_schema.tables.paths import TablePaths
+from events_stream.commands.expiry import day_of
 from events_stream.errors import CheckpointUnreadable
-from events_stream.expiry import day_of
 from events_stream.kafka.offsets import last_plan, offset_range
 from events_stream.run.checkpoint import plans_in
 from events_stream.table.folder.integrity import missing_files

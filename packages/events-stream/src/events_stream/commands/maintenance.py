@@ -14,11 +14,12 @@ from pyspark.errors import PySparkException
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import stop_session
+from events_stream.commands.expiry import Expiry, expire, gone, old_days
+from events_stream.commands.failed import Rows, newest_failed, summarize_failed
+from events_stream.commands.replay import replay
+from events_stream.commands.status import describe
 from events_stream.errors import TableMissing
-from events_stream.expiry import Expiry, expire, gone, old_days
-from events_stream.failed import Rows, newest_failed, summarize_failed
 from events_stream.records.writer import RecordWriter
-from events_stream.replay import replay
 from events_stream.run.session import java_ended, lost_java, spark_failure, stream_session
 from events_stream.settings import (
     ExpireSettings,
@@ -26,7 +27,6 @@ from events_stream.settings import (
     ReplaySettings,
     StatusSettings,
 )
-from events_stream.status import describe
 from events_stream.table.folder.table import existing_table, open_beside_stream
 
 

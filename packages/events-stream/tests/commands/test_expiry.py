@@ -10,7 +10,7 @@ import pytest
 
 from events_stream import open_table
 from events_stream.cli import main
-from events_stream.expiry import expire, old_days
+from events_stream.commands.expiry import expire, old_days
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream

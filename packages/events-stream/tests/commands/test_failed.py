@@ -18,10 +18,10 @@ from events_schema.avro import MARKER
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream.cli import main
-from events_stream.failed import newest_failed, summarize_failed
+from events_stream.commands.failed import newest_failed, summarize_failed
+from events_stream.commands.replay import replay
 from events_stream.records import writer as record_writer
 from events_stream.records.writer import RecordWriter
-from events_stream.replay import replay
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream

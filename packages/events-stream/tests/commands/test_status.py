@@ -10,9 +10,10 @@ import pytest
 
 from envelopes import NOON
 from events_schema.tables.paths import TablePaths
-from events_stream import maintenance, open_table
+from events_stream import open_table
 from events_stream.cli import main
-from events_stream.status import describe
+from events_stream.commands import maintenance
+from events_stream.commands.status import describe
 from events_stream.table.position import Loss
 from staged_change import stage
 

@@ -1,0 +1,1 @@
+"""The commands beside `run`: they look at a table, or change it."""
