@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from events_analytics.report.tables import FailedRow
-from events_analytics.version import file_name, new_version
+from events_analytics.versions.names import file_name, new_version
 from events_schema import ColumnType, FailureReason, StoredEvent, UserMetrics, columns, enrich
 
 NOW = datetime(2026, 11, 24, 16, 41, 12, tzinfo=UTC)

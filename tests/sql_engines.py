@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from events_analytics.ddl import ddl
 from events_analytics.engines import Engine
-from events_analytics.layouts import Layout
+from events_analytics.versions.layout import Layout
 
 Rows = list[tuple[Any, ...]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 import events_analytics
-from events_analytics.layouts import Layout
+from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent, column_names
 from events_schema.spark import spark_schema
 from events_schema.tables.paths import TablePaths

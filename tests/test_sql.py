@@ -20,7 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 
 import events_analytics
 from events_analytics.engines import Engine
-from events_analytics.layouts import Layout
+from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from raw_schema import COLUMNS
 from sql_engines import Duck, Rows, SparkSql, Sql, statements

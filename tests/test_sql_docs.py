@@ -14,8 +14,8 @@ from pyspark.sql import SparkSession
 
 from events_analytics.ddl import ddl
 from events_analytics.engines import Engine
-from events_analytics.layouts import Layout
-from events_analytics.version import file_name
+from events_analytics.versions.layout import Layout
+from events_analytics.versions.names import file_name
 from events_schema import enrich
 from sql_engines import Duck
 from sql_rows import T, at, story

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from events_analytics.layouts import Layout
+from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.testing import raw_tables
 from sql_engines import Duck, SparkSql, Sql

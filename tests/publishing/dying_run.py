@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Any
 
-from events_analytics import cli, publish
+from events_analytics import cli
+from events_analytics.versions import publish
 
 
 class Point(StrEnum):

@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from events_analytics.manifest import Manifest
-from events_analytics.version import version_of_file
+from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.names import version_of_file
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.tables.paths import TablePaths
 from raw_schema import RAW, TIME

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from dying_run import Point
-from events_analytics.version import version_of_file
+from events_analytics.versions.names import version_of_file
 from events_loadgen.process import ChildProcess
 from events_loadgen.waiting import wait_until
 from events_schema.tables.paths import TablePaths

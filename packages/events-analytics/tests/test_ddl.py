@@ -13,8 +13,8 @@ from sqlglot import exp
 from events_analytics.cli import main
 from events_analytics.ddl import ddl
 from events_analytics.engines import Engine
-from events_analytics.layouts import Layout
-from events_analytics.version import file_name
+from events_analytics.versions.layout import Layout
+from events_analytics.versions.names import file_name
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
 from events_schema.runtime.errors import UsageError
 

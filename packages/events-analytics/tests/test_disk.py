@@ -13,8 +13,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 import events_analytics
-from events_analytics import publish
 from events_analytics.errors import SparkFailed
+from events_analytics.versions import publish
 from events_schema import EventsError
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import create_new

@@ -21,10 +21,10 @@ from prometheus_client.samples import Sample
 
 from events_analytics.cli import main
 from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Terminated
-from events_analytics.manifest import Manifest
 from events_analytics.metrics import writing_metrics
-from events_analytics.publish import open_versions
-from events_analytics.version import file_name
+from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.names import file_name
+from events_analytics.versions.publish import open_versions
 from events_schema.runtime.errors import AlreadyLocked
 from events_schema.tables.paths import TablePaths
 

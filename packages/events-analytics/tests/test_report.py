@@ -26,14 +26,14 @@ from events_analytics.errors import (
     UnreadableFile,
 )
 from events_analytics.interruption import interruptible
-from events_analytics.manifest import Manifest
 from events_analytics.report import Report, Scope, render_page
 from events_analytics.report.activity import activity_bands
 from events_analytics.report.bins import MOST_BINS, bin_size, fill_bins
 from events_analytics.report.delay import delay_of
 from events_analytics.report.rankings import ACTIONS
 from events_analytics.report.tables import FailedRow, enriched_files
-from events_analytics.version import file_name, new_version
+from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.names import file_name, new_version
 from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich
 from events_schema.runtime.files import exchange
 from events_schema.testing import repetitive_tables, times

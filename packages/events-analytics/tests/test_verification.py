@@ -30,10 +30,10 @@ from events_analytics.errors import (
 )
 from events_analytics.footer import Footer, read_footer
 from events_analytics.job import JobOptions
-from events_analytics.layouts import Layout
-from events_analytics.publish import open_versions
 from events_analytics.recomputation import Window, choose_users, recompute, tally_users
 from events_analytics.verification import verify
+from events_analytics.versions.layout import Layout
+from events_analytics.versions.publish import open_versions
 from events_schema import StoredEvent, enrich
 from events_schema.runtime.files import exchange
 from events_schema.tables.errors import SourceMissing

@@ -3,6 +3,6 @@
 from events_analytics.enrichment import enrich
 from events_analytics.errors import AnalyticsError
 from events_analytics.job import Job, run, run_job
-from events_analytics.manifest import Manifest
+from events_analytics.versions.manifest import Manifest
 
 __all__ = ["AnalyticsError", "Job", "Manifest", "enrich", "run", "run_job"]

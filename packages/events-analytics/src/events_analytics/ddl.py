@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from events_analytics.dialects import DIALECTS, Dialect
 from events_analytics.engines import Engine
-from events_analytics.layouts import Layout
 from events_analytics.locations import current_version, locate
 from events_analytics.table import Table
+from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
 
 RAW, ENRICHED, USERS = "raw_events", "enriched_events", "user_metrics"

@@ -12,9 +12,6 @@ from typing import TypedDict, Unpack
 from pyspark.sql import DataFrame, SparkSession
 
 from events_analytics.enrichment import user_metrics
-from events_analytics.layouts import Layout
-from events_analytics.manifest import Manifest
-from events_analytics.publish import open_versions
 from events_analytics.session import spark_errors
 from events_analytics.sink import (
     SortBy,
@@ -27,6 +24,9 @@ from events_analytics.sink import (
     written_files,
 )
 from events_analytics.source import RawFiles, frequent_actions, list_raw, read_raw
+from events_analytics.versions.layout import Layout
+from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.publish import open_versions
 from events_schema import UserMetrics
 from events_schema.enrichment import WINDOW
 from events_schema.runtime.errors import PublishError, UsageError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events_analytics.engines import FILE, SCHEMES, Engine
-from events_analytics.version import version_of_file
+from events_analytics.versions.names import version_of_file
 from events_schema.runtime.errors import UsageError
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9]*)://([^/]*)(/.*)?", re.DOTALL)

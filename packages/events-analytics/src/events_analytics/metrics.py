@@ -14,8 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
 from events_analytics.errors import MetricsFileUnwritable, MetricsNotWritten
-from events_analytics.manifest import Manifest
-from events_analytics.publish import Versions
+from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.publish import Versions
 from events_schema.errors import EventsError
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE
 from events_schema.runtime.errors import AlreadyLocked

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from events_analytics.database import Database
 from events_analytics.errors import NotVerified
-from events_analytics.layouts import Layout
 from events_analytics.microseconds import to_micros
+from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent
 
 _RAW = """

@@ -13,9 +13,9 @@ from pydantic_settings import SettingsConfigDict
 
 from events_analytics.engines import Engine
 from events_analytics.job import Job
-from events_analytics.layouts import Layout
 from events_analytics.sink import SortBy
 from events_analytics.verification import SAMPLE
+from events_analytics.versions.layout import Layout
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
 from events_schema.runtime.command import CommandSettings

@@ -15,9 +15,9 @@ from pyspark.sql import functions as F
 from events_analytics.enrichment import with_metrics
 from events_analytics.errors import ResultDiffers
 from events_analytics.footer import check_exact_columns, read_footer
-from events_analytics.manifest import FileRows
 from events_analytics.source import RawFiles, read_raw
-from events_analytics.version import file_name
+from events_analytics.versions.manifest import FileRows
+from events_analytics.versions.names import file_name
 from events_schema import Event, UserMetrics, column_names
 from events_schema.spark import spark_schema
 from events_schema.tables.locations import spark_path

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from events_analytics.database import Database, open_database, query_errors
 from events_analytics.errors import NoData, UnreadableFile
 from events_analytics.footer import check_columns, read_footer, unreadable
-from events_analytics.manifest import FileRows
+from events_analytics.versions.manifest import FileRows
 from events_schema import Event, StoredEvent, column_names
 from events_schema.spark import spark_schema
 from events_schema.tables.errors import SourceMissing

@@ -21,8 +21,6 @@ from events_analytics.errors import (
     UnreadableFile,
 )
 from events_analytics.footer import Footer, check_exact_columns, read_footer
-from events_analytics.layouts import Layout
-from events_analytics.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.recomputation import (
     Window,
     check_each_user_once,
@@ -34,7 +32,9 @@ from events_analytics.recomputation import (
     tally_users,
 )
 from events_analytics.source import RawFile, RawFiles, read_raw_file
-from events_analytics.version import version_of_file
+from events_analytics.versions.layout import Layout
+from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
+from events_analytics.versions.names import version_of_file
 from events_schema import columns
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import find_folder

@@ -9,9 +9,9 @@ from pydantic import AwareDatetime
 
 from events_analytics.database import Database
 from events_analytics.footer import read_footer
-from events_analytics.manifest import manifest_path, read_manifest
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
-from events_analytics.version import version_of_file
+from events_analytics.versions.manifest import manifest_path, read_manifest
+from events_analytics.versions.names import version_of_file
 from events_schema import UserMetrics
 from events_schema.tables.paths import TablePaths
 

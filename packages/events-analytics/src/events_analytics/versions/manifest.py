@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from events_analytics.layouts import Layout
+from events_analytics.versions.layout import Layout
 from events_schema.enrichment import WINDOW
 from events_schema.tables.paths import TablePaths
 

@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from events_analytics.manifest import SUFFIX, Manifest, manifest_path, read_manifest
-from events_analytics.version import is_version, new_version, version_of_file
+from events_analytics.versions.manifest import SUFFIX, Manifest, manifest_path, read_manifest
+from events_analytics.versions.names import is_version, new_version, version_of_file
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,

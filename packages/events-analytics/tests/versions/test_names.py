@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_analytics.version import file_name, is_version, new_version, version_of_file
+from events_analytics.versions.names import file_name, is_version, new_version, version_of_file
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 

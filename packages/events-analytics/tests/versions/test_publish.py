@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from events_analytics.manifest import FileRows, Manifest
-from events_analytics.publish import Versions, open_versions
-from events_analytics.version import file_name, is_version, version_of_file
+from events_analytics.versions.manifest import FileRows, Manifest
+from events_analytics.versions.names import file_name, is_version, version_of_file
+from events_analytics.versions.publish import Versions, open_versions
 from events_schema.runtime import files as files_module
 from events_schema.runtime.errors import AlreadyLocked, PublishError
 from events_schema.tables.paths import TablePaths
