@@ -18,8 +18,9 @@ import events_analytics
 from events_analytics import Manifest, sink
 from events_analytics.errors import NoData
 from events_analytics.job import JobOptions
+from events_analytics.raw.files import RawFile, RawFiles, list_raw
+from events_analytics.raw.source import frequent_actions
 from events_analytics.sink import SortBy
-from events_analytics.source import RawFile, RawFiles, frequent_actions, list_raw
 from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
 from events_schema.runtime.errors import UsageError

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 
 from events_analytics.enrichment import with_metrics
 from events_analytics.errors import ResultDiffers
-from events_analytics.footer import check_exact_columns, read_footer
-from events_analytics.source import RawFiles, read_raw
+from events_analytics.raw.files import RawFiles
+from events_analytics.raw.footer import check_exact_columns, read_footer
+from events_analytics.raw.source import read_raw
 from events_analytics.versions.manifest import FileRows
 from events_analytics.versions.names import file_name
 from events_schema import Event, UserMetrics, column_names

@@ -20,7 +20,8 @@ from events_analytics.errors import (
     TableReplaced,
     UnreadableFile,
 )
-from events_analytics.footer import Footer, check_exact_columns, read_footer
+from events_analytics.raw.files import RawFile, RawFiles, read_raw_file
+from events_analytics.raw.footer import Footer, check_exact_columns, read_footer
 from events_analytics.recomputation import (
     Window,
     check_each_user_once,
@@ -31,7 +32,6 @@ from events_analytics.recomputation import (
     recompute,
     tally_users,
 )
-from events_analytics.source import RawFile, RawFiles, read_raw_file
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import AwareDatetime
 
 from events_analytics.database import Database
-from events_analytics.footer import read_footer
+from events_analytics.raw.footer import read_footer
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.versions.manifest import manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from events_analytics.footer import check_columns, read_footer
+from events_analytics.raw.footer import check_columns, read_footer
 from events_schema import StoredEvent, UserMetrics
 from events_schema.event import StoredText, Time
 from events_schema.tables.locations import find_folder, plain_files

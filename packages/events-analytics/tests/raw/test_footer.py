@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
-from events_analytics.footer import READABLE, check_columns, check_exact_columns, read_footer
-from events_analytics.source import list_raw
+from events_analytics.raw.files import list_raw
+from events_analytics.raw.footer import READABLE, check_columns, check_exact_columns, read_footer
 from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
 from raw_schema import RAW, TIME
 

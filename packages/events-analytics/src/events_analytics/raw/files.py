@@ -1,4 +1,4 @@
-"""The source: the raw table's files, listed once, and the rows in them."""
+"""The raw table's files, listed once."""
 
 from __future__ import annotations
 
@@ -7,27 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from events_analytics.database import Database, open_database, query_errors
-from events_analytics.errors import NoData, UnreadableFile
-from events_analytics.footer import check_columns, read_footer, unreadable
+from events_analytics.errors import NoData
+from events_analytics.raw.footer import check_columns, read_footer, unreadable
 from events_analytics.versions.manifest import FileRows
 from events_schema import Event, StoredEvent, column_names
-from events_schema.spark import spark_schema
 from events_schema.tables.errors import SourceMissing
-from events_schema.tables.locations import duckdb_path, plain_files, spark_path
+from events_schema.tables.locations import duckdb_path, plain_files
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
-
-_MOST_ACTIONS = 8
-"""How many actions are worth a column of counts each: each row is compared with all of them."""
 
 
 @dataclass(frozen=True)
@@ -161,34 +151,3 @@ def _ask_bytes(database: Database, paths: Sequence[Path]) -> Counter[str]:
         columns=list(column_names(Event)),
     )
     return Counter(dict(found))
-
-
-def frequent_actions(raw: RawFiles) -> list[str]:
-    """Return the actions that are frequent in a part of the largest file, at most 8."""
-    if not raw.rows:
-        return []
-    path = raw.folder / max(raw.files, key=lambda file: file.rows).name
-    try:
-        with pq.ParquetFile(path) as file:
-            read = file.read_row_group(0, columns=["event_action"], use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        cause = " ".join(str(error).split())
-        raise UnreadableFile(f"cannot read {path} ({cause}); remove it") from None
-    counted: Any = pc.value_counts(read["event_action"].drop_null())
-    by_action = zip(counted.field("values"), counted.field("counts"), strict=True)
-    counts = Counter({action.as_py(): count.as_py() for action, count in by_action})
-    return [action for action, _ in counts.most_common(_MOST_ACTIONS)]
-
-
-def read_raw(
-    spark: SparkSession, raw: RawFiles, columns: Sequence[str] = column_names(StoredEvent)
-) -> DataFrame:
-    """Return the rows of exactly these files, with `columns`, which are `StoredEvent`'s."""
-    schema = spark_schema(StoredEvent)
-    if not raw.rows:
-        # Not from rows of Python's, for which PySpark opens a connection that it misses aloud
-        # when Java ends.
-        nulls = (F.lit(None).cast(field.dataType).alias(field.name) for field in schema)
-        return spark.range(0).select(*nulls).select(*columns)
-    paths = [spark_path(raw.folder / file.name) for file in raw.files]
-    return spark.read.schema(schema).parquet(*paths).select(*columns)

@@ -1,0 +1,1 @@
+"""The raw table as the batch job reads it."""
