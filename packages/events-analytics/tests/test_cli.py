@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from events_analytics.cli import main
-from events_analytics.job import Job
+from events_analytics.job.job import Job
+from events_analytics.job.sink import SortBy
 from events_analytics.settings import RunSettings
-from events_analytics.sink import SortBy
 from events_schema.runtime.command import read_settings
 from events_schema.runtime.errors import UsageError
 from processes import wait_until_ended

@@ -28,7 +28,7 @@ from events_analytics.errors import (
     TableReplaced,
     UnreadableFile,
 )
-from events_analytics.job import JobOptions
+from events_analytics.job.job import JobOptions
 from events_analytics.raw.footer import Footer, read_footer
 from events_analytics.recomputation import Window, choose_users, recompute, tally_users
 from events_analytics.verification import verify

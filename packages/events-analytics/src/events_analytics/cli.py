@@ -11,8 +11,8 @@ from typing import Any
 from events_analytics.check import read_published, show
 from events_analytics.ddl import ddl
 from events_analytics.interruption import interruptible
-from events_analytics.job import run_job
-from events_analytics.metrics import writing_metrics
+from events_analytics.job.job import run_job
+from events_analytics.job.textfile import writing_metrics
 from events_analytics.report.output import check_output, write_output
 from events_analytics.report.page import render_page
 from events_analytics.report.raw_figures import Scope

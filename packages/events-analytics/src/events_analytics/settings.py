@@ -12,8 +12,8 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from events_analytics.engines import Engine
-from events_analytics.job import Job
-from events_analytics.sink import SortBy
+from events_analytics.job.job import Job
+from events_analytics.job.sink import SortBy
 from events_analytics.verification import SAMPLE
 from events_analytics.versions.layout import Layout
 from events_schema.enrichment import WINDOW

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from events_analytics import enrich
-from events_analytics.enrichment import user_metrics, with_metrics
+from events_analytics.job.enrichment import user_metrics, with_metrics
 from events_schema import EnrichedEvent, StoredEvent, column_names
 from events_schema import enrich as defined
 from events_schema.enrichment import WINDOW

@@ -21,14 +21,14 @@ from prometheus_client.samples import Sample
 
 from events_analytics.cli import main
 from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Terminated
-from events_analytics.metrics import writing_metrics
+from events_analytics.job.textfile import writing_metrics
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import file_name
 from events_analytics.versions.publish import open_versions
 from events_schema.runtime.errors import AlreadyLocked
 from events_schema.tables.paths import TablePaths
 
-RULES = Path(__file__).parents[1] / "schedule" / "events-analytics.rules.yml"
+RULES = Path(__file__).parents[2] / "schedule" / "events-analytics.rules.yml"
 BEGAN = datetime(2026, 11, 24, 12, 0, 7, tzinfo=UTC)
 ABOUT_THE_RUN = {"exit_code", "success", "timestamp_seconds", "duration_seconds"}
 ABOUT_THE_RESULT = {

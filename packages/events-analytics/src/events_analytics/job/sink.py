@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from events_analytics.enrichment import with_metrics
 from events_analytics.errors import ResultDiffers
+from events_analytics.job.enrichment import with_metrics
 from events_analytics.raw.files import RawFiles
 from events_analytics.raw.footer import check_exact_columns, read_footer
 from events_analytics.raw.source import read_raw

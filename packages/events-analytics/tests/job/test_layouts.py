@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import events_analytics
-from events_analytics import Manifest, sink
+from events_analytics import Manifest
 from events_analytics.errors import NoData
-from events_analytics.job import JobOptions
+from events_analytics.job import sink
+from events_analytics.job.job import JobOptions
+from events_analytics.job.sink import SortBy
 from events_analytics.raw.files import RawFile, RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions
-from events_analytics.sink import SortBy
 from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
 from events_schema.runtime.errors import UsageError

@@ -11,11 +11,8 @@ from typing import TypedDict, Unpack
 
 from pyspark.sql import DataFrame, SparkSession
 
-from events_analytics.enrichment import user_metrics
-from events_analytics.raw.files import RawFiles, list_raw
-from events_analytics.raw.source import frequent_actions, read_raw
-from events_analytics.session import spark_errors
-from events_analytics.sink import (
+from events_analytics.job.enrichment import user_metrics
+from events_analytics.job.sink import (
     SortBy,
     check_rows,
     name_files,
@@ -25,6 +22,9 @@ from events_analytics.sink import (
     write_users,
     written_files,
 )
+from events_analytics.raw.files import RawFiles, list_raw
+from events_analytics.raw.source import frequent_actions, read_raw
+from events_analytics.session import spark_errors
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.publish import open_versions

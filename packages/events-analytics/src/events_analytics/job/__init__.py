@@ -1,0 +1,1 @@
+"""The batch job: from the raw table's rows to a new version."""
