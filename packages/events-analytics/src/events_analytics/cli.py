@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from events_analytics.check import read_published, show
+from events_analytics.check.display import read_published, show
+from events_analytics.check.verification import verify
 from events_analytics.ddl import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job.job import run_job
@@ -20,7 +21,6 @@ from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
 from events_analytics.session import archived_session, session, spark_errors
 from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
-from events_analytics.verification import verify
 from events_schema.runtime.command import Verb, run_command
 from events_schema.runtime.java.find import find_java
 

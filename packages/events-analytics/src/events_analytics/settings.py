@@ -11,10 +11,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
+from events_analytics.check.verification import SAMPLE
 from events_analytics.engines import Engine
 from events_analytics.job.job import Job
 from events_analytics.job.sink import SortBy
-from events_analytics.verification import SAMPLE
 from events_analytics.versions.layout import Layout
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time

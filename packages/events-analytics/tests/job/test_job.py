@@ -16,10 +16,10 @@ from pyspark.sql import SparkSession
 
 import events_analytics
 from events_analytics import AnalyticsError, Manifest
-from events_analytics.check import read_published, show
+from events_analytics.check.display import read_published, show
+from events_analytics.check.verification import verify
 from events_analytics.errors import ColumnsMissing, NoData, SparkFailed, UnreadableFile
 from events_analytics.job.job import JobOptions
-from events_analytics.verification import verify
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.runtime.errors import PublishError, UsageError
 from events_schema.tables.errors import SourceMissing

@@ -9,6 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from events_analytics.check.recomputation import (
+    Window,
+    check_each_user_once,
+    check_userless,
+    choose_users,
+    compare_metrics,
+    compare_rows,
+    recompute,
+    tally_users,
+)
 from events_analytics.database import READ_TRIES, Database, open_database, query_errors
 from events_analytics.errors import (
     AnalyticsError,
@@ -22,16 +32,6 @@ from events_analytics.errors import (
 )
 from events_analytics.raw.files import RawFile, RawFiles, read_raw_file
 from events_analytics.raw.footer import Footer, check_exact_columns, read_footer
-from events_analytics.recomputation import (
-    Window,
-    check_each_user_once,
-    check_userless,
-    choose_users,
-    compare_metrics,
-    compare_rows,
-    recompute,
-    tally_users,
-)
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file

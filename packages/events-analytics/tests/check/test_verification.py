@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import events_analytics
-from events_analytics import Manifest, verification
+from events_analytics import Manifest
+from events_analytics.check import verification
+from events_analytics.check.recomputation import Window, choose_users, recompute, tally_users
+from events_analytics.check.verification import verify
 from events_analytics.cli import main
 from events_analytics.database import Database, open_database
 from events_analytics.errors import (
@@ -30,8 +33,6 @@ from events_analytics.errors import (
 )
 from events_analytics.job.job import JobOptions
 from events_analytics.raw.footer import Footer, read_footer
-from events_analytics.recomputation import Window, choose_users, recompute, tally_users
-from events_analytics.verification import verify
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.publish import open_versions
 from events_schema import StoredEvent, enrich

@@ -1,0 +1,1 @@
+"""Whether a published table is what it should be."""
