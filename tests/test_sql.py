@@ -19,7 +19,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 import events_analytics
-from events_analytics.engines import Engine
+from events_analytics.ddl.engines import Engine
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from raw_schema import COLUMNS

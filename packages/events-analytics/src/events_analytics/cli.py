@@ -10,7 +10,7 @@ from typing import Any
 
 from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
-from events_analytics.ddl import ddl
+from events_analytics.ddl.statements import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job.job import run_job
 from events_analytics.job.textfile import writing_metrics

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from events_analytics.check.verification import SAMPLE
-from events_analytics.engines import Engine
+from events_analytics.ddl.engines import Engine
 from events_analytics.job.job import Job
 from events_analytics.job.sink import SortBy
 from events_analytics.versions.layout import Layout

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from events_analytics.engines import FILE, SCHEMES, Engine
+from events_analytics.ddl.engines import FILE, SCHEMES, Engine
 from events_analytics.versions.names import version_of_file
 from events_schema.runtime.errors import UsageError
 

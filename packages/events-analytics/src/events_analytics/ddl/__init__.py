@@ -1,0 +1,1 @@
+"""SQL that lets engines read the tables."""
