@@ -14,9 +14,9 @@ from events_analytics.ddl.statements import ddl
 from events_analytics.interruption import interruptible
 from events_analytics.job.job import run_job
 from events_analytics.job.textfile import writing_metrics
+from events_analytics.report.figures.raw import Scope
 from events_analytics.report.output import check_output, write_output
-from events_analytics.report.page import render_page
-from events_analytics.report.raw_figures import Scope
+from events_analytics.report.page.rendering import render_page
 from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
 from events_analytics.session import archived_session, session, spark_errors

@@ -1,8 +1,8 @@
 """The report: what the tables hold and how good it is, as a page for people or as JSON."""
 
+from events_analytics.report.figures.raw import Scope
 from events_analytics.report.model import Report
-from events_analytics.report.page import render_page
-from events_analytics.report.raw_figures import Scope
+from events_analytics.report.page.rendering import render_page
 from events_analytics.report.reading import read_report
 from events_analytics.report.tables import Tables, find_tables
 

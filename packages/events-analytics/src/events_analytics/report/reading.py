@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from events_analytics.database import read_steadily
-from events_analytics.report.enriched_figures import read_enriched_figures
-from events_analytics.report.failed_figures import read_failed_figures
+from events_analytics.report.figures.enriched import read_enriched_figures
+from events_analytics.report.figures.failed import read_failed_figures
+from events_analytics.report.figures.raw import RawFigures, Scope, read_raw_figures
 from events_analytics.report.model import Enriched, Failed, Newest, Nulls, Quality, Report
-from events_analytics.report.raw_figures import RawFigures, Scope, read_raw_figures
 from events_analytics.report.tables import Tables, enriched_files, failed_files, raw_files
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from events_analytics.report import wording
-from events_analytics.report.chart import HEIGHT, bar_chart, percent, portion
 from events_analytics.report.model import OverTime, Report
+from events_analytics.report.page import wording
+from events_analytics.report.page.chart import HEIGHT, bar_chart, percent, portion
 
-_WEB = Path(__file__).with_name("web")
+_STATIC = Path(__file__).with_name("static")
 _FILTERS = {
     "count": wording.say_count,
     "briefly": wording.say_briefly,
@@ -40,7 +40,7 @@ _FUNCTIONS = {
 def render_page(report: Report) -> str:
     """Return the page that shows `report`: a whole HTML document."""
     environment = Environment(
-        loader=PackageLoader("events_analytics.report", "web"),
+        loader=PackageLoader("events_analytics.report.page", "static"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -81,4 +81,4 @@ def _digest(text: str) -> str:
 
 
 def _read(name: str) -> str:
-    return (_WEB / name).read_text(encoding="utf-8")
+    return (_STATIC / name).read_text(encoding="utf-8")

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from events_analytics.database import Database
 from events_analytics.microseconds import from_micros, midnight, to_micros
-from events_analytics.report.activity import read_activity
-from events_analytics.report.bins import bin_size, fill_bins
-from events_analytics.report.delay import read_delay
+from events_analytics.report.figures.activity import read_activity
+from events_analytics.report.figures.bins import bin_size, fill_bins
+from events_analytics.report.figures.delay import read_delay
+from events_analytics.report.figures.rankings import read_categories, read_products
 from events_analytics.report.model import (
     Activity,
     Bin,
@@ -23,7 +24,6 @@ from events_analytics.report.model import (
     OverTime,
     Products,
 )
-from events_analytics.report.rankings import read_categories, read_products
 from events_schema import StoredEvent, column_names
 
 _COLUMNS = column_names(StoredEvent)

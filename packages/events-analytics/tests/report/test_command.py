@@ -18,7 +18,7 @@ from events_schema import StoredEvent
 from events_schema.runtime.command import read_settings
 from report_tables import DAY, write
 
-SCHEMA = Path(__file__).parents[3] / "docs" / "report.schema.json"
+SCHEMA = Path(__file__).parents[4] / "docs" / "report.schema.json"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from events_analytics.report import Scope, render_page
-from events_analytics.report.chart import HEIGHT, bar_chart
-from events_analytics.report.tables import FailedRow
-from events_analytics.report.wording import (
+from events_analytics.report.page.chart import HEIGHT, bar_chart
+from events_analytics.report.page.wording import (
     NOTHING,
     say_briefly,
     say_duration,
@@ -23,6 +22,7 @@ from events_analytics.report.wording import (
     say_share,
     spell_out,
 )
+from events_analytics.report.tables import FailedRow
 from events_schema import StoredEvent, enrich
 from events_schema.testing import AWKWARD_TEXTS, texts
 from report_tables import DAY, ENRICHED, FAILED, report_on, write
