@@ -11,7 +11,6 @@ from typing import Any
 from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
 from events_analytics.ddl.statements import ddl
-from events_analytics.interruption import interruptible
 from events_analytics.job.job import run_job
 from events_analytics.job.textfile import writing_metrics
 from events_analytics.report.figures.raw import Scope
@@ -19,7 +18,8 @@ from events_analytics.report.output import check_output, write_output
 from events_analytics.report.page.rendering import render_page
 from events_analytics.report.reading import read_report
 from events_analytics.report.tables import find_tables
-from events_analytics.session import archived_session, session, spark_errors
+from events_analytics.session.session import archived_session, session, spark_errors
+from events_analytics.session.signals import interruptible
 from events_analytics.settings import CheckSettings, DdlSettings, ReportSettings, RunSettings
 from events_schema.runtime.command import Verb, run_command
 from events_schema.runtime.java.find import find_java

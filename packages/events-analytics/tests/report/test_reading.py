@@ -25,13 +25,13 @@ from events_analytics.errors import (
     Terminated,
     UnreadableFile,
 )
-from events_analytics.interruption import interruptible
 from events_analytics.report import Report, Scope, render_page
 from events_analytics.report.figures.activity import activity_bands
 from events_analytics.report.figures.bins import MOST_BINS, bin_size, fill_bins
 from events_analytics.report.figures.delay import delay_of
 from events_analytics.report.figures.rankings import ACTIONS
 from events_analytics.report.tables import FailedRow, enriched_files
+from events_analytics.session.signals import interruptible
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import file_name, new_version
 from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich

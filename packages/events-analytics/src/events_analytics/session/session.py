@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from events_analytics.class_archive import MAKING_SECONDS, ClassArchive, find_archive
 from events_analytics.errors import Interrupted, SparkFailed
-from events_analytics.interruption import interruptible
+from events_analytics.session.signals import interruptible
 from events_schema.runtime.errors import SparkNotStarted
 from events_schema.runtime.session.settings import SparkSettings
 from events_schema.runtime.session.start import kill_session, start_session, stop_session
