@@ -24,7 +24,7 @@ from collector_app import (
     post,
 )
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.responses import MAX_FIELDS
+from events_ingest.http.responses import MAX_FIELDS
 from events_schema import PostedEvent, decode
 from events_schema.testing import invalid_posted_events, posted_events
 

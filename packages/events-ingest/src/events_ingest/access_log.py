@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from events_ingest.head import RequestHead
+from events_ingest.http.head import RequestHead
 
 log = structlog.get_logger()
 

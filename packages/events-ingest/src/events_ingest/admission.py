@@ -6,11 +6,11 @@ from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from events_ingest.authentication import Access, Authentication
-from events_ingest.content import check_content
 from events_ingest.errors import BrokerUnavailable
-from events_ingest.head import RequestHead
+from events_ingest.http.content import check_content
+from events_ingest.http.head import RequestHead
+from events_ingest.http.responses import ApiError, too_many_requests
 from events_ingest.producer import EventProducer
-from events_ingest.responses import ApiError, too_many_requests
 
 _MAX_QUERY_FIELDS = 20
 

@@ -10,10 +10,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from events_ingest.access_log import AccessLog
-from events_ingest.cors import Cors
-from events_ingest.head import RequestHead
+from events_ingest.http.cors import Cors
+from events_ingest.http.head import RequestHead
+from events_ingest.http.responses import ApiError
 from events_ingest.metrics import EventMetrics
-from events_ingest.responses import ApiError
 
 log = structlog.get_logger()
 

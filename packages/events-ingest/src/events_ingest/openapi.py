@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from events_ingest.content import NDJSON
-from events_ingest.decompression import ENCODINGS
-from events_ingest.responses import MAX_FIELDS, ApiError
+from events_ingest.http.content import NDJSON
+from events_ingest.http.decompression import ENCODINGS
+from events_ingest.http.responses import MAX_FIELDS, ApiError
 from events_ingest.settings import ServeSettings
 from events_schema.event import EventId, PostedEvent, Time
 from events_schema.json_schema import json_schema

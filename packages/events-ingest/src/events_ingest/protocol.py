@@ -17,9 +17,9 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from events_ingest.fast_lane import FAST_LANE, PATH, FastLane, Taken
+from events_ingest.http.responses import ApiError
 from events_ingest.metrics import EventMetrics
 from events_ingest.observation import OTHER, unexpected
-from events_ingest.responses import ApiError
 from events_ingest.settings import ServeSettings
 
 log = structlog.get_logger()

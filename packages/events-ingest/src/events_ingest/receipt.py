@@ -8,7 +8,7 @@ from typing import Any
 
 import uuid_utils
 
-from events_ingest.responses import FieldError
+from events_ingest.http.responses import FieldError
 from events_schema import PostedEvent
 
 NO_SHIFT = timedelta(0)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_ingest.body import BodyLimits
+from events_ingest.http.body import BodyLimits
 from events_ingest.kafka_settings import KafkaSettings
 from events_ingest.public_keys import read_public_key
 from events_ingest.receipt import Window

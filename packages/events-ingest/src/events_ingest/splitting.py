@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
-from events_ingest.content import NDJSON
-from events_ingest.responses import ApiError, field_errors, invalid_batch, malformed
+from events_ingest.http.content import NDJSON
+from events_ingest.http.responses import ApiError, field_errors, invalid_batch, malformed
 from events_schema.event import Time
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)

@@ -12,15 +12,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from events_ingest.admission import Admission
-from events_ingest.body import BodyLimits, body_of, decoded
 from events_ingest.budget import Budget
-from events_ingest.content import JSON_TYPES
 from events_ingest.errors import ProducerError
-from events_ingest.head import RequestHead
-from events_ingest.metrics import EventMetrics
-from events_ingest.producer import EventProducer
-from events_ingest.receipt import OutsideWindow, Window, receive
-from events_ingest.responses import (
+from events_ingest.http.body import BodyLimits, body_of, decoded
+from events_ingest.http.content import JSON_TYPES
+from events_ingest.http.head import RequestHead
+from events_ingest.http.responses import (
     ApiError,
     Attempt,
     JsonResponse,
@@ -28,6 +25,9 @@ from events_ingest.responses import (
     invalid_event,
     malformed,
 )
+from events_ingest.metrics import EventMetrics
+from events_ingest.producer import EventProducer
+from events_ingest.receipt import OutsideWindow, Window, receive
 from events_schema import MalformedJson, PostedEvent, envelope_encoder, parse_event
 
 

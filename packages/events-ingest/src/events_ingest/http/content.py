@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from events_ingest.decompression import ENCODINGS
-from events_ingest.head import RequestHead
-from events_ingest.responses import ApiError
+from events_ingest.http.decompression import ENCODINGS
+from events_ingest.http.head import RequestHead
+from events_ingest.http.responses import ApiError
 
 NDJSON = "application/x-ndjson"
 JSON_TYPES = frozenset(("application/json", "text/plain"))

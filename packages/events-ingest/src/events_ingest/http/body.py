@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from events_ingest.budget import Budget
-from events_ingest.decompression import DecompressedTooLong, NotDecompressed, decompress
-from events_ingest.head import RequestHead
-from events_ingest.responses import ApiError
+from events_ingest.http.decompression import DecompressedTooLong, NotDecompressed, decompress
+from events_ingest.http.head import RequestHead
+from events_ingest.http.responses import ApiError
 
 _DISCARDED_BYTES = 1024 * 1024
 """So much of a body that is too long is read and thrown away.

@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_ingest.decompression import (
+from events_ingest.http.decompression import (
     ENCODINGS,
     DecompressedTooLong,
     NotDecompressed,

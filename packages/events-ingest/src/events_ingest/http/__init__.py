@@ -1,0 +1,1 @@
+"""One HTTP request and its answer, whatever endpoint it is for."""
