@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from browser import Site, serving
-from events_ingest.receipt import Window
+from events_ingest.limits import Window
 from events_ingest.tracker import tracker_script
 from events_loadgen.ports import free_port
 

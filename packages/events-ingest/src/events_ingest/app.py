@@ -16,14 +16,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from events_ingest.access_log import AccessLog
-from events_ingest.admission import Admission
 from events_ingest.authentication import create_authentication, read_public_keys
-from events_ingest.batch import Batch
 from events_ingest.budget import Budget
 from events_ingest.demo import demo_routes
 from events_ingest.documentation import documentation_routes
+from events_ingest.endpoints.admission import Admission
+from events_ingest.endpoints.batch import Batch
+from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane
+from events_ingest.endpoints.track import Track
 from events_ingest.errors import BrokerUnavailable, ProducerError
-from events_ingest.fast_lane import FAST_LANE, FastLane
 from events_ingest.http.cors import Cors
 from events_ingest.http.responses import ApiError
 from events_ingest.metrics import CONTENT_TYPE, EventMetrics
@@ -32,7 +33,6 @@ from events_ingest.openapi import openapi
 from events_ingest.producer import EventProducer, KafkaProducer
 from events_ingest.settings import ServeSettings
 from events_ingest.topic import Topic
-from events_ingest.track import Track
 from events_ingest.tracker import tracker_routes
 
 _GAUGE_SECONDS = 1.0

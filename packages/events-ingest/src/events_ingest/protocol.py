@@ -16,7 +16,7 @@ import uuid_utils
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from events_ingest.fast_lane import FAST_LANE, PATH, FastLane, Taken
+from events_ingest.endpoints.fast_lane import FAST_LANE, PATH, FastLane, Taken
 from events_ingest.http.responses import ApiError
 from events_ingest.metrics import EventMetrics
 from events_ingest.observation import OTHER, unexpected

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from events_ingest.receipt import Window
+from events_ingest.limits import Window
 from events_ingest.web import FOLDER, NO_SNIFFING, file_route
 
 _WINDOW = "const WINDOW = {};"

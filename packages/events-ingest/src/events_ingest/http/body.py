@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.requests import ClientDisconnect
@@ -15,6 +14,7 @@ from events_ingest.budget import Budget
 from events_ingest.http.decompression import DecompressedTooLong, NotDecompressed, decompress
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
+from events_ingest.limits import BodyLimits
 
 _DISCARDED_BYTES = 1024 * 1024
 """So much of a body that is too long is read and thrown away.
@@ -22,15 +22,6 @@ _DISCARDED_BYTES = 1024 * 1024
 Closing a connection on a client that is still writing resets it, and the client never sees the
 answer; only of a body longer than this is that accepted.
 """
-
-
-@dataclass(frozen=True)
-class BodyLimits:
-    """What a body may be: bytes as sent, bytes decompressed, and seconds to arrive in."""
-
-    sent: int
-    decompressed: int
-    seconds: float
 
 
 @asynccontextmanager

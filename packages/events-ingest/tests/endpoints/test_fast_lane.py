@@ -23,7 +23,7 @@ from collector_app import (
     post,
 )
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.fast_lane import FAST_LANE, FastLane, Headers
+from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane, Headers
 from events_schema import decode, parse_event
 from events_schema.testing import bodies, posted_events
 

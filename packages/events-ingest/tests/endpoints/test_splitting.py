@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events_ingest.endpoints.splitting import SplitBatch, split_batch
 from events_ingest.http.content import NDJSON
 from events_ingest.http.responses import ApiError
-from events_ingest.splitting import SplitBatch, split_batch
 
 JSON = "application/json"
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_ingest.receipt import OutsideWindow, Window, receive
+from events_ingest.endpoints.receipt import OutsideWindow, receive
+from events_ingest.limits import Window
 from events_schema import EventEnvelope, PostedEvent
 from events_schema.event import EARLIEST_TIME, LATEST_TIME
 from events_schema.testing import MICROSECOND, times

@@ -17,15 +17,16 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from events_ingest.access_log import AccessLog
-from events_ingest.admission import Admission
+from events_ingest.endpoints.admission import Admission
+from events_ingest.endpoints.receipt import OutsideWindow, receive
+from events_ingest.endpoints.track import unacknowledged
 from events_ingest.errors import ProducerError
 from events_ingest.http.cors import Cors
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
+from events_ingest.limits import Window
 from events_ingest.metrics import EventMetrics
 from events_ingest.producer import EventProducer
-from events_ingest.receipt import OutsideWindow, Window, receive
-from events_ingest.track import unacknowledged
 from events_schema import MalformedJson, envelope_encoder, parse_event
 
 FAST_LANE = "fast_lane"

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from events_ingest.admission import Admission
 from events_ingest.budget import Budget
+from events_ingest.endpoints.admission import Admission
+from events_ingest.endpoints.receipt import OutsideWindow, receive
 from events_ingest.errors import ProducerError
-from events_ingest.http.body import BodyLimits, body_of, decoded
+from events_ingest.http.body import body_of, decoded
 from events_ingest.http.content import JSON_TYPES
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import (
@@ -25,9 +26,9 @@ from events_ingest.http.responses import (
     invalid_event,
     malformed,
 )
+from events_ingest.limits import BodyLimits, Window
 from events_ingest.metrics import EventMetrics
 from events_ingest.producer import EventProducer
-from events_ingest.receipt import OutsideWindow, Window, receive
 from events_schema import MalformedJson, PostedEvent, envelope_encoder, parse_event
 
 

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from events_ingest.admission import Admission
 from events_ingest.budget import Budget
+from events_ingest.endpoints.admission import Admission
+from events_ingest.endpoints.receipt import NO_SHIFT, OutsideWindow, receive
+from events_ingest.endpoints.splitting import split_batch
 from events_ingest.errors import ProducerError
-from events_ingest.http.body import BodyLimits, body_of, decoded
+from events_ingest.http.body import body_of, decoded
 from events_ingest.http.content import BATCH_TYPES
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import (
@@ -30,10 +32,9 @@ from events_ingest.http.responses import (
     field_errors,
     invalid_batch,
 )
+from events_ingest.limits import BodyLimits, Window
 from events_ingest.metrics import EventMetrics
 from events_ingest.producer import EventProducer
-from events_ingest.receipt import NO_SHIFT, OutsideWindow, Window, receive
-from events_ingest.splitting import split_batch
 from events_schema import MalformedJson, envelope_encoder, parse_event
 from events_schema.event import EVENT_ID_PATTERN
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import uuid_utils
 
 from events_ingest.http.responses import FieldError
+from events_ingest.limits import Window
 from events_schema import PostedEvent
 
 NO_SHIFT = timedelta(0)
@@ -23,14 +23,6 @@ class OutsideWindow(Exception):
         self.errors: list[FieldError] = [
             {"field": "event_time", "code": "event_time_window", "message": text}
         ]
-
-
-@dataclass(frozen=True)
-class Window:
-    """How far from now an event's time may lie."""
-
-    back: timedelta
-    ahead: timedelta
 
 
 def receive(

@@ -1,0 +1,1 @@
+"""What takes events: one, many, or one by the fast lane."""
