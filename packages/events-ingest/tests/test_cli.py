@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from events_ingest import ServeSettings
-from events_ingest.authentication import read_tokens
+from events_ingest.access.authentication import read_tokens
 from events_ingest.cli import main
 from events_schema.runtime.errors import UsageError
 

@@ -19,7 +19,7 @@ import pytest
 
 from collector_app import VALID
 from events_ingest import ServeSettings
-from events_ingest.authentication import create_authentication
+from events_ingest.access.authentication import create_authentication
 from events_ingest.cli import main
 from events_loadgen.broker import LocalBroker
 from events_loadgen.ports import free_port

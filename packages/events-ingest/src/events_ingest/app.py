@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from events_ingest.access.authentication import create_authentication, read_public_keys
 from events_ingest.access_log import AccessLog
-from events_ingest.authentication import create_authentication, read_public_keys
 from events_ingest.budget import Budget
 from events_ingest.demo import demo_routes
 from events_ingest.documentation import documentation_routes

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.authentication import read_public_keys
+from events_ingest.access.authentication import read_public_keys
 from events_ingest.settings import ServeSettings
 from events_ingest.web import FOLDER, file_route, page_headers
 from events_schema.runtime.errors import UsageError

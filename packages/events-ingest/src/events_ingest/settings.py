@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from events_ingest.access.keys import read_public_key
 from events_ingest.kafka_settings import KafkaSettings
 from events_ingest.limits import BodyLimits, Window
-from events_ingest.public_keys import read_public_key
 from events_schema.runtime.command import split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400

@@ -17,7 +17,7 @@ from types import FrameType
 import structlog
 from prometheus_client import multiprocess
 
-from events_ingest.authentication import create_authentication
+from events_ingest.access.authentication import create_authentication
 from events_ingest.metrics import MULTIPROCESS_FOLDER
 from events_ingest.metrics_port import metrics_port
 from events_ingest.server import CollectorServer, address_url, listen

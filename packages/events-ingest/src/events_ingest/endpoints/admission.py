@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from events_ingest.authentication import Access, Authentication
+from events_ingest.access.authentication import Access, Authentication
 from events_ingest.errors import BrokerUnavailable
 from events_ingest.http.content import check_content
 from events_ingest.http.head import RequestHead

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_ingest.rate import TokenBucket
+from events_ingest.access.rate import TokenBucket
 
 
 class Clock:

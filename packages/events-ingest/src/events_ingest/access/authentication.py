@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from events_ingest.public_keys import PublicKey, read_public_key
-from events_ingest.rate import TokenBucket
+from events_ingest.access.keys import PublicKey, read_public_key
+from events_ingest.access.rate import TokenBucket
 from events_ingest.settings import ServeSettings
 from events_schema.runtime.errors import UsageError
 

@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
 from events_ingest import ServeSettings
-from events_ingest.authentication import Authentication, create_authentication, read_public_keys
-from events_ingest.public_keys import PublicKey, read_public_key
+from events_ingest.access.authentication import (
+    Authentication,
+    create_authentication,
+    read_public_keys,
+)
+from events_ingest.access.keys import PublicKey, read_public_key
 from events_schema.runtime.errors import UsageError
 
 SHOP = "https://shop.example"
