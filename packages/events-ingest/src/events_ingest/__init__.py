@@ -9,11 +9,11 @@ from events_ingest.errors import (
     NotAcknowledged,
     ProducerError,
 )
-from events_ingest.group_commit import GroupCommit, RecordSink
-from events_ingest.producer import EventProducer, KafkaProducer
+from events_ingest.kafka.group_commit import GroupCommit, RecordSink
+from events_ingest.kafka.producer import EventProducer, KafkaProducer
+from events_ingest.kafka.topic import Topic
 from events_ingest.server import CollectorServer
 from events_ingest.settings import ServeSettings
-from events_ingest.topic import Topic
 
 __all__ = [
     "AddressUnavailable",

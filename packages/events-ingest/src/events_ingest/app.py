@@ -27,12 +27,12 @@ from events_ingest.endpoints.track import Track
 from events_ingest.errors import BrokerUnavailable, ProducerError
 from events_ingest.http.cors import Cors
 from events_ingest.http.responses import ApiError
+from events_ingest.kafka.producer import EventProducer, KafkaProducer
+from events_ingest.kafka.topic import Topic
 from events_ingest.metrics import CONTENT_TYPE, EventMetrics
 from events_ingest.observation import Observation
 from events_ingest.openapi import openapi
-from events_ingest.producer import EventProducer, KafkaProducer
 from events_ingest.settings import ServeSettings
-from events_ingest.topic import Topic
 from events_ingest.tracker import tracker_routes
 
 _GAUGE_SECONDS = 1.0

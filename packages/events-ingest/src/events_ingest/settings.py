@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from events_ingest.access.keys import read_public_key
-from events_ingest.kafka_settings import KafkaSettings
+from events_ingest.kafka.settings import KafkaSettings
 from events_ingest.limits import BodyLimits, Window
 from events_schema.runtime.command import split_commas
 

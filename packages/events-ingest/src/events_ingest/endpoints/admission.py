@@ -10,7 +10,7 @@ from events_ingest.errors import BrokerUnavailable
 from events_ingest.http.content import check_content
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError, too_many_requests
-from events_ingest.producer import EventProducer
+from events_ingest.kafka.producer import EventProducer
 
 _MAX_QUERY_FIELDS = 20
 

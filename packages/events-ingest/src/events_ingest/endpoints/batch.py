@@ -32,9 +32,9 @@ from events_ingest.http.responses import (
     field_errors,
     invalid_batch,
 )
+from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import BodyLimits, Window
 from events_ingest.metrics import EventMetrics
-from events_ingest.producer import EventProducer
 from events_schema import MalformedJson, envelope_encoder, parse_event
 from events_schema.event import EVENT_ID_PATTERN
 

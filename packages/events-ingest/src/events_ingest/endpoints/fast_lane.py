@@ -24,9 +24,9 @@ from events_ingest.errors import ProducerError
 from events_ingest.http.cors import Cors
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
+from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import Window
 from events_ingest.metrics import EventMetrics
-from events_ingest.producer import EventProducer
 from events_schema import MalformedJson, envelope_encoder, parse_event
 
 FAST_LANE = "fast_lane"

@@ -26,9 +26,9 @@ from events_ingest.http.responses import (
     invalid_event,
     malformed,
 )
+from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import BodyLimits, Window
 from events_ingest.metrics import EventMetrics
-from events_ingest.producer import EventProducer
 from events_schema import MalformedJson, PostedEvent, envelope_encoder, parse_event
 
 

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from events_ingest import clients
 from events_ingest.errors import BrokerUnavailable, NotAcknowledged
+from events_ingest.kafka import clients
 
 
 class Connection:

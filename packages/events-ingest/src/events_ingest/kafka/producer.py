@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import structlog
 
 from events_ingest.budget import Budget
-from events_ingest.cluster import Cluster
-from events_ingest.connection import Connection
 from events_ingest.errors import BrokerUnavailable, ProducerError
-from events_ingest.group_commit import CommitObserver, GroupCommit
-from events_ingest.topic import Topic
+from events_ingest.kafka.cluster import Cluster
+from events_ingest.kafka.connection import Connection
+from events_ingest.kafka.group_commit import CommitObserver, GroupCommit
+from events_ingest.kafka.topic import Topic
 from events_schema import max_record_bytes
 
 log = structlog.get_logger()

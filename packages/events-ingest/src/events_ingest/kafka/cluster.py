@@ -11,9 +11,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from events_ingest import clients
 from events_ingest.errors import BrokerUnavailable
-from events_ingest.topic import (
+from events_ingest.kafka import clients
+from events_ingest.kafka.topic import (
     Topic,
     TopicLimits,
     describe_limits,

@@ -50,7 +50,7 @@ def test_a_broker_that_does_not_answer_delays_the_start_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It starts although its first look has not ended, and takes no record."""
-    monkeypatch.setattr("events_ingest.producer._FIRST_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("events_ingest.kafka.producer._FIRST_LOOK_SECONDS", 0.1)
 
     async def live(port: int) -> None:
         producer = producer_to(port, Budget(10_000))

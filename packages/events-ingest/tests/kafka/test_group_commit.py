@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
 from events_ingest.budget import Budget
-from events_ingest.group_commit import RECORD_OVERHEAD, GroupCommit
+from events_ingest.kafka.group_commit import RECORD_OVERHEAD, GroupCommit
 
 VALUE = b"v" * 100
 LONG = 3600.0

@@ -12,8 +12,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
-from events_ingest.cluster import Cluster
-from events_ingest.topic import Topic
+from events_ingest.kafka.cluster import Cluster
+from events_ingest.kafka.topic import Topic
 from events_loadgen.broker import LocalBroker
 
 

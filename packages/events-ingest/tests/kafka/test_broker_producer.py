@@ -16,8 +16,8 @@ from aiokafka import TopicPartition
 
 from events_ingest import BrokerUnavailable, BufferFull, KafkaProducer, NotAcknowledged, Topic
 from events_ingest.budget import Budget
-from events_ingest.connection import Connection
-from events_ingest.group_commit import RECORD_OVERHEAD
+from events_ingest.kafka.connection import Connection
+from events_ingest.kafka.group_commit import RECORD_OVERHEAD
 from events_ingest.metrics import EventMetrics
 from events_loadgen.broker import LocalBroker
 

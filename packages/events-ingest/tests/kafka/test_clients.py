@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from events_ingest import Topic
-from events_ingest.cluster import Cluster
-from events_ingest.connection import Connection
+from events_ingest.kafka.cluster import Cluster
+from events_ingest.kafka.connection import Connection
 from events_loadgen.broker import LocalBroker
 
 _STEP_SECONDS = 0.0002
