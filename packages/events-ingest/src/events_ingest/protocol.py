@@ -18,9 +18,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from events_ingest.endpoints.fast_lane import FAST_LANE, PATH, FastLane, Taken
 from events_ingest.http.responses import ApiError
-from events_ingest.metrics import EventMetrics
-from events_ingest.observation import OTHER, unexpected
 from events_ingest.settings import ServeSettings
+from events_ingest.telemetry.metrics import EventMetrics
+from events_ingest.telemetry.middleware import OTHER, unexpected
 
 log = structlog.get_logger()
 

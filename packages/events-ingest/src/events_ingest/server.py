@@ -19,10 +19,10 @@ from starlette.applications import Starlette
 
 from events_ingest.app import create_app
 from events_ingest.errors import AddressUnavailable
-from events_ingest.metrics import EventMetrics
-from events_ingest.metrics_port import metrics_port
 from events_ingest.protocol import CollectorProtocol
 from events_ingest.settings import ServeSettings
+from events_ingest.telemetry.metrics import EventMetrics
+from events_ingest.telemetry.port import metrics_port
 
 _BACKLOG = 2048
 _MARGIN_SECONDS = 5

@@ -18,10 +18,10 @@ import structlog
 from prometheus_client import multiprocess
 
 from events_ingest.access.authentication import create_authentication
-from events_ingest.metrics import MULTIPROCESS_FOLDER
-from events_ingest.metrics_port import metrics_port
 from events_ingest.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
+from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER
+from events_ingest.telemetry.port import metrics_port
 from events_schema.runtime.command import configure_logging
 
 log = structlog.get_logger()

@@ -18,7 +18,7 @@ from events_ingest import BrokerUnavailable, BufferFull, KafkaProducer, NotAckno
 from events_ingest.budget import Budget
 from events_ingest.kafka.connection import Connection
 from events_ingest.kafka.group_commit import RECORD_OVERHEAD
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.metrics import EventMetrics
 from events_loadgen.broker import LocalBroker
 
 

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from events_ingest import BrokerUnavailable, KafkaProducer, Topic
 from events_ingest.budget import Budget
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.metrics import EventMetrics
 from events_loadgen.ports import free_port
 
 

@@ -34,7 +34,7 @@ from events_ingest.http.responses import (
 )
 from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import BodyLimits, Window
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.metrics import EventMetrics
 from events_schema import MalformedJson, envelope_encoder, parse_event
 from events_schema.event import EVENT_ID_PATTERN
 

@@ -16,7 +16,6 @@ from http import HTTPStatus
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from events_ingest.access_log import AccessLog
 from events_ingest.endpoints.admission import Admission
 from events_ingest.endpoints.receipt import OutsideWindow, receive
 from events_ingest.endpoints.track import unacknowledged
@@ -26,7 +25,8 @@ from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
 from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import Window
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.access_log import AccessLog
+from events_ingest.telemetry.metrics import EventMetrics
 from events_schema import MalformedJson, envelope_encoder, parse_event
 
 FAST_LANE = "fast_lane"

@@ -28,7 +28,7 @@ from events_ingest.http.responses import (
 )
 from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import BodyLimits, Window
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.metrics import EventMetrics
 from events_schema import MalformedJson, PostedEvent, envelope_encoder, parse_event
 
 

@@ -9,11 +9,11 @@ from http import HTTPStatus
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from events_ingest.access_log import AccessLog
 from events_ingest.http.cors import Cors
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
-from events_ingest.metrics import EventMetrics
+from events_ingest.telemetry.access_log import AccessLog
+from events_ingest.telemetry.metrics import EventMetrics
 
 log = structlog.get_logger()
 

@@ -9,8 +9,8 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
 from events_ingest.errors import AddressUnavailable
-from events_ingest.metrics import all_workers
 from events_ingest.settings import ServeSettings
+from events_ingest.telemetry.metrics import all_workers
 
 log = structlog.get_logger()
 
