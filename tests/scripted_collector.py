@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from browser import Site, serving
 from events_ingest.limits import Window
-from events_ingest.tracker import tracker_script
+from events_ingest.pages.tracker import tracker_script
 from events_loadgen.ports import free_port
 
 Answer = Callable[[list[str]], Response]

@@ -17,8 +17,6 @@ from starlette.routing import Route
 
 from events_ingest.access.authentication import create_authentication, read_public_keys
 from events_ingest.budget import Budget
-from events_ingest.demo import demo_routes
-from events_ingest.documentation import documentation_routes
 from events_ingest.endpoints.admission import Admission
 from events_ingest.endpoints.batch import Batch
 from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane
@@ -28,12 +26,14 @@ from events_ingest.http.cors import Cors
 from events_ingest.http.responses import ApiError
 from events_ingest.kafka.producer import EventProducer, KafkaProducer
 from events_ingest.kafka.topic import Topic
-from events_ingest.openapi import openapi
+from events_ingest.pages.demo import demo_routes
+from events_ingest.pages.documentation import documentation_routes
+from events_ingest.pages.openapi import openapi
+from events_ingest.pages.tracker import tracker_routes
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.access_log import AccessLog
 from events_ingest.telemetry.metrics import CONTENT_TYPE, EventMetrics
 from events_ingest.telemetry.middleware import Observation
-from events_ingest.tracker import tracker_routes
 
 _GAUGE_SECONDS = 1.0
 

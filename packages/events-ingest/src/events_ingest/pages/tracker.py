@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from events_ingest.limits import Window
-from events_ingest.web import FOLDER, NO_SNIFFING, file_route
+from events_ingest.pages.files import NO_SNIFFING, STATIC, file_route
 
 _WINDOW = "const WINDOW = {};"
 _DEFAULT_WINDOW_SECONDS = 604800
@@ -23,7 +23,7 @@ _HEADERS = {
 
 def tracker_script(window: Window) -> str:
     """Return the tracker, without its comments, for a collector that takes events in `window`."""
-    source = (FOLDER / "tracker.js").read_text("utf-8")
+    source = (STATIC / "tracker.js").read_text("utf-8")
     default = _WINDOW.format(_DEFAULT_WINDOW_SECONDS)
     before, found, after = source.partition(default)
     assert found  # noqa: S101  # the file is ours, and a test asks for it
@@ -40,5 +40,5 @@ def tracker_routes(window: Window) -> list[Route]:
 
     return [
         Route("/tracker.js", show_script, middleware=[Middleware(GZipMiddleware)]),
-        file_route("/tracker.d.ts", FOLDER / "tracker.d.ts"),
+        file_route("/tracker.d.ts", STATIC / "tracker.d.ts"),
     ]

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-FOLDER = Path(__file__).with_name("web")
+STATIC = Path(__file__).with_name("static")
 """The files of our own."""
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 

@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 from collector_app import VALID, FailingProducer, ask, collector, post
 from events_ingest import NotAcknowledged, ServeSettings
 from events_ingest.http.responses import Attempt, EventPlace, FieldError, RejectedEvent
-from events_ingest.openapi import openapi
+from events_ingest.pages.openapi import openapi
 
 KEY = "a-services-key"
 KEYED = ServeSettings(token=(KEY,))

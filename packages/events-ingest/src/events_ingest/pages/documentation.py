@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from events_ingest.web import file_route, page_headers
+from events_ingest.pages.files import file_route, page_headers
 
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _A_DAY = {"Cache-Control": "max-age=86400"}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from collector_app import ask, collector
-from events_ingest.web import FOLDER
+from events_ingest.pages.files import STATIC
 
 MOST_BYTES = 4096
 WEEK = 7 * 86400
@@ -50,7 +50,7 @@ def test_its_types_name_what_it_has() -> None:
     """Methods, options and statistics are the same in `tracker.d.ts`, which is served too."""
     types = ask(collector(), "GET", "/tracker.d.ts")
     assert types.status_code == 200
-    source = (FOLDER / "tracker.js").read_text("utf-8")
+    source = (STATIC / "tracker.js").read_text("utf-8")
     api = source.partition("window.events = {")[2].partition("\n  };")[0]
     methods = re.findall(r"^    (\w+)[(,]", api, re.MULTILINE)
     assert methods == re.findall(r"^  (\w+)\(", types.text, re.MULTILINE)
@@ -61,4 +61,4 @@ def test_its_types_name_what_it_has() -> None:
 
 def test_no_page_is_kept_from_the_back_forward_cache() -> None:
     """A handler of `unload` or `beforeunload` would; there is none."""
-    assert not re.search(r"[\"'](before)?unload", (FOLDER / "tracker.js").read_text("utf-8"))
+    assert not re.search(r"[\"'](before)?unload", (STATIC / "tracker.js").read_text("utf-8"))

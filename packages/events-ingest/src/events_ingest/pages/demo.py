@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from events_ingest.access.authentication import read_public_keys
+from events_ingest.pages.files import STATIC, file_route, page_headers
 from events_ingest.settings import ServeSettings
-from events_ingest.web import FOLDER, file_route, page_headers
 from events_schema.runtime.errors import UsageError
 
 _ASSETS = ("demo.css", "demo.js", "demo.svg")
@@ -41,7 +41,7 @@ def demo_routes(settings: ServeSettings) -> list[Route]:
         return JSONResponse(config)
 
     return [
-        file_route("/demo", FOLDER / "demo.html", page_headers(connect)),
+        file_route("/demo", STATIC / "demo.html", page_headers(connect)),
         Route("/demo/config.json", show_config),
-        *(file_route(f"/demo/{name}", FOLDER / name) for name in _ASSETS),
+        *(file_route(f"/demo/{name}", STATIC / name) for name in _ASSETS),
     ]

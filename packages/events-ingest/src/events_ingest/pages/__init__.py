@@ -1,0 +1,1 @@
+"""What browsers fetch: the tracker, the demo page, the documentation."""
