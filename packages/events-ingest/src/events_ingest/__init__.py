@@ -1,6 +1,5 @@
 """The collector: takes events over HTTP and answers 200 when Kafka has them."""
 
-from events_ingest.app import create_app
 from events_ingest.errors import (
     AddressUnavailable,
     BrokerUnavailable,
@@ -12,7 +11,8 @@ from events_ingest.errors import (
 from events_ingest.kafka.group_commit import GroupCommit, RecordSink
 from events_ingest.kafka.producer import EventProducer, KafkaProducer
 from events_ingest.kafka.topic import Topic
-from events_ingest.server import CollectorServer
+from events_ingest.server.app import create_app
+from events_ingest.server.server import CollectorServer
 from events_ingest.settings import ServeSettings
 
 __all__ = [

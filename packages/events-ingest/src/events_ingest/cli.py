@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from events_ingest.server import CollectorServer
+from events_ingest.server.server import CollectorServer
+from events_ingest.server.workers import Workers
 from events_ingest.settings import ServeSettings
-from events_ingest.workers import Workers
 from events_schema.runtime.command import Verb, run_command
 
 

@@ -17,9 +17,9 @@ from types import FrameType
 import uvicorn
 from starlette.applications import Starlette
 
-from events_ingest.app import create_app
 from events_ingest.errors import AddressUnavailable
-from events_ingest.protocol import CollectorProtocol
+from events_ingest.server.app import create_app
+from events_ingest.server.protocol import CollectorProtocol
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.metrics import EventMetrics
 from events_ingest.telemetry.port import metrics_port

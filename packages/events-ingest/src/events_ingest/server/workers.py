@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import multiprocess
 
 from events_ingest.access.authentication import create_authentication
-from events_ingest.server import CollectorServer, address_url, listen
+from events_ingest.server.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER
 from events_ingest.telemetry.port import metrics_port
