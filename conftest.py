@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext
 from pyspark.sql import SparkSession
 
 from browser import Tracking, running_chromium, tracking
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 from events_schema.runtime.session.start import connector_jars, start_session, stop_session
 from events_stream.records.decode import AVRO_JAVA_OPTIONS
 from quick_start import FOLDER

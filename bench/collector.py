@@ -27,11 +27,11 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from events_loadgen.broker import LocalBroker
 from events_loadgen.classic import classic_events
-from events_loadgen.ports import answers, free_port
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.ports import answers, free_port
+from events_loadgen.processes.waiting import wait_until
 from http_load import Result, http_request, load
 from machine import machine
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 from machine import machine
 from stream_processes import backlog, steady
 from stream_sessions import batches, ratios, warm_session

@@ -16,8 +16,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table as Shown
 
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.waiting import wait_until
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, Commit, numbered
 from events_stream.table.folder.log import read_state

@@ -24,8 +24,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from events_ingest import CollectorServer, ServeSettings
-from events_loadgen.ports import free_port
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 from events_schema import EventEnvelope, decode
 from topics import Topics
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import httpx
 
-from events_loadgen.ports import free_port
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import partial
 
 import psutil
 
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 
 
 def wait_until_ended(processes: Iterable[psutil.Process]) -> None:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from browser import Site, serving
 from events_ingest.limits import Window
 from events_ingest.pages.tracker import tracker_script
-from events_loadgen.ports import free_port
+from events_loadgen.processes.ports import free_port
 
 Answer = Callable[[list[str]], Response]
 

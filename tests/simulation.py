@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psutil
 
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 
 MARK = "EVENTS_TEST_MARK"
 STEP_SECONDS = 180

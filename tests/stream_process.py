@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import duckdb
 
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.waiting import wait_until
 from events_schema import EventEnvelope, encode
 from events_schema.tables.partitions import partition_files
 from quick_start import quick_start

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 import events_analytics
 from events_ingest import CollectorServer, ServeSettings
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from events_schema import EnrichedEvent, EventEnvelope, StoredEvent, column_names, enrich
 from events_schema.testing import histories
 from streaming import store

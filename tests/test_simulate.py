@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from simulation import simulation
 
 

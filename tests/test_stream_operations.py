@@ -20,9 +20,9 @@ from pyspark.sql import SparkSession
 
 import widowed_stream
 from envelopes import envelope
-from events_loadgen.ports import free_port
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 from events_schema import encode
 from events_schema.runtime.locks import exclusive_lock
 from quick_start import quick_start

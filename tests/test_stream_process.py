@@ -15,8 +15,8 @@ import duckdb
 import psutil
 import pyarrow.dataset
 
-from events_loadgen.broker import LocalBroker
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.waiting import wait_until
 from stream_process import DEADLINE, start_stream, stored, values, wait_for_rows
 from topics import Topics
 

@@ -8,7 +8,7 @@ from signal import SIGKILL
 
 import dying_stream
 from comparison import differences, missing, not_as_received, strangers
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from events_schema import DecodeError, EventEnvelope, decode
 from events_stream.errors import Stalled
 from events_stream.table.folder.integrity import check_files

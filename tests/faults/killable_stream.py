@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 import dying_stream
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.waiting import wait_until
 from processes import wait_until_ended
 from schedule import StepDeath
 

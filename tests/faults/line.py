@@ -9,8 +9,8 @@ from typing import Self
 from uuid import uuid4
 
 from collector_process import CollectorProcess, running_collector
-from events_loadgen.broker import LocalBroker
-from events_loadgen.ports import free_port
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.ports import free_port
 from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
 from events_schema.tables.paths import TablePaths

@@ -12,8 +12,8 @@ import psutil
 
 from dying_run import Point
 from events_analytics.versions.names import version_of_file
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.waiting import wait_until
 from events_schema.tables.paths import TablePaths
 from processes import wait_until_ended
 

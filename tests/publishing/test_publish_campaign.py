@@ -24,7 +24,7 @@ from pyspark.sql import SparkSession
 
 import dying_run
 from dying_run import NEVER, Point
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 from events_schema.tables.paths import TablePaths
 from expected_versions import ExpectedVersions, found
 from growing_table import GrowingTable, T

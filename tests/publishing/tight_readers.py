@@ -18,7 +18,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from expected_versions import COLUMNS, ExpectedVersions, Found, found
 
 SECONDS = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from events_loadgen.ports import free_port
+from events_loadgen.processes.ports import free_port
 from events_stream import cli
 from events_stream.cli import main
 

@@ -19,9 +19,9 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from events_ingest import CollectorServer, ServeSettings
-from events_loadgen.broker import LocalBroker
-from events_loadgen.ports import free_port
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}

@@ -17,8 +17,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
 from events_ingest import CollectorServer, ServeSettings
-from events_loadgen.broker import LocalBroker
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}

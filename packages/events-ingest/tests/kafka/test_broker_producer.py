@@ -19,7 +19,7 @@ from events_ingest.budget import Budget
 from events_ingest.kafka.connection import Connection
 from events_ingest.kafka.group_commit import RECORD_OVERHEAD
 from events_ingest.telemetry.metrics import EventMetrics
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 
 
 class MeasuredProducer(KafkaProducer):

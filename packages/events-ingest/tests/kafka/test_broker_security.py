@@ -20,9 +20,9 @@ from structlog.typing import EventDict
 
 from events_ingest import CollectorServer, ServeSettings
 from events_ingest.cli import main
-from events_loadgen.broker import LocalBroker
-from events_loadgen.ports import free_port
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 USER = "collector"

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from events_ingest.kafka.cluster import Cluster
 from events_ingest.kafka.topic import Topic
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 
 
 def new_topic() -> Topic:

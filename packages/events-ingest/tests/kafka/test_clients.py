@@ -14,7 +14,7 @@ import pytest
 from events_ingest import Topic
 from events_ingest.kafka.cluster import Cluster
 from events_ingest.kafka.connection import Connection
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 
 _STEP_SECONDS = 0.0002
 

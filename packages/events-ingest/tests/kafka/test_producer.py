@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from events_ingest import BrokerUnavailable, KafkaProducer, Topic
 from events_ingest.budget import Budget
 from events_ingest.telemetry.metrics import EventMetrics
-from events_loadgen.ports import free_port
+from events_loadgen.processes.ports import free_port
 
 
 def producer_to(port: int, budget: Budget) -> KafkaProducer:

@@ -30,8 +30,8 @@ from hypothesis import strategies as st
 
 from collector_app import VALID, collector, post
 from collector_process import CollectorProcess, running_collector
-from events_loadgen.broker import LocalBroker
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 from events_schema.testing import bodies
 from http_load import Result, http_request, load

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 
 from collector_app import RecordingProducer
 from events_ingest import CollectorServer, ServeSettings, create_app
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 from events_schema.testing import bodies
 from http_load import http_request

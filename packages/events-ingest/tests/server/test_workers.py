@@ -21,9 +21,9 @@ from collector_app import VALID
 from events_ingest import ServeSettings
 from events_ingest.access.authentication import create_authentication
 from events_ingest.cli import main
-from events_loadgen.broker import LocalBroker
-from events_loadgen.ports import free_port
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.ports import free_port
+from events_loadgen.processes.waiting import wait_until
 from processes import wait_until_ended
 
 

@@ -3,7 +3,7 @@
 from events_loadgen.classic import classic_events
 from events_loadgen.client import post_events
 from events_loadgen.errors import LoadgenError
-from events_loadgen.ports import free_port
+from events_loadgen.processes.ports import free_port
 from events_loadgen.report import Report
 from events_loadgen.retries import RetryPolicy
 

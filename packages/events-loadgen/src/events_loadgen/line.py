@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
-from events_loadgen.ports import free_port
-from events_loadgen.process import ChildProcess
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.ports import free_port
 
 TOPIC = "events"
 

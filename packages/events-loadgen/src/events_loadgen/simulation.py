@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from events_loadgen.broker import COORDINATES, LocalBroker
 from events_loadgen.classic import classic_events
 from events_loadgen.client import post_events
 from events_loadgen.errors import (
@@ -20,16 +19,17 @@ from events_loadgen.errors import (
     NotAcknowledged,
     TooLate,
 )
-from events_loadgen.interruption import Interruption
 from events_loadgen.line import TOPIC, Line
 from events_loadgen.load import choose_seed
-from events_loadgen.process import ChildProcess
+from events_loadgen.processes.broker import COORDINATES, LocalBroker
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.interruption import Interruption
+from events_loadgen.processes.waiting import wait_until
 from events_loadgen.progress import Step, show_step
 from events_loadgen.query import answer, count_stored, users_query
 from events_loadgen.report import Report
 from events_loadgen.settings import SimulateSettings
 from events_loadgen.stats import serve_stats
-from events_loadgen.waiting import wait_until
 from events_schema import EventsError
 from events_schema.runtime.files import refusing_unwritable
 from events_schema.runtime.java.find import find_java

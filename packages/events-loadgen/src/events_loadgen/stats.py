@@ -21,8 +21,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from events_loadgen.line import Line
+from events_loadgen.processes.waiting import wait_until
 from events_loadgen.query import count_stored, read_enriched
-from events_loadgen.waiting import wait_until
 
 _LATEST = 10
 _FRESH_SECONDS = 1.0

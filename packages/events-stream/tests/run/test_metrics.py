@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from envelopes import encoded
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.waiting import wait_until
 from events_stream.cli import main
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.state import TableState

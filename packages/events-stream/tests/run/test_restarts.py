@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from envelopes import encoded, envelope
-from events_loadgen.broker import LocalBroker
+from events_loadgen.processes.broker import LocalBroker
 from events_schema import encode
 from events_schema.runtime.errors import AlreadyLocked
 from events_stream import open_table

@@ -12,8 +12,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from envelopes import encoded
-from events_loadgen.broker import LocalBroker
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.waiting import wait_until
 from events_schema.runtime.errors import PublishError
 from events_schema.tables.partitions import partition_files
 from events_stream.errors import OtherSource

@@ -17,9 +17,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from events_loadgen.errors import TooLate
-from events_loadgen.ports import answers, free_port
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import Pause, wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.ports import answers, free_port
+from events_loadgen.processes.waiting import Pause, wait_until
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.java.jars import resolve_jars
 
@@ -216,7 +216,7 @@ class LocalBroker:
             formatting.wait(seconds=_FORMAT_SECONDS, pause=self._pause)
 
     def _java(self, jars: list[Path], main: str, *arguments: str) -> ChildProcess:
-        logging = resources.files("events_loadgen") / "log4j2.properties"
+        logging = resources.files("events_loadgen.processes") / "log4j2.properties"
         # fmt: off
         command = [
             str(find_java()), *_JAVA_OPTIONS, f"-Dlog4j2.configurationFile={logging}",

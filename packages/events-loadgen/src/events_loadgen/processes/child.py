@@ -16,7 +16,7 @@ from typing import Self
 import psutil
 
 from events_loadgen.errors import ChildFailed, TooLate
-from events_loadgen.waiting import Pause, wait_until
+from events_loadgen.processes.waiting import Pause, wait_until
 
 STOP_SECONDS = 20.0
 _ORPHAN_SECONDS = 5.0

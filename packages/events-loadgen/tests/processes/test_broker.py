@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
-from events_loadgen.broker import LocalBroker
 from events_loadgen.errors import ChildFailed, TooLate
-from events_loadgen.ports import answers, free_port
+from events_loadgen.processes.broker import LocalBroker
+from events_loadgen.processes.ports import answers, free_port
 
 TOPIC = "kept"
 

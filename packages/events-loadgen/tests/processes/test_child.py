@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from events_loadgen.errors import ChildFailed, TooLate
-from events_loadgen.process import ChildProcess
-from events_loadgen.waiting import wait_until
+from events_loadgen.processes.child import ChildProcess
+from events_loadgen.processes.waiting import wait_until
 
 SLEEPER = "import time; time.sleep(600)"
 SLEEPING = [sys.executable, "-c", SLEEPER]
@@ -80,7 +80,7 @@ def test_a_child_ends_with_all_it_has_started(
     tmp_path: Path, end: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process group goes with it, and also what has a session of its own, as Spark's Java."""
-    monkeypatch.setattr("events_loadgen.process._ORPHAN_SECONDS", 0.2)
+    monkeypatch.setattr("events_loadgen.processes.child._ORPHAN_SECONDS", 0.2)
     with child(tmp_path, PARENT_OF_TWO) as process:
         wait_for_output(process, "ready")
         started = [int(word) for word in process.output().split()[:2]]

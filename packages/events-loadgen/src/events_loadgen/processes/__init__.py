@@ -1,0 +1,1 @@
+"""Processes on this machine: started, waited for, and ended with nothing left behind."""
