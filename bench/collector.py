@@ -27,7 +27,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from events_loadgen.classic import classic_events
+from events_loadgen.load.classic import classic_events
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import answers, free_port

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from events_loadgen.classic import ACTIONS, CATEGORIES, PRODUCTS, VALUES
+from events_loadgen.load.classic import ACTIONS, CATEGORIES, PRODUCTS, VALUES
 from events_schema import envelope_encoder
 
 PARTITIONS = 2

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
 
-from events_loadgen.classic import classic_events
+from events_loadgen.load.classic import classic_events
 from events_schema import StoredEvent
 
 T = datetime(2026, 1, 13, 10, tzinfo=UTC)

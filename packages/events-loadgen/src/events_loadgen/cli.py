@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from events_loadgen.errors import ExtraMissing
-from events_loadgen.load import run
+from events_loadgen.load.load import run
 from events_loadgen.settings import RunSettings, SimulateSettings
 from events_schema.runtime.command import Verb, run_command
 

@@ -10,8 +10,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from events_loadgen.classic import classic_events
-from events_loadgen.client import post_events
 from events_loadgen.errors import (
     CountsDisagree,
     FolderNotEmpty,
@@ -20,14 +18,16 @@ from events_loadgen.errors import (
     TooLate,
 )
 from events_loadgen.line import TOPIC, Line
-from events_loadgen.load import choose_seed
+from events_loadgen.load.classic import classic_events
+from events_loadgen.load.client import post_events
+from events_loadgen.load.load import choose_seed
+from events_loadgen.load.progress import Step, show_step
+from events_loadgen.load.report import Report
 from events_loadgen.processes.broker import COORDINATES, LocalBroker
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.waiting import wait_until
-from events_loadgen.progress import Step, show_step
 from events_loadgen.query import answer, count_stored, users_query
-from events_loadgen.report import Report
 from events_loadgen.settings import SimulateSettings
 from events_loadgen.stats import serve_stats
 from events_schema import EventsError

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events_loadgen import RetryPolicy
-from events_loadgen.retries import is_retriable, parse_retry_after
+from events_loadgen.load.retries import is_retriable, parse_retry_after
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])

@@ -6,11 +6,11 @@ import asyncio
 import secrets
 import signal
 
-from events_loadgen.classic import classic_events
-from events_loadgen.client import post_events
-from events_loadgen.progress import show_step
-from events_loadgen.report import Report
-from events_loadgen.retries import RetryPolicy
+from events_loadgen.load.classic import classic_events
+from events_loadgen.load.client import post_events
+from events_loadgen.load.progress import show_step
+from events_loadgen.load.report import Report
+from events_loadgen.load.retries import RetryPolicy
 from events_loadgen.settings import RunSettings
 from events_schema.runtime.errors import UsageError
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from events_loadgen.progress import show_step
+from events_loadgen.load.progress import show_step
 
 
 def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No control characters in a log file."""
-    monkeypatch.setattr("events_loadgen.progress._LINE_EVERY_SECONDS", 0)
+    monkeypatch.setattr("events_loadgen.load.progress._LINE_EVERY_SECONDS", 0)
     with show_step("Posting", 10) as step:
         step.update(4)
     lines = capsys.readouterr().err.splitlines()

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json, to_json
 
-from events_loadgen.report import Report
-from events_loadgen.retries import RetryPolicy, is_retriable, parse_retry_after
+from events_loadgen.load.report import Report
+from events_loadgen.load.retries import RetryPolicy, is_retriable, parse_retry_after
 
 REQUEST_SECONDS = 30.0
 STOP_SECONDS = 10.0

@@ -1,0 +1,1 @@
+"""Simulated clients: what they post, when they try again, and what became of it."""
