@@ -21,7 +21,7 @@ def simulate(settings: SimulateSettings) -> None:
         raise ExtraMissing(
             f"simulate needs {', '.join(missing)}; pip install 'events-loadgen[simulate]'"
         )
-    from events_loadgen.simulation import run_simulation  # noqa: PLC0415  # needs the extra
+    from events_loadgen.line.simulation import run_simulation  # noqa: PLC0415  # needs the extra
 
     run_simulation(settings)
 

@@ -11,9 +11,9 @@ import duckdb
 import httpx
 import pytest
 
-from events_loadgen.line import Line
+from events_loadgen.line.line import Line
+from events_loadgen.line.stats import serve_stats
 from events_loadgen.processes.waiting import wait_until
-from events_loadgen.stats import serve_stats
 
 NOTHING = {"raw": {"rows": 0, "events": 0}, "enriched": {"rows": 0, "latest": []}}
 START = datetime(2026, 1, 1, tzinfo=UTC)

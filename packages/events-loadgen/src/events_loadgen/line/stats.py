@@ -20,9 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from events_loadgen.line import Line
+from events_loadgen.line.line import Line
+from events_loadgen.line.query import count_stored, read_enriched
 from events_loadgen.processes.waiting import wait_until
-from events_loadgen.query import count_stored, read_enriched
 
 _LATEST = 10
 _FRESH_SECONDS = 1.0

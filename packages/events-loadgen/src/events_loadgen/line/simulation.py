@@ -17,7 +17,9 @@ from events_loadgen.errors import (
     NotAcknowledged,
     TooLate,
 )
-from events_loadgen.line import TOPIC, Line
+from events_loadgen.line.line import TOPIC, Line
+from events_loadgen.line.query import answer, count_stored, users_query
+from events_loadgen.line.stats import serve_stats
 from events_loadgen.load.classic import classic_events
 from events_loadgen.load.client import post_events
 from events_loadgen.load.load import choose_seed
@@ -27,9 +29,7 @@ from events_loadgen.processes.broker import COORDINATES, LocalBroker
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.waiting import wait_until
-from events_loadgen.query import answer, count_stored, users_query
 from events_loadgen.settings import SimulateSettings
-from events_loadgen.stats import serve_stats
 from events_schema import EventsError
 from events_schema.runtime.files import refusing_unwritable
 from events_schema.runtime.java.find import find_java

@@ -14,9 +14,9 @@ import pytest
 
 from events_loadgen.cli import main
 from events_loadgen.errors import FolderNotEmpty, Interrupted
+from events_loadgen.line.simulation import open_folder
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.ports import free_port
-from events_loadgen.simulation import open_folder
 from events_schema.runtime.errors import PublishError
 
 
