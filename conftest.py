@@ -13,12 +13,12 @@ from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext
 from pyspark.sql import SparkSession
 
-from browser import Tracking, running_chromium, tracking
 from events_loadgen.processes.broker import LocalBroker
 from events_schema.runtime.session.start import connector_jars, start_session, stop_session
 from events_stream.records.decode import AVRO_JAVA_OPTIONS
-from quick_start import FOLDER
-from topics import Topics
+from ingest_support.browser import Tracking, running_chromium, tracking
+from line_support.topics import Topics
+from stream_support.quick_start import FOLDER
 
 collect_ignore = ["tests/dag"]  # has an environment of its own: hatch run airflow:test
 

@@ -1,12 +1,10 @@
-"""`hatch run bench NAME`: each NAME is a script of this folder."""
+"""`hatch run bench NAME`: each NAME is a folder here, with a module `run`."""
 
 from __future__ import annotations
 
 import runpy
 import sys
-from pathlib import Path
 
-_HERE = Path(__file__).parent
 _NAMES = ["analytics", "collector", "stream"]
 
 
@@ -15,7 +13,7 @@ def main() -> None:
     name = sys.argv.pop(1) if sys.argv[1:] else None
     if name not in _NAMES:
         raise SystemExit(f"usage: bench NAME [flags]; NAME is one of: {', '.join(_NAMES)}")
-    runpy.run_path(str(_HERE / f"{name}.py"), run_name="__main__")
+    runpy.run_module(f"bench.{name}.run", run_name="__main__")
 
 
 main()

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from example_tables import NOW, write_tables
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from events_analytics.report import Scope, find_tables, read_report, render_page
-from example_tables import NOW, write_tables
 
 FOLDER = Path(__file__).parent
 COMMAND = [sys.executable, "-m", "events_loadgen", "simulate", "--events", "5000", "--keep"]

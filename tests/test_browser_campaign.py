@@ -16,9 +16,9 @@ import duckdb
 from playwright.sync_api import Browser, BrowserContext, Page
 from pyspark.sql import SparkSession
 
-from browser import Tracking, new_app, next_answer, visit, wait_until_sent
-from collector_process import CollectorProcess, running_collector
-from streaming import store
+from ingest_support.browser import Tracking, new_app, next_answer, visit, wait_until_sent
+from ingest_support.collector_process import CollectorProcess, running_collector
+from stream_support.streaming import store
 
 REPETITIONS = 20 if os.environ.get("EVENTS_CAMPAIGN") else 3
 DOWN_SECONDS = 10.0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from browser import (
+from ingest_support.browser import (
     KEY,
     NO_STORAGE,
     USER,

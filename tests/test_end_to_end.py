@@ -20,8 +20,8 @@ from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.waiting import wait_until
 from events_schema import EnrichedEvent, EventEnvelope, StoredEvent, column_names, enrich
 from events_schema.testing import histories
-from streaming import store
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.streaming import store
 
 TOKEN = "a key"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -14,8 +14,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from browser import next_answer, wait_for
-from simulation import Simulation, simulation
+from ingest_support.browser import next_answer, wait_for
+from line_support.simulation import Simulation, simulation
 
 EVENTS = 500
 DESK, PHONE = (1280, 720), (360, 740)

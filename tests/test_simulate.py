@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from events_loadgen.processes.waiting import wait_until
-from simulation import simulation
+from line_support.simulation import simulation
 
 
 @pytest.mark.parametrize("step", ["Starting Kafka", "Storing events"])

@@ -19,13 +19,13 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 import events_analytics
+from analytics_support.raw_schema import COLUMNS
 from events_analytics.ddl.engines import Engine
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from raw_schema import COLUMNS
-from sql_engines import Duck, Rows, SparkSql, Sql, statements
-from sql_rows import T, at, generated, story
-from sql_tables import publish, write_raw
+from line_support.sql_engines import Duck, Rows, SparkSql, Sql, statements
+from line_support.sql_rows import T, at, generated, story
+from line_support.sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))

@@ -17,9 +17,9 @@ from events_analytics.ddl.statements import ddl
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.names import file_name
 from events_schema import enrich
-from sql_engines import Duck
-from sql_rows import T, at, story
-from sql_tables import publish, write_raw
+from line_support.sql_engines import Duck
+from line_support.sql_rows import T, at, story
+from line_support.sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "sql.md").read_text("utf-8")

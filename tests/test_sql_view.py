@@ -16,9 +16,9 @@ from pyspark.sql import SparkSession
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.testing import raw_tables
-from sql_engines import Duck, SparkSql, Sql
-from sql_rows import T, generated
-from sql_tables import publish, write_raw
+from line_support.sql_engines import Duck, SparkSql, Sql
+from line_support.sql_rows import T, generated
+from line_support.sql_tables import publish, write_raw
 
 
 @pytest.fixture(autouse=True)

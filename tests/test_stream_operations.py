@@ -18,17 +18,17 @@ import psutil
 import pytest
 from pyspark.sql import SparkSession
 
-import widowed_stream
-from envelopes import envelope
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
 from events_schema import encode
 from events_schema.runtime.locks import exclusive_lock
-from quick_start import quick_start
-from stream_process import DEADLINE, start_stream, values, wait_for_rows
-from streaming import store
-from topics import Topics
+from line_support import widowed_stream
+from line_support.topics import Topics
+from stream_support.envelopes import envelope
+from stream_support.quick_start import quick_start
+from stream_support.stream_process import DEADLINE, start_stream, values, wait_for_rows
+from stream_support.streaming import store
 
 
 def java_of(stream: ChildProcess) -> psutil.Process:

@@ -17,8 +17,8 @@ import pyarrow.dataset
 
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
-from stream_process import DEADLINE, start_stream, stored, values, wait_for_rows
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.stream_process import DEADLINE, start_stream, stored, values, wait_for_rows
 
 
 @contextmanager

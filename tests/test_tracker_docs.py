@@ -11,8 +11,8 @@ import duckdb
 from pyspark.sql import SparkSession
 
 from events_schema import EventEnvelope, encode
-from streaming import store
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.streaming import store
 
 PAGE = Path(__file__).parents[1] / "docs" / "tracker.md"
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

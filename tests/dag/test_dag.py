@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raw_schema import RAW
+from analytics_support.raw_schema import RAW
 
 SHIPPED = Path(__file__).parents[2] / "packages/events-analytics/schedule/events_analytics_dag.py"
 DUE = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,11 +9,11 @@ from uuid import uuid4
 import duckdb
 import pytest
 
-from comparison import differences, missing, not_as_received, strangers
 from events_schema import EventEnvelope, FailureReason
 from events_schema.tables.paths import TablePaths
-from readers import READERS, FailedRow, Found, Row
-from sender import EPOCH, MICROSECOND, Sent
+from faults_support.comparison import differences, missing, not_as_received, strangers
+from faults_support.readers import READERS, FailedRow, Found, Row
+from faults_support.sender import EPOCH, MICROSECOND, Sent
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 1, UTC)
 RECEIVED = (NOON - EPOCH) // MICROSECOND

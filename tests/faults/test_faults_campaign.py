@@ -19,15 +19,15 @@ from threading import Event, Lock
 
 import pytest
 
-from campaign import Campaign
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step
-from line import Line
-from quick_start import quick_java
-from schedule import Fault, StepDeath, drawn, schedules
-from sender import Sender, old_events, recent_events
-from topics import Topics
-from watcher import Watcher
+from faults_support.campaign import Campaign
+from faults_support.line import Line
+from faults_support.schedule import Fault, StepDeath, drawn, schedules
+from faults_support.sender import Sender, old_events, recent_events
+from faults_support.watcher import Watcher
+from line_support.topics import Topics
+from stream_support.quick_start import quick_java
 
 LONG_LINES = 2
 """How many lines a long campaign strikes at once: a stream that starts keeps one core busy."""

@@ -22,17 +22,24 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-import dying_run
-from dying_run import NEVER, Point
 from events_loadgen.processes.broker import LocalBroker
 from events_schema.tables.paths import TablePaths
-from expected_versions import ExpectedVersions, found
-from growing_table import GrowingTable, T
-from publishing_run import NOTHING, WRITING, Before, PublishingRun, current_versions, names
-from quick_start import quick_java
-from run_schedule import Moment, Turn, schedule
-from shared_java import SharedJava
-from tight_readers import TightReader, readers
+from faults_support.shared_java import SharedJava
+from publishing_support import dying_run
+from publishing_support.dying_run import NEVER, Point
+from publishing_support.expected_versions import ExpectedVersions, found
+from publishing_support.growing_table import GrowingTable, T
+from publishing_support.publishing_run import (
+    NOTHING,
+    WRITING,
+    Before,
+    PublishingRun,
+    current_versions,
+    names,
+)
+from publishing_support.run_schedule import Moment, Turn, schedule
+from publishing_support.tight_readers import TightReader, readers
+from stream_support.quick_start import quick_java
 
 LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
 ALL = 1000

@@ -15,7 +15,7 @@ from events_analytics import class_archive
 from events_analytics.class_archive import find_archive, open_archive
 from events_analytics.errors import ArchiveRefused
 from events_schema.runtime.java.find import find_java
-from processes import wait_until_ended
+from line_support.processes import wait_until_ended
 
 SECONDS = 400
 

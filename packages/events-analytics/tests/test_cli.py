@@ -16,14 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analytics_support.raw_schema import RAW
 from events_analytics.cli import main
 from events_analytics.job.job import Job
 from events_analytics.job.sink import SortBy
 from events_analytics.settings import RunSettings
 from events_schema.runtime.command import read_settings
 from events_schema.runtime.errors import UsageError
-from processes import wait_until_ended
-from raw_schema import RAW
+from line_support.processes import wait_until_ended
 
 DEADLINE_SECONDS = 90
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

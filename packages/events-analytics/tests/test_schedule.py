@@ -19,13 +19,13 @@ import pytest
 from cronsim import CronSim
 from crontab import CronTab
 
+from analytics_support.raw_schema import RAW
 from events_analytics.cli import main
 from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Terminated
 from events_analytics.settings import RunSettings
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE, read_settings
 from events_schema.runtime.errors import AlreadyLocked, UsageError
 from events_schema.runtime.locks import exclusive_lock
-from raw_schema import RAW
 
 SCHEDULE = Path(__file__).parents[1] / "schedule"
 UNITS = ("events-analytics.service", "events-analytics.timer")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import events_analytics
+from analytics_support.raw_schema import RAW
 from events_analytics import Manifest
 from events_analytics.check import verification
 from events_analytics.check.recomputation import Window, choose_users, recompute, tally_users
@@ -22,7 +23,6 @@ from events_analytics.check.verification import verify
 from events_analytics.cli import main
 from events_analytics.database import Database, open_database
 from events_analytics.errors import (
-    AnalyticsError,
     ColumnsMissing,
     ManifestMissing,
     NoData,
@@ -35,12 +35,11 @@ from events_analytics.job.job import JobOptions
 from events_analytics.raw.footer import Footer, read_footer
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.publish import open_versions
-from events_schema import StoredEvent, enrich
+from events_schema import EventsError, StoredEvent, enrich
 from events_schema.runtime.files import exchange
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.paths import TablePaths
 from events_schema.testing import raw_tables
-from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, BEFORE = "event_date=2026-11-24", "event_date=2026-11-20"
@@ -140,7 +139,7 @@ class Tables:
         """Verify the table `name`."""
         return str(verify(str(self.folder / name), str(self.raw), sample))
 
-    def refused(self, name: str, error: type[AnalyticsError] = NotVerified) -> str:
+    def refused(self, name: str, error: type[EventsError] = NotVerified) -> str:
         """Verify the table `name`; return the line that refuses it."""
         with pytest.raises(error) as raised:
             self.verify(name)

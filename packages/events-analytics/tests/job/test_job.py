@@ -15,6 +15,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import events_analytics
+from analytics_support.raw_schema import RAW
 from events_analytics import AnalyticsError, Manifest
 from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
@@ -23,7 +24,6 @@ from events_analytics.job.job import JobOptions
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.runtime.errors import PublishError, UsageError
 from events_schema.tables.errors import SourceMissing
-from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = "event_date=2026-11-24"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import events_analytics
+from analytics_support.raw_schema import RAW
 from events_analytics import Manifest
 from events_analytics.errors import NoData
 from events_analytics.job import sink
@@ -26,7 +27,6 @@ from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
 from events_schema.runtime.errors import UsageError
 from events_schema.tables.errors import SourceMissing
-from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAYS = [date(2026, 11, 24) - timedelta(days=number) for number in range(6)]

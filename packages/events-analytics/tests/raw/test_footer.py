@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics_support.raw_schema import RAW, TIME
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_analytics.raw.files import list_raw
 from events_analytics.raw.footer import READABLE, check_columns, check_exact_columns, read_footer
 from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
-from raw_schema import RAW, TIME
 
 
 def write(path: Path, schema: pa.Schema, rows: int = 0) -> Path:

@@ -11,12 +11,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from analytics_support.report_tables import DAY, write
 from events_analytics.cli import main
 from events_analytics.report import Report
 from events_analytics.settings import ReportSettings
 from events_schema import StoredEvent
 from events_schema.runtime.command import read_settings
-from report_tables import DAY, write
 
 SCHEMA = Path(__file__).parents[4] / "docs" / "report.schema.json"
 START = datetime(2026, 11, 1, tzinfo=UTC)

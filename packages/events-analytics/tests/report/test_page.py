@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from analytics_support.report_tables import DAY, ENRICHED, FAILED, report_on, write
 from events_analytics.report import Scope, render_page
 from events_analytics.report.page.chart import HEIGHT, bar_chart
 from events_analytics.report.page.wording import (
@@ -25,7 +26,6 @@ from events_analytics.report.page.wording import (
 from events_analytics.report.tables import FailedRow
 from events_schema import StoredEvent, enrich
 from events_schema.testing import AWKWARD_TEXTS, texts
-from report_tables import DAY, ENRICHED, FAILED, report_on, write
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DESK, PHONE = (1280, 720), (390, 844)

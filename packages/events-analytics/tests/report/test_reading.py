@@ -15,6 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics_support.report_tables import (
+    DAY,
+    ENRICHED,
+    FAILED,
+    USERS,
+    expected_activity,
+    expected_categories,
+    expected_delay,
+    expected_products,
+    report_on,
+    write,
+)
 from events_analytics import database as database_module
 from events_analytics.database import Database, open_database, read_steadily
 from events_analytics.errors import (
@@ -37,18 +49,6 @@ from events_analytics.versions.names import file_name, new_version
 from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich
 from events_schema.runtime.files import exchange
 from events_schema.testing import repetitive_tables, times
-from report_tables import (
-    DAY,
-    ENRICHED,
-    FAILED,
-    USERS,
-    expected_activity,
-    expected_categories,
-    expected_delay,
-    expected_products,
-    report_on,
-    write,
-)
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TOP = 3

@@ -19,7 +19,10 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector_app import (
+from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged
+from events_schema import decode
+from events_schema.testing import invalid_posted_events, posted_events
+from ingest_support.collector_app import (
     VALID,
     FailingProducer,
     RecordingProducer,
@@ -29,9 +32,6 @@ from collector_app import (
     error_of,
     post,
 )
-from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged
-from events_schema import decode
-from events_schema.testing import invalid_posted_events, posted_events
 
 INVALID = {**VALID, "user_id": "3"}
 

@@ -13,7 +13,11 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
-from collector_app import (
+from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
+from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane, Headers
+from events_schema import decode, parse_event
+from events_schema.testing import bodies, posted_events
+from ingest_support.collector_app import (
     VALID,
     FailingProducer,
     RecordingProducer,
@@ -22,10 +26,6 @@ from collector_app import (
     collector,
     post,
 )
-from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane, Headers
-from events_schema import decode, parse_event
-from events_schema.testing import bodies, posted_events
 
 BODY = json.dumps(VALID).encode()
 SHOP = b"https://shop.example"

@@ -13,7 +13,11 @@ import pytest
 import zstandard
 from hypothesis import given
 
-from collector_app import (
+from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
+from events_ingest.http.responses import MAX_FIELDS
+from events_schema import PostedEvent, decode
+from events_schema.testing import invalid_posted_events, posted_events
+from ingest_support.collector_app import (
     VALID,
     FailingProducer,
     RecordingProducer,
@@ -23,10 +27,6 @@ from collector_app import (
     error_of,
     post,
 )
-from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.http.responses import MAX_FIELDS
-from events_schema import PostedEvent, decode
-from events_schema.testing import invalid_posted_events, posted_events
 
 
 @given(posted_events())

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from collector_app import RecordingProducer, collector
+from ingest_support.collector_app import RecordingProducer, collector
 
 Message = MutableMapping[str, Any]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from browser import new_app, wait_for
-from page_clock import open_page, pause, track, wait_until_idle
-from scripted_collector import Collector, refuse, scripted_collector
+from ingest_support.browser import new_app, wait_for
+from ingest_support.page_clock import open_page, pause, track, wait_until_idle
+from ingest_support.scripted_collector import Collector, refuse, scripted_collector
 
 
 @pytest.fixture

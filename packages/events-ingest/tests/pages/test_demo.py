@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from collector_app import ask, collector
 from events_ingest.cli import main
 from events_schema.runtime.errors import UsageError
+from ingest_support.collector_app import ask, collector
 
 PAGE_FILES = ["demo/demo.svg", "demo/demo.css", "tracker.js", "demo/demo.js"]
 KEY = "pk_demo http://127.0.0.1:8000"

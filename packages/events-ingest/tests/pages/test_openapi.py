@@ -15,10 +15,10 @@ from schemathesis.core.failures import Failure
 from schemathesis.core.parameters import ParameterLocation
 from starlette.applications import Starlette
 
-from collector_app import VALID, FailingProducer, ask, collector, post
 from events_ingest import NotAcknowledged, ServeSettings
 from events_ingest.http.responses import Attempt, EventPlace, FieldError, RejectedEvent
 from events_ingest.pages.openapi import openapi
+from ingest_support.collector_app import VALID, FailingProducer, ask, collector, post
 
 KEY = "a-services-key"
 KEYED = ServeSettings(token=(KEY,))

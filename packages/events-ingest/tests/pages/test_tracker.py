@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from collector_app import ask, collector
 from events_ingest.pages.files import STATIC
+from ingest_support.collector_app import ask, collector
 
 MOST_BYTES = 4096
 WEEK = 7 * 86400

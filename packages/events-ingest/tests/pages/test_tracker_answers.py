@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Page
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from browser import KEY, stats, wait_for
-from page_clock import HIDE, forward, kept, pause, track, wait_until_idle
-from scripted_collector import Answer, Collector, refuse, take
+from ingest_support.browser import KEY, stats, wait_for
+from ingest_support.page_clock import HIDE, forward, kept, pause, track, wait_until_idle
+from ingest_support.scripted_collector import Answer, Collector, refuse, take
 
 LONGEST_BACK_OFF = 60.0
 

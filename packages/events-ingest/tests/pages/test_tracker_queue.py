@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from browser import NO_STORAGE, new_app, stats, wait_for
-from page_clock import HIDE, forward, kept, open_page, pause, track
-from scripted_collector import Collector
+from ingest_support.browser import NO_STORAGE, new_app, stats, wait_for
+from ingest_support.page_clock import HIDE, forward, kept, open_page, pause, track
+from ingest_support.scripted_collector import Collector
 
 IN_FLIGHT_BYTES = 60 * 1024
 

@@ -6,7 +6,15 @@ import asyncio
 
 import pytest
 
-from collector_app import VALID, FailingProducer, RecordingProducer, ask, collector, error_of, post
+from ingest_support.collector_app import (
+    VALID,
+    FailingProducer,
+    RecordingProducer,
+    ask,
+    collector,
+    error_of,
+    post,
+)
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector_app import VALID, collector, post
-from collector_process import CollectorProcess, running_collector
+from bench.collector.http_load import Result, http_request, load
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 from events_schema.testing import bodies
-from http_load import Result, http_request, load
-from topics import Topics
+from ingest_support.collector_app import VALID, collector, post
+from ingest_support.collector_process import CollectorProcess, running_collector
+from line_support.topics import Topics
 
 LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
 BACK_SECONDS = 10 if LONG else 30

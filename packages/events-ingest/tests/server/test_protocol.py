@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from collector_app import RecordingProducer
+from bench.collector.http_load import http_request
 from events_ingest import CollectorServer, ServeSettings, create_app
 from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 from events_schema.testing import bodies
-from http_load import http_request
+from ingest_support.collector_app import RecordingProducer
 
 EVENT = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 BODY = json.dumps(EVENT).encode()

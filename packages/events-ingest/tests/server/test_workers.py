@@ -17,14 +17,14 @@ import httpx
 import psutil
 import pytest
 
-from collector_app import VALID
 from events_ingest import ServeSettings
 from events_ingest.access.authentication import create_authentication
 from events_ingest.cli import main
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
-from processes import wait_until_ended
+from ingest_support.collector_app import VALID
+from line_support.processes import wait_until_ended
 
 
 class Workers:

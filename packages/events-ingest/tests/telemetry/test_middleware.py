@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from structlog.testing import capture_logs
 
-from collector_app import (
+from events_ingest import NotAcknowledged
+from ingest_support.collector_app import (
     VALID,
     FailingProducer,
     RecordingProducer,
@@ -20,7 +21,6 @@ from collector_app import (
     error_of,
     post,
 )
-from events_ingest import NotAcknowledged
 
 SHOP, OTHER = "https://shop.example", "https://other.example"
 PAGE = {"Origin": SHOP}

@@ -15,7 +15,7 @@ from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream
 from events_stream.table.steps import Step
-from staged_change import files, stage
+from stream_support.staged_change import files, stage
 
 
 class Killed(BaseException):

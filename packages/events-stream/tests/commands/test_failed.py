@@ -12,7 +12,6 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from envelopes import envelope
 from events_schema import encode, fingerprint, released_schemas
 from events_schema.avro import MARKER
 from events_schema.tables.partitions import partition_files
@@ -27,8 +26,9 @@ from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step, unwatched
-from streaming import store
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import envelope
+from stream_support.streaming import store
 
 WINDOW = timedelta(hours=1)
 

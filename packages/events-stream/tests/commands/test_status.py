@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from envelopes import NOON
 from events_schema.tables.paths import TablePaths
 from events_stream import open_table
 from events_stream.cli import main
 from events_stream.commands import maintenance
 from events_stream.commands.status import describe
 from events_stream.table.position import Loss
-from staged_change import stage
+from stream_support.envelopes import NOON
+from stream_support.staged_change import stage
 
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 

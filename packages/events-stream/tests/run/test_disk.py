@@ -11,14 +11,14 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from envelopes import encoded
 from events_schema.runtime.errors import PublishError
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder import log as commit_log
 from events_stream.table.steps import Step
-from small_disk import fill, mount, small_disk
-from streaming import store
-from topics import Topics
+from line_support.small_disk import fill, mount, small_disk
+from line_support.topics import Topics
+from stream_support.envelopes import encoded
+from stream_support.streaming import store
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from envelopes import encoded
 from events_loadgen.processes.waiting import wait_until
 from events_stream.cli import main
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.state import TableState
-from stream_process import stored
-from streaming import running
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import encoded
+from stream_support.stream_process import stored
+from stream_support.streaming import running
 
 DEADLINE = 90.0
 

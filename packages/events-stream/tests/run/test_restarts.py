@@ -13,7 +13,6 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from envelopes import encoded, envelope
 from events_loadgen.processes.broker import LocalBroker
 from events_schema import encode
 from events_schema.runtime.errors import AlreadyLocked
@@ -25,8 +24,9 @@ from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts, Loss
 from events_stream.table.steps import Step
-from streaming import store
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import encoded, envelope
+from stream_support.streaming import store
 
 Run = Callable[..., TableState]
 

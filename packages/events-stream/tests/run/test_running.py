@@ -11,7 +11,6 @@ import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from envelopes import encoded
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from events_schema.runtime.errors import PublishError
@@ -20,8 +19,9 @@ from events_stream.errors import OtherSource
 from events_stream.run.clock import WallClock
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.steps import Step
-from streaming import running
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import encoded
+from stream_support.streaming import running
 
 DEADLINE = 90.0
 

@@ -14,7 +14,6 @@ from py4j.protocol import Py4JNetworkError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from envelopes import NOON, encoded, envelope
 from events_schema import StoredEvent, column_names, encode
 from events_schema.errors import EventsError
 from events_schema.failed import FAILED_EVENT_DDL, FailureReason
@@ -23,8 +22,9 @@ from events_schema.tables.partitions import partition_files
 from events_stream.errors import OtherSource, Stalled, TopicMissing
 from events_stream.kafka.source import KafkaSource
 from events_stream.table.position import Counts
-from streaming import store
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import NOON, encoded, envelope
+from stream_support.streaming import store
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 Run = Callable[..., Counts]

@@ -21,7 +21,6 @@ from events_analytics.check.recomputation import (
 )
 from events_analytics.database import READ_TRIES, Database, open_database, query_errors
 from events_analytics.errors import (
-    AnalyticsError,
     ColumnsMissing,
     ManifestMissing,
     NoData,
@@ -35,7 +34,7 @@ from events_analytics.raw.footer import Footer, check_exact_columns, read_footer
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
-from events_schema import columns
+from events_schema import EventsError, columns
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
@@ -78,7 +77,7 @@ def verify(target: str, source: str | None = None, sample: int = SAMPLE) -> Veri
         names = _list(folder)
         try:
             return _verify(folder, names, source, sample)
-        except AnalyticsError:
+        except EventsError:
             if _list(folder) == names:
                 raise
     raise TableReplaced(

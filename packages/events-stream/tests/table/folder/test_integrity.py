@@ -10,7 +10,7 @@ import pytest
 
 from events_stream import open_table
 from events_stream.errors import TableDamaged
-from staged_change import files, stage
+from stream_support.staged_change import files, stage
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from envelopes import NOON
 from events_stream import open_table
 from events_stream.errors import OtherSource, TableDamaged
 from events_stream.table.folder import log as commit_log
@@ -16,7 +15,8 @@ from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.log import read_log, read_state
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step
-from staged_change import SOURCE, files, stage
+from stream_support.envelopes import NOON
+from stream_support.staged_change import SOURCE, files, stage
 
 
 @pytest.fixture(autouse=True)

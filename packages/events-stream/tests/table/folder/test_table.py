@@ -19,7 +19,7 @@ from events_stream.errors import NotOurs, TableDamaged, TableMissing
 from events_stream.table.folder import log as commit_log_module
 from events_stream.table.folder import table as table_module
 from events_stream.table.folder.table import open_beside_stream
-from staged_change import files, stage
+from stream_support.staged_change import files, stage
 
 
 class Killed(BaseException):

@@ -17,10 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from browser import Site, serving
 from events_ingest.limits import Window
 from events_ingest.pages.tracker import tracker_script
 from events_loadgen.processes.ports import free_port
+from ingest_support.browser import Site, serving
 
 Answer = Callable[[list[str]], Response]
 

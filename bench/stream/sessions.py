@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Shown
 
+from bench.stream.filled_topic import PARTITIONS, Events, fill
 from events_schema import StoredEvent, column_names, released_schemas
 from events_schema.runtime.session.start import stop_session
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
@@ -33,7 +34,6 @@ from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step, Watch
-from filled_topic import PARTITIONS, Events, fill
 
 CORES = 2
 EVENTS = 2_000_000

@@ -19,7 +19,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from events_loadgen.processes.waiting import wait_until
-from expected_versions import COLUMNS, ExpectedVersions, Found, found
+from publishing_support.expected_versions import COLUMNS, ExpectedVersions, Found, found
 
 SECONDS = 60.0
 _NICE = 10

@@ -16,7 +16,7 @@ from events_stream import cli
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder import log as commit_log
 from events_stream.table.steps import Step
-from shared_java import PORT, end_predecessor
+from faults_support.shared_java import PORT, end_predecessor
 
 NEVER = "never"
 FOLD_COMMITS = 3

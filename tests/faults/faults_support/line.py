@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from collector_process import CollectorProcess, running_collector
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_schema import FailureReason, released_schemas
 from events_schema.avro import MARKER
 from events_schema.tables.paths import TablePaths
-from killable_stream import KillableStream
-from quick_start import quick_java, quick_start
-from schedule import StepDeath
-from shared_java import SharedJava
-from topics import Topics
+from faults_support.killable_stream import KillableStream
+from faults_support.schedule import StepDeath
+from faults_support.shared_java import SharedJava
+from ingest_support.collector_process import CollectorProcess, running_collector
+from line_support.topics import Topics
+from stream_support.quick_start import quick_java, quick_start
 
 
 class Line:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from dying_run import Point
+from publishing_support.dying_run import Point
 
 
 class Moment(StrEnum):

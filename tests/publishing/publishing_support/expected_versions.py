@@ -12,11 +12,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analytics_support.raw_schema import RAW, TIME
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import version_of_file
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from events_schema.tables.paths import TablePaths
-from raw_schema import RAW, TIME
 
 COLUMNS = column_names(EnrichedEvent)
 _METRICS: list[tuple[str, pa.DataType]] = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]

@@ -9,10 +9,10 @@ from random import Random
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analytics_support.raw_schema import RAW
 from events_schema import StoredEvent
 from events_schema.tables.partitions import PARTITION_COLUMN
 from events_schema.tables.paths import TablePaths
-from raw_schema import RAW
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 """About when all happened."""

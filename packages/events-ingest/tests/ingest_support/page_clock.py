@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, Page
 
-from browser import Site, stats, visit, wait_for
+from ingest_support.browser import Site, stats, visit, wait_for
 
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psutil
 
-import dying_stream
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
-from processes import wait_until_ended
-from schedule import StepDeath
+from faults_support import dying_stream
+from faults_support.schedule import StepDeath
+from line_support.processes import wait_until_ended
 
 DEADLINE = 120.0
 
@@ -34,9 +34,10 @@ class KillableStream:
     ) -> None:
         step, nth = (death.step.value, death.nth) if death else (dying_stream.NEVER, 0)
         python, *flags = command
-        script = [python, str(dying_stream.__file__), step, str(nth)]
+        script = [python, "-m", dying_stream.__name__, step, str(nth)]
+        path = {"PYTHONPATH": str(Path(dying_stream.__file__).parents[1])}
         self._child = ChildProcess(
-            "the stream", [*script, *flags], log=log, environment=environment
+            "the stream", [*script, *flags], log=log, environment={**path, **(environment or {})}
         )
         self._started: set[psutil.Process] = set()
 

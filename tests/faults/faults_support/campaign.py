@@ -6,8 +6,6 @@ import time
 from collections import Counter
 from signal import SIGKILL
 
-import dying_stream
-from comparison import differences, missing, not_as_received, strangers
 from events_loadgen.processes.waiting import wait_until
 from events_schema import DecodeError, EventEnvelope, decode
 from events_stream.errors import Stalled
@@ -15,11 +13,21 @@ from events_stream.table.folder.integrity import check_files
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream
 from events_stream.table.position import Counts
-from killable_stream import DEADLINE, KillableStream
-from line import Line
-from readers import READERS, Found
-from schedule import BrokerKill, CollectorKill, Fault, Java, JavaKill, StepDeath, StreamKill
-from sender import Sender
+from faults_support import dying_stream
+from faults_support.comparison import differences, missing, not_as_received, strangers
+from faults_support.killable_stream import DEADLINE, KillableStream
+from faults_support.line import Line
+from faults_support.readers import READERS, Found
+from faults_support.schedule import (
+    BrokerKill,
+    CollectorKill,
+    Fault,
+    Java,
+    JavaKill,
+    StepDeath,
+    StreamKill,
+)
+from faults_support.sender import Sender
 
 
 class Campaign:

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from analytics_support.raw_schema import COLUMNS, RAW, TIME
 from events_analytics.report import Report, Scope, Tables, read_report
 from events_schema import StoredEvent
-from raw_schema import COLUMNS, RAW, TIME
 
 DAY = "event_date=2026-11-24"
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from dying_run import Point
 from events_analytics.versions.names import version_of_file
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
 from events_schema.tables.paths import TablePaths
-from processes import wait_until_ended
+from line_support.processes import wait_until_ended
+from publishing_support.dying_run import Point
 
 SECONDS = 120.0
 STAGING, MANIFEST = ".staging", ".json"

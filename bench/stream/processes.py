@@ -16,13 +16,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table as Shown
 
+from bench.stream.filled_topic import NOON, Events, fill, producing
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, Commit, numbered
 from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
-from filled_topic import NOON, Events, fill, producing
 
 CORES = 2
 RATE = 1000

@@ -27,7 +27,7 @@ from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
 from events_schema import EventEnvelope, decode
-from topics import Topics
+from line_support.topics import Topics
 
 KEY = "pk_web"
 USER = 7

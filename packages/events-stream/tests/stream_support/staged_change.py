@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from envelopes import NOON
 from events_stream.table.folder.commit import Commit, StagedFile, numbered
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts, SourceIdentity
+from stream_support.envelopes import NOON
 
 SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
 

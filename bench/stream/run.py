@@ -16,10 +16,10 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
+from bench.machine import machine
+from bench.stream.processes import backlog, steady
+from bench.stream.sessions import batches, ratios, warm_session
 from events_loadgen.processes.broker import LocalBroker
-from machine import machine
-from stream_processes import backlog, steady
-from stream_sessions import batches, ratios, warm_session
 
 PARTS = ("ratios", "batches", "steady", "backlog")
 

@@ -14,7 +14,7 @@ from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
 from events_schema import EventEnvelope, encode
 from events_schema.tables.partitions import partition_files
-from quick_start import quick_start
+from stream_support.quick_start import quick_start
 
 DEADLINE = 90.0
 

@@ -9,7 +9,7 @@ import duckdb
 from pyspark.sql import SparkSession, Window
 from pyspark.sql import functions as F
 
-from event_tables import PROCESSING_TIME
+from bench.analytics.event_tables import PROCESSING_TIME
 
 SIX = ["event_time", "user_id", "app_name", "event_action", "event_category", "event_value"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from events_schema import EventEnvelope, FailureReason
 from events_schema.tables.partitions import PARTITION_COLUMN
-from readers import FailedRow, Found, Row
-from sender import EPOCH, MICROSECOND, Sent
+from faults_support.readers import FailedRow, Found, Row
+from faults_support.sender import EPOCH, MICROSECOND, Sent
 
 SHOWN = 5
 

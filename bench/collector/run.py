@@ -27,19 +27,19 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from bench.collector.http_load import Result, http_request, load
+from bench.machine import machine
 from events_loadgen.load.classic import classic_events
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import answers, free_port
 from events_loadgen.processes.waiting import wait_until
-from http_load import Result, http_request, load
-from machine import machine
 
 CONNECTIONS = 64
 BATCH = 500
 TOPIC = "bench"
 KEY = "bench-key"
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 _SCRIPT = """\
 local requests = {}
 for line in io.lines("%s") do requests[#requests + 1] = line end
@@ -100,7 +100,7 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
         "EVENTS_INGEST_TOKEN": KEY,
         "BENCH_BROKERS": broker.bootstrap,
         "BENCH_TOPIC": TOPIC,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": str(ROOT),
     }
     # fmt: off
     collector = stack.enter_context(_python(
@@ -111,9 +111,9 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
     wait_until(lambda: _ready(ports["collector"]), "the collector", seconds=60)
     for name in ("plain", "obvious"):
         stack.enter_context(_python(
-            name, folder, environment, "-m", "uvicorn", f"baselines:{name}", "--port",
-            str(ports[name]), "--loop", "uvloop", "--http", "httptools", "--no-access-log",
-            "--log-level", "warning",
+            name, folder, environment, "-m", "uvicorn", f"bench.collector.baselines:{name}",
+            "--port", str(ports[name]), "--loop", "uvloop", "--http", "httptools",
+            "--no-access-log", "--log-level", "warning",
         ))
         wait_until(partial(answers, ports[name]), name, seconds=60)
     # fmt: on

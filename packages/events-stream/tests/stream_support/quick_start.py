@@ -7,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from envelopes import encoded
 from events_schema.runtime.locks import exclusive_lock
-from topics import Topics
+from line_support.topics import Topics
+from stream_support.envelopes import encoded
 
 FOLDER = "EVENTS_TESTS_CLASSES"
 """The variable that names the folder of Java's classes; the root `conftest.py` sets it."""

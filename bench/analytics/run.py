@@ -22,9 +22,9 @@ from pyarrow import parquet
 from rich.console import Console
 from rich.table import Table
 
-from batch_baselines import BASELINES
-from event_tables import PROCESSING_TIME, make_raw_table
-from machine import machine
+from bench.analytics.baselines import BASELINES
+from bench.analytics.event_tables import PROCESSING_TIME, make_raw_table
+from bench.machine import machine
 
 RUNS: Mapping[str, tuple[str, ...]] = {
     "run": (),
@@ -98,8 +98,15 @@ def command(name: str, folder: Path, target: Path, given: argparse.Namespace) ->
     """Return the command line of a baseline, or of the job."""
     source, memory = str(folder / "raw"), given.driver_memory
     if name in BASELINES:
-        script = str(Path(__file__).with_name("batch_baselines.py"))
-        return [sys.executable, script, name, source, str(target), memory]
+        return [
+            sys.executable,
+            "-m",
+            "bench.analytics.baselines",
+            name,
+            source,
+            str(target),
+            memory,
+        ]
     return [
         sys.executable, "-m", "events_analytics", "run", "--source", source,
         "--target", str(target), "--processing-time", PROCESSING_TIME.isoformat(),

@@ -1,0 +1,1 @@
+"""Measurements; `hatch run bench NAME` runs one."""

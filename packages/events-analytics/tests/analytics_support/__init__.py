@@ -1,0 +1,1 @@
+"""What the batch job's tests share."""

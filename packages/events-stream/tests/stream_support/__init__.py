@@ -1,0 +1,1 @@
+"""What the stream's tests share."""

@@ -1,0 +1,1 @@
+"""Runs that publish and die, and the readers meanwhile."""
