@@ -23,16 +23,6 @@ class ColumnsMissing(AnalyticsError):
     """Raised when a file lacks columns that are needed, or has them in another type."""
 
 
-class TableReplaced(AnalyticsError):
-    """Raised when files go before they are read, each time that they are listed anew."""
-
-    retriable = True
-
-
-class QueryFailed(AnalyticsError):
-    """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""
-
-
 class ArchiveRefused(AnalyticsError):
     """Raised when the folder for Java's classes cannot be used, or not safely."""
 

@@ -21,14 +21,12 @@ from events_analytics.check import verification
 from events_analytics.check.recomputation import Window, choose_users, recompute, tally_users
 from events_analytics.check.verification import verify
 from events_analytics.cli import main
-from events_analytics.database import Database, open_database
 from events_analytics.errors import (
     ColumnsMissing,
     ManifestMissing,
     NoData,
     NotVerified,
     SourceChanged,
-    TableReplaced,
     UnreadableFile,
 )
 from events_analytics.job.job import JobOptions
@@ -36,6 +34,8 @@ from events_analytics.raw.footer import Footer, read_footer
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.publish import open_versions
 from events_schema import EventsError, StoredEvent, enrich
+from events_schema.runtime.database import Database, open_database
+from events_schema.runtime.errors import TableReplaced
 from events_schema.runtime.files import exchange
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.paths import TablePaths

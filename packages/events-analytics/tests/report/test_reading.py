@@ -27,16 +27,7 @@ from analytics_support.report_tables import (
     report_on,
     write,
 )
-from events_analytics import database as database_module
-from events_analytics.database import Database, open_database, read_steadily
-from events_analytics.errors import (
-    ColumnsMissing,
-    Interrupted,
-    QueryFailed,
-    TableReplaced,
-    Terminated,
-    UnreadableFile,
-)
+from events_analytics.errors import ColumnsMissing, Interrupted, Terminated, UnreadableFile
 from events_analytics.report import Report, Scope, render_page
 from events_analytics.report.figures.activity import activity_bands
 from events_analytics.report.figures.bins import MOST_BINS, bin_size, fill_bins
@@ -47,7 +38,11 @@ from events_analytics.session.signals import interruptible
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import file_name, new_version
 from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich
+from events_schema.runtime import database as database_module
+from events_schema.runtime.database import Database, open_database, read_steadily
+from events_schema.runtime.errors import DatabaseFailed, TableReplaced
 from events_schema.runtime.files import exchange
+from events_schema.tables.views import view_files
 from events_schema.testing import repetitive_tables, times
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -311,7 +306,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4:60] = b"\xff" * 56
     path.write_bytes(content)
-    with pytest.raises(QueryFailed, match="DuckDB cannot read the tables") as raised:
+    with pytest.raises(DatabaseFailed, match="DuckDB cannot read the tables") as raised:
         report_on(tmp_path, ALL)
     assert "\n" not in str(raised.value)
 
@@ -326,7 +321,7 @@ def test_a_table_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
         if new.exists():
             exchange(table, new)
             shutil.rmtree(new)
-        database.view_files("enriched", files, EnrichedEvent)
+        view_files(database, "enriched", files, EnrichedEvent)
         (rows,) = database.one("SELECT count(*) FROM enriched")
         return int(rows)
 
@@ -343,7 +338,7 @@ def test_a_table_that_never_stays_is_given_up(
     def count(database: Database, files: Sequence[Path]) -> None:
         tries.append(files)
         files[0].unlink()
-        database.view_files("stored", files, StoredEvent)
+        view_files(database, "stored", files, StoredEvent)
 
     with pytest.raises(TableReplaced, match=r"a\.parquet was gone") as raised:
         read_steadily(lambda: [write(tmp_path / "a.parquet", [event()])], count)
@@ -368,7 +363,7 @@ def test_memory_is_bounded_and_the_disk_is_used(monkeypatch: pytest.MonkeyPatch)
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk does not help either, one line says how much was there, and what to do."""
     monkeypatch.setattr(database_module, "MEMORY", "40MB")
-    with pytest.raises(QueryFailed, match=r"more than 40MB .* by TMPDIR"):
+    with pytest.raises(DatabaseFailed, match=r"more than 40MB .* by TMPDIR"):
         read_steadily(
             list, lambda database, _: database.ask("SELECT list(i) FROM range(9000000) t(i)")
         )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a stored time counts its microseconds from."""
 
 
 class ColumnType(StrEnum):

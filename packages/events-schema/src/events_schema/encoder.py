@@ -8,16 +8,15 @@ bytes. fastavro remains the reader, and the judge: a property test holds one to 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import call, itemgetter
 from typing import Any
 
-from events_schema.columns import Column, ColumnType
+from events_schema.columns import EPOCH, Column, ColumnType
 
 Writer = Callable[[Any], bytes]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 4096
 """How many values of one column are remembered: at most some 5 MB of texts of full length."""
@@ -60,12 +59,12 @@ class _TimeWriter:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[datetime, bytes] = _EPOCH, zigzag(0)
+        self._last: tuple[datetime, bytes] = EPOCH, zigzag(0)
 
     def __call__(self, time: datetime) -> bytes:
         last, written = self._last
         if time is not last:
-            written = zigzag((time - _EPOCH) // _MICROSECOND)
+            written = zigzag((time - EPOCH) // _MICROSECOND)
             self._last = time, written
         return written
 

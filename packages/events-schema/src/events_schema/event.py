@@ -18,10 +18,10 @@ from pydantic import (
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-from events_schema.columns import ColumnType
+from events_schema.columns import EPOCH, ColumnType
 
 MAX_TEXT_LENGTH = 256
-EARLIEST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_TIME = EPOCH
 LATEST_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 _TIME_PATTERN = (

@@ -11,11 +11,12 @@ from datetime import datetime
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from events_analytics.database import Database
 from events_analytics.errors import NotVerified
-from events_analytics.microseconds import to_micros
 from events_analytics.versions.layout import Layout
 from events_schema import StoredEvent
+from events_schema.runtime.database import Database
+from events_schema.runtime.times import to_micros
+from events_schema.tables.views import view_files
 
 _RAW = """
 CREATE VIEW raw AS
@@ -94,8 +95,8 @@ def tally_users(
 
     Rows without a user are counted as one more.
     """
-    database.view_files("earlier", earlier, StoredEvent)
-    database.view_files("later", later, StoredEvent)
+    view_files(database, "earlier", earlier, StoredEvent)
+    view_files(database, "later", later, StoredEvent)
     database.ask(_RAW)
     database.ask(_TALLY, start=to_micros(window.start), end=to_micros(window.end))
 

@@ -19,14 +19,12 @@ from events_analytics.check.recomputation import (
     recompute,
     tally_users,
 )
-from events_analytics.database import READ_TRIES, Database, open_database, query_errors
 from events_analytics.errors import (
     ColumnsMissing,
     ManifestMissing,
     NoData,
     NotVerified,
     SourceChanged,
-    TableReplaced,
     UnreadableFile,
 )
 from events_analytics.raw.files import RawFile, RawFiles, read_raw_file
@@ -35,9 +33,12 @@ from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
 from events_schema import EventsError, columns
+from events_schema.runtime.database import READ_TRIES, Database, open_database, query_errors
+from events_schema.runtime.errors import TableReplaced
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
+from events_schema.tables.views import view_files
 
 SAMPLE = 100
 """Of how many users the metrics are recomputed, unless told otherwise."""
@@ -70,7 +71,7 @@ def verify(target: str, source: str | None = None, sample: int = SAMPLE) -> Veri
     `sample` users are recomputed. Where a new version is published meanwhile, that one is
     verified. Raises `NotVerified` where the table is not what it should be, and `SourceMissing`,
     `NoData`, `ManifestMissing`, `SourceChanged`, `TableReplaced`, `ColumnsMissing`,
-    `UnreadableFile` and `QueryFailed` where that cannot be told.
+    `UnreadableFile` and `DatabaseFailed` where that cannot be told.
     """
     folder = _find_target(target)
     for _ in range(READ_TRIES):
@@ -219,7 +220,7 @@ def _verify_rows(
     shown = _shown(raw, manifest)
     earlier = sorted(set(raw.files) - set(shown.files), key=lambda file: file.name)
     tally_users(database, _paths(raw, earlier), _paths(raw, shown.files), window)
-    database.view_files("target", files, manifest.layout.model)
+    view_files(database, "target", files, manifest.layout.model)
     if manifest.layout is Layout.USERS:
         check_each_user_once(database)
     users = choose_users(database, manifest.version, sample)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import duckdb
 
-from events_analytics.database import Database, open_database, query_errors
 from events_analytics.errors import NoData
 from events_analytics.raw.footer import check_columns, read_footer, unreadable
 from events_analytics.versions.manifest import FileRows
 from events_schema import Event, StoredEvent, column_names
+from events_schema.runtime.database import Database, open_database, query_errors
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import duckdb_path, plain_files
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
@@ -101,7 +101,7 @@ class RawFiles:
 def list_raw(folder: Path) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `QueryFailed`.
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `DatabaseFailed`.
     """
     paths = sorted([*partition_files(folder), *plain_files(folder)])
     files = [read_raw_file(folder, path) for path in paths]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from events_analytics.database import read_steadily
 from events_analytics.report.figures.enriched import read_enriched_figures
 from events_analytics.report.figures.failed import read_failed_figures
 from events_analytics.report.figures.raw import RawFigures, Scope, read_raw_figures
 from events_analytics.report.model import Enriched, Failed, Newest, Nulls, Quality, Report
 from events_analytics.report.tables import Tables, enriched_files, failed_files, raw_files
+from events_schema.runtime.database import read_steadily
 
 
 def read_report(tables: Tables, scope: Scope) -> Report:
     """Read the tables as they are now.
 
     Each is read as one listing of its files has it, with bounded memory. Raises `ColumnsMissing`,
-    `UnreadableFile`, `QueryFailed` and `TableReplaced`.
+    `UnreadableFile`, `DatabaseFailed` and `TableReplaced`.
     """
     raw = read_steadily(
         lambda: raw_files(tables.raw, scope.since),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from events_schema import EnrichedEvent, column_names
-from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema import EnrichedEvent, StoredEvent, column_names
+from events_schema.runtime.database import Database, read_steadily
+from events_schema.runtime.times import from_micros
+from events_schema.tables.locations import plain_files
+from events_schema.tables.partitions import partition_files
+from events_schema.tables.views import view_files
 
 
 @dataclass(frozen=True)
@@ -22,15 +26,13 @@ class StoredCount:
 
 
 def count_stored(raw: Path) -> StoredCount:
-    """Count the raw table at `raw`; zero where it has no files yet."""
-    if not partition_files(raw):
-        return StoredCount(0, 0)
-    files = str(raw / f"{PARTITION_COLUMN}=*" / "*.parquet")
-    with duckdb.connect() as connection:
-        counted = connection.execute(
-            "SELECT count(*), count(DISTINCT event_id) FROM read_parquet(?)", [files]
-        ).fetchone()
-    return StoredCount(*counted) if counted else StoredCount(0, 0)
+    """Count the raw table at `raw`; zero where it has no files yet. Raises `EventsError`."""
+    return read_steadily(lambda: partition_files(raw), _count)
+
+
+def _count(database: Database, files: Sequence[Path]) -> StoredCount:
+    view_files(database, "stored", files, StoredEvent)
+    return StoredCount(*database.one("SELECT count(*), count(DISTINCT event_id) FROM stored"))
 
 
 @dataclass(frozen=True)
@@ -44,28 +46,28 @@ class Enriched:
 def read_enriched(enriched: Path, limit: int) -> Enriched:
     """Read the enriched table at `enriched`; nothing where there is none yet.
 
-    Raises `duckdb.IOException` where the table is replaced meanwhile.
+    Raises `EventsError`.
     """
-    if not enriched.exists():
-        return Enriched(0, [])
-    files = str(enriched / "*.parquet")
+    return read_steadily(
+        lambda: plain_files(enriched), lambda database, files: _latest(database, files, limit)
+    )
+
+
+def _latest(database: Database, files: Sequence[Path], limit: int) -> Enriched:
+    view_files(database, "enriched", files, EnrichedEvent)
+    (count,) = database.one("SELECT count(*) FROM enriched")
     names = column_names(EnrichedEvent)
     columns = ["epoch_us(event_time)", *names[1:]]
-    with duckdb.connect() as connection:
-        counted = connection.execute("SELECT count(*) FROM read_parquet(?)", [files]).fetchone()
-        latest = connection.execute(
-            f"SELECT {', '.join(columns)} FROM read_parquet(?)"  # noqa: S608  # our own words
-            " ORDER BY event_time DESC, user_id LIMIT ?",
-            [files, limit],
-        ).fetchall()
-    rows = [dict(zip(names, row, strict=True)) for row in latest]
+    found = database.ask(
+        f"SELECT {', '.join(columns)} FROM enriched"  # noqa: S608  # the contract's own names
+        " ORDER BY event_time DESC, user_id LIMIT $limit",
+        limit=limit,
+    )
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
         if row["event_time"] is not None:
-            row["event_time"] = _EPOCH + timedelta(microseconds=row["event_time"])
-    return Enriched(counted[0] if counted else 0, rows)
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+            row["event_time"] = from_micros(row["event_time"])
+    return Enriched(count, rows)
 
 
 def users_query(enriched: Path) -> str:

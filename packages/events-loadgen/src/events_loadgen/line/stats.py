@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-import duckdb
 import uvicorn
 from pydantic_core import to_json
 from starlette.applications import Starlette
@@ -23,10 +22,10 @@ from starlette.routing import Route
 from events_loadgen.line.line import Line
 from events_loadgen.line.query import count_stored, read_enriched
 from events_loadgen.processes.waiting import wait_until
+from events_schema import EventsError
 
 _LATEST = 10
 _FRESH_SECONDS = 1.0
-_ATTEMPTS = 3
 _START_SECONDS = 30.0
 
 
@@ -48,16 +47,8 @@ class Stats:
             return self._content
 
     def _read(self) -> dict[str, Any]:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                raw = count_stored(self.line.raw)
-                enriched = read_enriched(self.line.enriched, _LATEST)
-            except duckdb.IOException:  # the aggregation has just replaced the files
-                if attempt == _ATTEMPTS:
-                    raise
-            else:
-                return {"raw": asdict(raw), "enriched": asdict(enriched)}
-        raise AssertionError
+        raw = count_stored(self.line.raw)
+        return {"raw": asdict(raw), "enriched": asdict(read_enriched(self.line.enriched, _LATEST))}
 
 
 @contextmanager
@@ -68,7 +59,7 @@ def serve_stats(line: Line) -> Iterator[None]:
     def show(_: Request) -> Response:
         try:
             return Response(stats.content(), media_type="application/json")
-        except duckdb.Error:
+        except EventsError:
             return Response(status_code=HTTPStatus.SERVICE_UNAVAILABLE)
 
     app = Starlette(

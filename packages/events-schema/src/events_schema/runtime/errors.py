@@ -37,3 +37,13 @@ class AlreadyLocked(CommandError):
 
 class PublishError(CommandError):
     """Raised when a folder cannot be published to: not ours, a mount point, read-only."""
+
+
+class TableReplaced(CommandError):
+    """Raised when files go before they are read, each time that they are listed anew."""
+
+    retriable = True
+
+
+class DatabaseFailed(CommandError):
+    """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""

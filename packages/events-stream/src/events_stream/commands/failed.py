@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
+from events_schema.runtime.database import Database, read_steadily
+from events_schema.runtime.errors import TableReplaced
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import TableDamaged
-from events_stream.table.folder.log import READ_TRIES, read_log
-from events_stream.table.folder.parquet import reader
-
-RETRY_SECONDS = 0.1
+from events_stream.table.folder.log import read_log
 
 EXAMPLE_BYTES = 24
 """So much of a value is shown."""
@@ -53,26 +50,23 @@ def newest_failed(paths: TablePaths, limit: int) -> Rows:
 
 
 def _ask(paths: TablePaths, query: str, **parameters: object) -> Rows:
-    for attempt in range(1, READ_TRIES + 1):
-        files = _files(paths)
+    def read(database: Database, files: Sequence[Path]) -> Rows:
         if not files:
             return Rows([], [])
-        try:
-            with reader() as connection:
-                found = connection.execute(query, {"files": files, **parameters})
-                return Rows([column[0] for column in found.description or ()], found.fetchall())
-        except duckdb.IOException as error:  # a file was replaced since it was listed
-            if attempt == READ_TRIES:
-                gone = next((path for path in files if not Path(path).exists()), "a failed file")
-                raise TableDamaged(
-                    f"{gone} cannot be read, though the log lists it: {str(error)[:100]}; restore "
-                    f"it, or let the log forget it by `events-stream expire --missing --apply`"
-                ) from None
-            time.sleep(RETRY_SECONDS)
-    raise AssertionError
+        asked = {"files": list(map(str, files)), **parameters}
+        found = database.connection.execute(query, asked)
+        return Rows([column[0] for column in found.description or ()], found.fetchall())
+
+    try:
+        return read_steadily(lambda: _files(paths), read)
+    except TableReplaced as error:
+        raise TableDamaged(
+            f"the log lists failed events that are gone ({error}); restore them, or let the log "
+            f"forget them by `events-stream expire --missing --apply`"
+        ) from None
 
 
-def _files(paths: TablePaths) -> list[str]:
+def _files(paths: TablePaths) -> list[Path]:
     """Return where the failed events lie, those of a commit that is not finished, too."""
     log = read_log(paths.log)
     files = {final: paths.target.parent / final for final in log.state.failed_files}
@@ -82,4 +76,4 @@ def _files(paths: TablePaths) -> list[str]:
             staged = paths.staging / unfinished.staging_name / file.staged
             if staged.exists():
                 files[file.final] = staged
-    return list(map(str, files.values()))
+    return list(files.values())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from events_analytics.database import Database
 from events_analytics.report.model import ActiveUser, Activity, Band
+from events_schema.runtime.database import Database
 
 _STEPS = (1, 2, 5)
 

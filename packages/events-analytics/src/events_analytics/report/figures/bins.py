@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from events_schema.columns import EPOCH
 
 MOST_BINS = 120
 """More bars are no chart that people can read."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BinSize(StrEnum):
@@ -84,5 +84,5 @@ def fill_bins(
     """
     filled = dict.fromkeys(size.starts(first, last), 0)
     for stretch, events in counts:
-        filled[size.start(_EPOCH + stretch * size.counted_by)] += events
+        filled[size.start(EPOCH + stretch * size.counted_by)] += events
     return list(filled.items())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from events_analytics.database import Database
 from events_analytics.report.model import Delay, DelayBand
+from events_schema.runtime.database import Database
 
 _SECOND = 1_000
 _MINUTE = 60 * _SECOND

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pydantic import AwareDatetime
 
-from events_analytics.database import Database
 from events_analytics.raw.footer import read_footer
 from events_analytics.report.model import Enriched, Favourite, OtherFavourites, UserOfWindow
 from events_analytics.versions.manifest import manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
 from events_schema import UserMetrics
+from events_schema.runtime.database import Database
 from events_schema.tables.paths import TablePaths
+from events_schema.tables.views import view_files
 
 _METRICS = """
 CREATE TEMP TABLE metrics AS
@@ -40,7 +41,7 @@ def read_enriched_figures(
     """Read the `files` of the enriched table in `folder`; None where it has none yet."""
     if not files:
         return None
-    database.view_files("enriched", files, UserMetrics)
+    view_files(database, "enriched", files, UserMetrics)
     database.ask(_METRICS)
     footers = [read_footer(path) for path in files]
     users, active_users, active_events = database.one(_SUMMARY)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from events_analytics.database import Database
-from events_analytics.microseconds import from_micros, midnight, to_micros
 from events_analytics.report.model import Failed, FailedReason, Rest
 from events_analytics.report.tables import FailedRow
+from events_schema.runtime.database import Database
+from events_schema.runtime.times import from_micros, midnight, to_micros
+from events_schema.tables.views import view_files
 
 _REASONS = """
 SELECT reason, count(*), max(epoch_us(timestamp)) FROM failed
@@ -22,7 +23,7 @@ def read_failed_figures(
     database: Database, files: Sequence[Path], since: date | None, top: int
 ) -> Failed:
     """Count the failed events in `files` by reason, those since that day where there is one."""
-    database.view_files("failed", files, FailedRow)
+    view_files(database, "failed", files, FailedRow)
     found = database.ask(_REASONS, since=to_micros(midnight(since)) if since else None)
     events = sum(count for _, count, _ in found)
     reasons = tuple(

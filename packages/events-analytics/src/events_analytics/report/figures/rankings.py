@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from events_analytics.database import Database
 from events_analytics.report.model import Categories, Category, Product, Products, Rest
+from events_schema.runtime.database import Database
 
 ACTIONS = 5
 """How many actions are told apart: people cannot follow more colours."""

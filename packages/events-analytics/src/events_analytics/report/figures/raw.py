@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from events_analytics.database import Database
-from events_analytics.microseconds import from_micros, midnight, to_micros
 from events_analytics.report.figures.activity import read_activity
 from events_analytics.report.figures.bins import bin_size, fill_bins
 from events_analytics.report.figures.delay import read_delay
@@ -25,6 +23,9 @@ from events_analytics.report.model import (
     Products,
 )
 from events_schema import StoredEvent, column_names
+from events_schema.runtime.database import Database
+from events_schema.runtime.times import from_micros, midnight, to_micros
+from events_schema.tables.views import view_files
 
 _COLUMNS = column_names(StoredEvent)
 
@@ -89,7 +90,7 @@ class RawFigures:
 
 def read_raw_figures(database: Database, files: Sequence[Path], scope: Scope) -> RawFigures:
     """Read the raw table's `files`. Raises what DuckDB raises."""
-    database.view_files("stored", files, StoredEvent)
+    view_files(database, "stored", files, StoredEvent)
     database.ask(_EVENTS.format(since=to_micros(midnight(scope.since)) if scope.since else "NULL"))
     summary = _read_summary(database, scope)
     products = read_products(database, scope.top)

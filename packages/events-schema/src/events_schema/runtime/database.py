@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
-from pydantic import BaseModel
 
-from events_analytics.errors import QueryFailed, TableReplaced, UnreadableFile
-from events_schema import ColumnType, columns
-from events_schema.tables.locations import duckdb_path
+from events_schema.errors import EventsError
+from events_schema.runtime.errors import DatabaseFailed, TableReplaced
 
 MEMORY = "1GB"
 """What DuckDB may take; beyond that it uses a temporary folder."""
@@ -24,13 +22,6 @@ READ_TRIES = 5
 RETRY_SECONDS = 0.2
 
 _INTERRUPTED = "Query interrupted"
-
-_TYPES = {
-    ColumnType.INT32: "INTEGER",
-    ColumnType.INT64: "BIGINT",
-    ColumnType.STRING: "VARCHAR",
-    ColumnType.TIMESTAMP: "TIMESTAMP",
-}
 
 T = TypeVar("T")
 
@@ -55,25 +46,19 @@ class Database:
         (row,) = self.ask(sql, **parameters)
         return row
 
-    def view_files(self, name: str, files: Sequence[Path], model: type[BaseModel]) -> None:
-        """Make the view `name` of the rows of exactly these files, which may be none."""
-        if files:
-            paths = [duckdb_path(path) for path in files]
-            self.connection.read_parquet(paths, hive_partitioning=False).create_view(name)
-            return
-        nulls = ", ".join(f"NULL::{_TYPES[each.type]} AS {each.name}" for each in columns(model))
-        self.connection.execute(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
-
 
 @contextmanager
-def open_database() -> Iterator[Database]:
-    """Open a DuckDB of bounded memory, whose temporary files end with it."""
+def open_database(memory: str | None = None, spill: Path | None = None) -> Iterator[Database]:
+    """Open a DuckDB of bounded `memory` (default: 1 GB), whose temporary files end with it.
+
+    They lie in the folder `spill`, or in one that is made for them.
+    """
     with (
-        tempfile.TemporaryDirectory(prefix="events-duckdb-") as spill,
+        tempfile.TemporaryDirectory(prefix="events-duckdb-") as made,
         duckdb.connect(
             config={
-                "memory_limit": MEMORY,
-                "temp_directory": spill,
+                "memory_limit": memory or MEMORY,
+                "temp_directory": str(spill or made),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
             }
@@ -86,7 +71,7 @@ def open_database() -> Iterator[Database]:
 
 @contextmanager
 def query_errors() -> Iterator[None]:
-    """Turn what DuckDB raises into `QueryFailed`, whose one line names the cause."""
+    """Turn what DuckDB raises into `DatabaseFailed`, whose one line names the cause."""
     try:
         yield
     except duckdb.Error as error:
@@ -99,8 +84,8 @@ def read_steadily(
     """Return what `read` makes of the files that `listed` lists.
 
     Where one of them is gone meanwhile, a new version is there, or the table's owner has
-    tidied up: all is listed and read anew, a few times. Raises `TableReplaced`, and
-    `UnreadableFile` and `QueryFailed` where the files are all there.
+    tidied up: all is listed and read anew, a few times. Raises `TableReplaced`; where the files
+    are all there, `DatabaseFailed` and what `listed` and `read` raise.
     """
     for attempt in range(READ_TRIES):
         if attempt:
@@ -112,7 +97,7 @@ def read_steadily(
                 return read(database, files)
         except FileNotFoundError as error:
             gone = str(error.filename)
-        except (UnreadableFile, duckdb.Error) as error:
+        except (EventsError, duckdb.Error) as error:
             missing = next((path for path in files if not path.exists()), None)
             if missing is None:
                 raise (_failed(error) if isinstance(error, duckdb.Error) else error) from None
@@ -123,13 +108,13 @@ def read_steadily(
     )
 
 
-def _failed(error: duckdb.Error) -> QueryFailed:
+def _failed(error: duckdb.Error) -> DatabaseFailed:
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryFailed(
+        return DatabaseFailed(
             f"DuckDB needs more than {MEMORY} and room in {tempfile.gettempdir()} "
             f"({_first_line(error)}); make room there, or name another folder by TMPDIR"
         )
-    return QueryFailed(f"DuckDB cannot read the tables: {_first_line(error)}")
+    return DatabaseFailed(f"DuckDB cannot read the tables: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:
