@@ -95,7 +95,7 @@ class Line:
         """Return a command that posts an event, ready for a shell."""
         return (
             f"curl -i -H 'X-Token: {self.token}' -H 'Content-Type: application/json' "
-            """-d '{"user_id": 1, "app_name": "web-shop", "event_category": "search"}' """
+            """-d '{"user_id": 1, "app_name": "product_1", "event_category": "category_1"}' """
             f"{self.url}/track"
         )
 

@@ -1,4 +1,4 @@
-"""The `classic` profile: the events of a small product with six users."""
+"""The `classic` profile: six users of three products."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-PRODUCTS = ("web-shop", "mobile-app", "help-centre")
-ACTIONS = ("view", "click", "purchase", None)
-CATEGORIES = ("navigation", "search", "checkout")
+PRODUCTS = ("product_1", "product_2", "product_3")
+ACTIONS = ("page_view", "button_click", "scroll", None)
+CATEGORIES = ("category_1", "category_2", "category_3")
 VALUES = (5, 8, 12, 37, 54, None)
 USERS = range(1, 7)
 
 
 def classic_events(events: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield so many events as clients post them, each with its `event_id`.
+    """Yield `events` events as clients post them, each with its `event_id`.
 
-    The same `seed` gives the same events, ids included, in every release; the first of more
-    events are those of fewer. `event_action` and `event_value` are left out where there is none.
+    The same `seed` gives the same events, ids included, in every release of a major version, and
+    more events begin with the same ones. An event without an action or a value leaves the field
+    out.
     """
     random = Random(seed)  # noqa: S311  # repeatable on purpose; the ids are no secrets
     for _ in range(events):
