@@ -165,9 +165,9 @@ JAN = {day: date(2026, 1, day) for day in (5, 6, 12, 13)}
 ANSWERS: dict[str, Rows] = {
     "01_daily_active_users": [(JAN[5], 2, 4), (JAN[6], 1, 1), (JAN[12], 1, 1), (JAN[13], 1, 3)],
     "02_top_actions": [
-        ("page", "click", 4, 3, None),
-        ("page", "view", 4, 3, 2.0),
-        ("page", "purchase", 1, 1, 4.0),
+        ("category_1", "button_click", 4, 3, None),
+        ("category_1", "page_view", 4, 3, 2.0),
+        ("category_1", "scroll", 1, 1, 4.0),
     ],
     "03_funnel": [(3, 2, 1)],
     "04_retention": [(JAN[5], 2, 1, 0, 0, 0), (JAN[12], 1, 0, 0, 0, 0)],
@@ -182,7 +182,7 @@ ANSWERS: dict[str, Rows] = {
         (JAN[12], 1, 1, 1, 1, 1),
         (JAN[13], 2, 2, 2, 3, 3),
     ],
-    "09_favourite_actions": [("click", 2, 1, 3), ("view", 1, 0, 0)],
+    "09_favourite_actions": [("button_click", 2, 1, 3), ("page_view", 1, 0, 0)],
     "10_growth": [(JAN[5], 2, 2), (JAN[13], 1, 3)],
 }
 """What the questions are to say of the story, by its reader."""

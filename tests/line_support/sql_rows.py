@@ -41,22 +41,22 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 def story() -> list[StoredEvent]:
     """Return what three users did: half a second later it was received, and once again later."""
     told = [
-        (1, at(5, 10), "view", 2),
-        (1, at(5, 10, 10), "click", None),
-        (1, at(5, 10, 20), "purchase", 4),
-        (2, at(5, 23, 50), "view", None),
-        (2, at(6, 0, 10), "click", None),
-        (1, at(12, 9), "view", None),
-        (3, at(13, 8), "click", None),
-        (3, at(13, 9), "view", None),
+        (1, at(5, 10), "page_view", 2),
+        (1, at(5, 10, 10), "button_click", None),
+        (1, at(5, 10, 20), "scroll", 4),
+        (2, at(5, 23, 50), "page_view", None),
+        (2, at(6, 0, 10), "button_click", None),
+        (1, at(12, 9), "page_view", None),
+        (3, at(13, 8), "button_click", None),
+        (3, at(13, 9), "page_view", None),
     ]
     rows = [
         StoredEvent(
             event_time=time,
             user_id=user,
-            app_name="shop",
+            app_name="product_1",
             event_action=action,
-            event_category="page",
+            event_category="category_1",
             event_value=value,
             event_id=str(UUID(int=number)),
             received_time=time + timedelta(milliseconds=500),
