@@ -17,7 +17,7 @@ from events_schema import Event, StoredEvent, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
 from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import duckdb_path, plain_files
-from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema.tables.partitions import partition_day, partition_files
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,7 @@ class RawFile:
     @property
     def day(self) -> str | None:
         """The value of the file's partition; None in a plain folder."""
-        key, _, value = self.name.partition("/")[0].partition("=")
-        return value if key == PARTITION_COLUMN else None
+        return partition_day(self.name.partition("/")[0])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from events_analytics.raw.footer import check_columns, read_footer
 from events_schema import StoredEvent, UserMetrics
 from events_schema.event import StoredText, Time
 from events_schema.tables.locations import find_folder, plain_files
-from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
+from events_schema.tables.partitions import partition_day, partition_files
 from events_schema.tables.paths import TablePaths
 
 
@@ -76,9 +76,8 @@ def failed_files(folder: Path) -> list[Path]:
 
 def _may_hold(path: Path, since: date) -> bool:
     """Tell whether a file of a partition may hold events since that day."""
-    day = path.parent.name.removeprefix(f"{PARTITION_COLUMN}=")
     try:
-        return date.fromisoformat(day) >= since
+        return date.fromisoformat(partition_day(path.parent.name) or "") >= since
     except ValueError:  # the partition of the events without a time
         return False
 

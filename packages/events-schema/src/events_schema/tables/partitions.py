@@ -8,6 +8,16 @@ PARTITION_COLUMN = "event_date"
 """The raw table's Hive partition: the UTC day of `event_time`."""
 
 
+def partition_day(folder: str) -> str | None:
+    """Return the day, YYYY-MM-DD, that the name of a partition's folder says.
+
+    None for any other folder. Hive's partition of rows without a time has a value that is not a
+    day, `__HIVE_DEFAULT_PARTITION__`. It is returned as it is, and sorts after every day.
+    """
+    day = folder.removeprefix(f"{PARTITION_COLUMN}=")
+    return day if day != folder else None
+
+
 def partition_files(target: Path) -> list[Path]:
     """Return the parquet files of the raw table at `target`, sorted."""
     return sorted(target.glob(f"{PARTITION_COLUMN}=*/*.parquet"))
