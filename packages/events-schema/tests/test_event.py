@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from events_schema import Event, MalformedJson, PostedEvent, json_schema, parse_event
+from events_schema.event import is_event_id
 from events_schema.testing import (
     INVALID_EVENT_IDS,
     INVALID_TIMES,
+    event_ids,
     invalid_posted_events,
     posted_events,
 )
@@ -75,6 +77,14 @@ def test_a_required_field_is_required(field: str) -> None:
 def test_no_other_form_of_event_id_passes(event_id: object) -> None:
     """One UUID, one text: otherwise two copies of an event would not be found."""
     assert refused_fields(json.dumps({**VALID, "event_id": event_id}).encode()) == {"event_id"}
+
+
+@given(event_ids())
+def test_an_event_id_is_told_from_other_texts(event_id: str) -> None:
+    """Only the canonical form counts, from its first character to its last."""
+    assert is_event_id(event_id)
+    assert not any(map(is_event_id, [f"{event_id}\n", f" {event_id}", event_id[:-1]]))
+    assert not any(is_event_id(text) for text in INVALID_EVENT_IDS if isinstance(text, str))
 
 
 @pytest.mark.parametrize("time", INVALID_TIMES)

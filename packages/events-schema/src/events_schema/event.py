@@ -25,19 +25,26 @@ EARLIEST_TIME = EPOCH
 LATEST_TIME = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 _TIME_PATTERN = (
-    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
-EVENT_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_TIME = re.compile(_TIME_PATTERN.removesuffix("$") + r"\Z")
+_TIME = re.compile(_TIME_PATTERN)
+EVENT_ID_PATTERN = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+"""A canonical event id, without anchors: how an end is written differs between engines."""
+_EVENT_ID = re.compile(EVENT_ID_PATTERN)
+
+
+def is_event_id(text: str) -> bool:
+    """Return whether all of `text` is a canonical event id."""
+    return _EVENT_ID.fullmatch(text) is not None
 
 
 def _read_time(value: object) -> object:
     """Take an aware datetime or RFC 3339 text; pydantic alone also takes numbers."""
     if isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or not _TIME.match(value):
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise PydanticCustomError(
             "event_time_format",
             "Input should be an RFC 3339 time with a zone and at most 6 decimals, "
@@ -89,7 +96,7 @@ class _Matching:
 
 _WITHOUT_NUL = _Matching(r"^[^\x00]*$", "string_nul", "String should not contain the NUL character")
 _CANONICAL = _Matching(
-    EVENT_ID_PATTERN,
+    f"^{EVENT_ID_PATTERN}$",
     "event_id_format",
     "Input should be a UUID in canonical form, lower case, such as "
     "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
@@ -108,14 +115,14 @@ Time = Annotated[
     ColumnType.TIMESTAMP,
     BeforeValidator(_read_time),
     AfterValidator(_in_utc),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _TIME_PATTERN}),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_TIME_PATTERN}$"}),
 ]
 EventId = Annotated[
     str,
     ColumnType.STRING,
     Field(strict=True),
     _CANONICAL,
-    WithJsonSchema({"type": "string", "format": "uuid", "pattern": EVENT_ID_PATTERN}),
+    WithJsonSchema({"type": "string", "format": "uuid", "pattern": f"^{EVENT_ID_PATTERN}$"}),
 ]
 StoredText = Annotated[str, ColumnType.STRING, Field(strict=True)]
 

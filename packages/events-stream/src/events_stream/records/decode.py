@@ -99,7 +99,7 @@ def _reason(known: list[bytes]) -> Column:
 def _breaks_contract(column: ContractColumn) -> str | None:
     value = f"_event.{column.name}"
     if column.name == "event_id":
-        pattern = EVENT_ID_PATTERN.removesuffix("$") + r"\z"  # $ allows a newline
+        pattern = rf"^{EVENT_ID_PATTERN}\z"  # $ allows a newline
         return f"NOT {value} RLIKE {_text(pattern)}"
     if column.type is ColumnType.STRING:
         return f"length({value}) NOT BETWEEN 1 AND {MAX_TEXT_LENGTH} OR contains({value}, '\\0')"
