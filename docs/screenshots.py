@@ -89,7 +89,7 @@ def use_demo(browser: Browser, url: str) -> Page:
     page = context.new_page()
     page.goto(url)
     page.click("button:text-is('Log in')")
-    for name in ("Headphones", "Sticker", "Keyboard", "Search"):
+    for name in ("category_1", "category_3", "category_2", "No action"):
         page.click(f"button:has-text('{name}')")
         page.wait_for_timeout(700)
     page.wait_for_selector("tr.own", timeout=ENRICHED_MS)

@@ -1,5 +1,6 @@
 "use strict";
 
+const APP_NAME = "product_1";
 const SHOWN_ANSWERS = 20;
 const STATS_MS = 2000;
 const byId = (id) => document.getElementById(id);
@@ -52,7 +53,7 @@ function showStats({ raw, enriched }) {
   byId("enriched").textContent = enriched.rows;
   const own = events.stats().user_id;
   byId("rows").replaceChildren(...enriched.latest.map((each) => {
-    const row = element("tr", "", each.app_name == "demo" && each.user_id == own ? "own" : "");
+    const row = element("tr", "", each.app_name == APP_NAME && each.user_id == own ? "own" : "");
     const { event_time, user_id, app_name, event_category, event_action, event_value } = each;
     const cells = [
       clock(event_time), user_id, app_name, event_category, event_action, event_value,
@@ -88,7 +89,7 @@ function listen() {
     events.reset();
     showState();
   });
-  byId("search").addEventListener("click", () => events.track("shop", "search"));
+  byId("track").addEventListener("click", () => events.track("category_1"));
   byId("opt-out").addEventListener("change", (event) => {
     if (event.target.checked) events.optOut();
     else events.optIn();
@@ -99,7 +100,7 @@ function listen() {
 async function start() {
   const { key, stats } = await (await fetch("demo/config.json")).json();
   listen();
-  events.init({ key: key ?? undefined, app_name: "demo" });
+  events.init({ key: key ?? undefined, app_name: APP_NAME });
   byId("opt-out").checked = events.stats().opted_out;
   byId("signal").hidden = !(navigator.globalPrivacyControl || navigator.doNotTrack == "1");
   setInterval(showState, 500);
