@@ -16,7 +16,7 @@ class BodyLimits:
 
 
 @dataclass(frozen=True)
-class Window:
+class EventTimeWindow:
     """How far from now an event's time may lie."""
 
     back: timedelta

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from events_ingest.access.keys import read_public_key
 from events_ingest.kafka.settings import KafkaSettings
-from events_ingest.limits import BodyLimits, Window
+from events_ingest.limits import BodyLimits, EventTimeWindow
 from events_schema.runtime.command import split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400
@@ -181,9 +181,9 @@ class ServeSettings(KafkaSettings):
         return 2 if self.replication >= _SAFE_REPLICATION else 1
 
     @property
-    def window(self) -> Window:
+    def window(self) -> EventTimeWindow:
         """How far from now an `event_time` may lie."""
-        return Window(
+        return EventTimeWindow(
             timedelta(seconds=self.event_time_back), timedelta(seconds=self.event_time_ahead)
         )
 

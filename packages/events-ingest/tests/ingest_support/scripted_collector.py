@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.limits import Window
+from events_ingest.limits import EventTimeWindow
 from events_ingest.pages.tracker import tracker_script
 from events_loadgen.processes.ports import free_port
 from ingest_support.browser import Site, serving
@@ -54,7 +54,7 @@ class Collector:
 
     def app(self) -> Starlette:
         """Return the application."""
-        script = tracker_script(Window(timedelta(days=7), timedelta(minutes=5)))
+        script = tracker_script(EventTimeWindow(timedelta(days=7), timedelta(minutes=5)))
         return Starlette(
             routes=[
                 Route("/tracker.js", lambda _: Response(script, media_type="text/javascript")),

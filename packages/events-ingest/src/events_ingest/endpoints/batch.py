@@ -1,12 +1,10 @@
-"""`POST /batch`: many events, answered when Kafka has them all."""
+"""`POST /batch`: a batch request of many events, answered when Kafka has them all."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 
 import msgspec
 from pydantic import ValidationError
@@ -15,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from events_ingest.budget import Budget
 from events_ingest.endpoints.admission import Admission
-from events_ingest.endpoints.receipt import NO_SHIFT, OutsideWindow, receive
+from events_ingest.endpoints.intake import NO_SHIFT, Intake, OutsideWindow
 from events_ingest.endpoints.splitting import split_batch
 from events_ingest.errors import ProducerError
 from events_ingest.http.body import body_of, decoded
@@ -23,7 +21,6 @@ from events_ingest.http.content import BATCH_TYPES
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import (
     MAX_FIELDS,
-    ApiError,
     Attempt,
     EventPlace,
     FieldError,
@@ -31,12 +28,11 @@ from events_ingest.http.responses import (
     RejectedEvent,
     field_errors,
     invalid_batch,
+    unavailable,
 )
-from events_ingest.kafka.producer import EventProducer
-from events_ingest.limits import BodyLimits, Window
-from events_ingest.telemetry.metrics import EventMetrics
-from events_schema import MalformedJson, envelope_encoder, parse_event
-from events_schema.event import EVENT_ID_PATTERN
+from events_ingest.limits import BodyLimits
+from events_schema import MalformedJson
+from events_schema.event import is_event_id
 
 _ERRORS_OF_AN_EVENT = 3
 _REJECTED_BYTES = 1536
@@ -51,23 +47,19 @@ class Batch:
     def __init__(
         self,
         admission: Admission,
-        producer: EventProducer,
+        intake: Intake,
         budget: Budget,
-        metrics: EventMetrics,
         *,
         limits: BodyLimits,
         max_events: int,
         max_event_bytes: int,
-        window: Window,
     ) -> None:
         self._admission = admission
-        self._producer = producer
+        self._intake = intake
         self._budget = budget
-        self._metrics = metrics
         self._limits = limits
         self._max_events = max_events
         self._max_event_bytes = max_event_bytes
-        self._window = window
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +75,7 @@ class Batch:
             del body  # it counts no more, and the wait for Kafka may be long
         except ClientDisconnect:
             return  # nobody is there to read an answer
-        self._metrics.rejected(len(reading.rejected))
+        self._intake.metrics.rejected(len(reading.rejected))
         if not reading.places:
             raise invalid_batch(
                 "no event of the batch can be taken; see fields", _flattened(reading.rejected)
@@ -103,16 +95,16 @@ class Batch:
         posted = split_batch(text, media_type, max_events=self._max_events)
         if not posted.events:
             raise invalid_batch("the batch is empty; send at least one event")
-        self._metrics.batch_of(len(posted.events))
-        reading = _Reading(posted.sent_at, self._window, self._max_event_bytes)
+        self._intake.metrics.batch_of(len(posted.events))
+        reading = _Reading(self._intake, posted.sent_at, self._max_event_bytes)
         if posted.sent_at is not None:
-            self._metrics.clock_skew(reading.shift.total_seconds())
+            self._intake.metrics.clock_skew(reading.shift.total_seconds())
         await reading.run(posted.events)
         return reading
 
     async def _produce(self, reading: _Reading) -> None:
         """Return once all is acknowledged. Raises `ApiError` (503) that says what is not."""
-        futures = self._producer.produce(reading.values)
+        futures = self._intake.producer.produce(reading.values)
         groups = set(futures)
         await asyncio.wait(groups)  # each has a deadline of its own
         errors = {group: group.exception() for group in groups}
@@ -121,8 +113,8 @@ class Batch:
         unacknowledged: list[EventPlace] = []
         for place, future in zip(reading.places, futures, strict=True):
             (unacknowledged if errors[future] else acknowledged).append(place)
-        self._metrics.accepted(len(acknowledged))
-        self._metrics.unacknowledged(len(unacknowledged))
+        self._intake.metrics.accepted(len(acknowledged))
+        self._intake.metrics.unacknowledged(len(unacknowledged))
         if not unacknowledged:
             return
         attempt: Attempt | None = None
@@ -133,22 +125,20 @@ class Batch:
                 "unacknowledged": unacknowledged,
                 "rejected": reading.rejected,
             }
-        code = failed[0].code
-        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, code, str(failed[0]), attempt=attempt)
+        raise unavailable(failed[0], attempt)
 
 
 class _Reading:
-    """The events of a batch while they are read: the good ones as records, the others with why."""
+    """The events of a batch request as they are read: good ones as records, others with why."""
 
-    def __init__(self, sent_at: datetime | None, window: Window, max_event_bytes: int) -> None:
+    def __init__(self, intake: Intake, sent_at: datetime | None, max_event_bytes: int) -> None:
+        self._intake = intake
         self._sent_at = sent_at
-        self._window = window
         self._max_event_bytes = max_event_bytes
         self._received_time = datetime.now(UTC)
-        self._encode = envelope_encoder()
         self.values: list[bytes] = []
         self.places: list[EventPlace] = []
-        """Of each value, where in the batch it came from."""
+        """Of each value, where in the batch request it came from."""
         self.rejected: list[RejectedEvent] = []
 
     @property
@@ -171,7 +161,7 @@ class _Reading:
             self._reject(index, text, [_too_long(self._max_event_bytes)])
             return
         try:
-            envelope = receive(parse_event(text), self._window, self._received_time, shift)
+            value, event_id = self._intake.record(text, self._received_time, shift)
         except MalformedJson as error:
             said: FieldError = {"field": "", "code": "malformed_json", "message": str(error)}
             self._reject(index, text, [said])
@@ -180,8 +170,8 @@ class _Reading:
         except OutsideWindow as error:
             self._reject(index, text, error.errors)
         else:
-            self.values.append(self._encode(envelope))
-            self.places.append({"index": index, "event_id": envelope["event_id"]})
+            self.values.append(value)
+            self.places.append({"index": index, "event_id": event_id})
 
     def _reject(self, index: int, text: bytes, errors: list[FieldError]) -> None:
         self.rejected.append({"index": index, "event_id": _event_id(text), "errors": errors})
@@ -200,7 +190,6 @@ class _Identified(msgspec.Struct):
 
 
 _IDENTIFIED = msgspec.json.Decoder(_Identified)
-_EVENT_ID = re.compile(EVENT_ID_PATTERN.removesuffix("$") + r"\Z")
 
 
 def _event_id(text: bytes) -> str | None:
@@ -209,7 +198,7 @@ def _event_id(text: bytes) -> str | None:
         event_id = _IDENTIFIED.decode(text).event_id
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return event_id if event_id and _EVENT_ID.match(event_id) else None
+    return event_id if event_id and is_event_id(event_id) else None
 
 
 def _flattened(rejected: list[RejectedEvent]) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""The body of a batch, split into its events without reading any of them.
+"""The body of a batch request, split into its events without reading any of them.
 
 What parsing makes of a body can be fifty times its length, so no event is parsed before it is
 its turn, and the number of events is bounded while they are counted.
@@ -26,7 +26,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 @dataclass(frozen=True)
 class SplitBatch:
-    """The events of a batch, each as its own JSON text, and when the client says it sent them."""
+    """The events of a batch request, each as JSON text, and when the client says it sent them."""
 
     events: list[bytes]
     sent_at: datetime | None = None
@@ -77,7 +77,7 @@ def _without_lone_surrogates(body: bytes) -> bytes:
 def _same_places(events: list[bytes], mended: bytes, body: bytes) -> list[bytes]:
     """Return what stands in `body` where `events` stand in `mended`, one after another."""
     found: list[bytes] = []
-    end = mended.find(b"[") + 1  # the batch's: no key of its object and no time has one
+    end = mended.find(b"[") + 1  # the array of events: no key or time before it has one
     for event in events:
         start = mended.find(event, end)
         end = start + len(event)

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from events_ingest.errors import ProducerError
+
 RETRY_AFTER_SECONDS = 2
 MAX_FIELDS = 20
 _MAX_FIELD_LENGTH = 100
@@ -25,14 +27,14 @@ class FieldError(TypedDict):
 
 
 class EventPlace(TypedDict):
-    """An event of a batch: its place in the batch, from 0, and its id."""
+    """An event of a batch request: its place in the request, from 0, and its id."""
 
     index: int
     event_id: str
 
 
 class RejectedEvent(TypedDict):
-    """An event of a batch that was not taken: its place, its id where it has one, and why."""
+    """A rejected event of a batch request: its place, its id if it has one, and why."""
 
     index: int
     event_id: str | None
@@ -119,8 +121,13 @@ def invalid_event(fields: Sequence[FieldError]) -> ApiError:
 
 
 def invalid_batch(message: str, fields: Sequence[FieldError] = ()) -> ApiError:
-    """Return the error for a batch of which no event can be taken."""
+    """Return the error for a batch request of which no event can be taken."""
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_batch", message, fields=fields)
+
+
+def unavailable(error: ProducerError, attempt: Attempt | None = None) -> ApiError:
+    """Return the error for events that Kafka has not acknowledged."""
+    return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), attempt=attempt)
 
 
 def too_many_requests(seconds: float) -> ApiError:

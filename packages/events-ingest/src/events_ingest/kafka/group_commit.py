@@ -2,7 +2,7 @@
 
 Nothing here knows of HTTP. A record batch is sent when it is full, when its time is up, or as
 soon as nothing else is on its way: an idle collector answers at once, and the busier it is, the
-more events share a batch.
+more events share a record batch.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RecordSink(Protocol):
 
     @property
     def lanes(self) -> int:
-        """How many batches it can have on their way at a time without one waiting for another."""
+        """How many record batches can be on their way at a time without one waiting for another."""
         ...
 
     def create_batch(self) -> BatchBuilder:
@@ -36,7 +36,7 @@ class RecordSink(Protocol):
         ...
 
     async def send(self, batch: BatchBuilder) -> None:
-        """Return once the batch is acknowledged, however long that takes.
+        """Return once the record batch is acknowledged, however long that takes.
 
         Raises `ProducerError` once it is sure that no more will come of it.
         """
@@ -47,21 +47,23 @@ class CommitObserver(Protocol):
     """Is told what becomes of record batches."""
 
     def acknowledged(self, records: int, seconds: float) -> None:
-        """A batch was acknowledged so many seconds after its first record came."""
+        """A record batch was acknowledged so many seconds after its first record came."""
         ...
 
     def failed(self, error: ProducerError) -> None:
-        """A batch was given up."""
+        """A record batch was given up."""
         ...
 
 
 class _Group:
     """A record batch, and the future that all who wait for one of its records share."""
 
-    __slots__ = ("batch", "deadline", "future", "opened", "size")
+    __slots__ = ("deadline", "future", "opened", "record_batch", "size")
 
-    def __init__(self, batch: BatchBuilder, future: asyncio.Future[None], opened: float) -> None:
-        self.batch = batch
+    def __init__(
+        self, record_batch: BatchBuilder, future: asyncio.Future[None], opened: float
+    ) -> None:
+        self.record_batch = record_batch
         self.future = future
         self.opened = opened
         self.size = 0
@@ -97,7 +99,7 @@ class GroupCommit:
 
     @property
     def sink(self) -> RecordSink | None:
-        """Where the batches go. What hangs in an earlier one keeps nothing from going."""
+        """Where the record batches go. What hangs in an earlier one keeps nothing from going."""
         return self._sink
 
     @sink.setter
@@ -118,10 +120,10 @@ class GroupCommit:
         futures: list[asyncio.Future[None]] = []
         for value in values:
             group = self._group or self._open()
-            if group.batch.append(timestamp=milliseconds, key=None, value=value) is None:
+            if group.record_batch.append(timestamp=milliseconds, key=None, value=value) is None:
                 self._send()  # it is full, and the next one takes any record
                 group = self._open()
-                group.batch.append(timestamp=milliseconds, key=None, value=value)
+                group.record_batch.append(timestamp=milliseconds, key=None, value=value)
             group.size += len(value) + RECORD_OVERHEAD
             futures.append(group.future)
         return futures
@@ -134,7 +136,7 @@ class GroupCommit:
         group.deadline = loop.call_later(self._ack_timeout, self._give_up, group)
         if self._busy:
             self._timer = loop.call_later(self._linger, self._send_when_due)
-        else:  # after what has arrived by now, so that it shares the batch
+        else:  # after what has arrived by now, so that it shares the record batch
             self._timer = loop.call_soon(self._send)
         return group
 
@@ -163,7 +165,7 @@ class GroupCommit:
         # Whatever happens, only a return from `send` is an acknowledgement.
         error: ProducerError | None = NotAcknowledged(_GIVEN_UP)
         try:
-            await self.sink.send(group.batch)
+            await self.sink.send(group.record_batch)
             error = None
         except ProducerError as failure:
             error = failure
@@ -180,7 +182,7 @@ class GroupCommit:
     def _give_up(self, group: _Group) -> None:
         text = f"no acknowledgement within {self._ack_timeout:g} s"
         self._settle(group, NotAcknowledged(f"{text}; send it again with the same event_id"))
-        if group is self._group:  # what comes from now on has all its time, in another batch
+        if group is self._group:  # later values get all their time, in another record batch
             self._send()
 
     def _settle(self, group: _Group, error: ProducerError | None) -> None:
@@ -191,7 +193,7 @@ class GroupCommit:
         if error is None:
             group.future.set_result(None)
             seconds = asyncio.get_running_loop().time() - group.opened
-            self._observer.acknowledged(group.batch.record_count(), seconds)
+            self._observer.acknowledged(group.record_batch.record_count(), seconds)
         else:
             group.future.set_exception(error)
             self._observer.failed(error)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from events_ingest.limits import Window
+from events_ingest.limits import EventTimeWindow
 from events_ingest.pages.files import NO_SNIFFING, STATIC, file_route
 
 _WINDOW = "const WINDOW = {};"
@@ -21,7 +21,7 @@ _HEADERS = {
 }
 
 
-def tracker_script(window: Window) -> str:
+def tracker_script(window: EventTimeWindow) -> str:
     """Return the tracker, without its comments, for a collector that takes events in `window`."""
     source = (STATIC / "tracker.js").read_text("utf-8")
     default = _WINDOW.format(_DEFAULT_WINDOW_SECONDS)
@@ -31,7 +31,7 @@ def tracker_script(window: Window) -> str:
     return str(rjsmin.jsmin(before + own + after))
 
 
-def tracker_routes(window: Window) -> list[Route]:
+def tracker_routes(window: EventTimeWindow) -> list[Route]:
     """Return the routes of the tracker and of its types."""
     script = tracker_script(window)
 

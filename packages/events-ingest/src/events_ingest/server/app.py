@@ -20,10 +20,11 @@ from events_ingest.budget import Budget
 from events_ingest.endpoints.admission import Admission
 from events_ingest.endpoints.batch import Batch
 from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane
+from events_ingest.endpoints.intake import Intake
 from events_ingest.endpoints.track import Track
 from events_ingest.errors import BrokerUnavailable, ProducerError
 from events_ingest.http.cors import Cors
-from events_ingest.http.responses import ApiError
+from events_ingest.http.responses import ApiError, unavailable
 from events_ingest.kafka.producer import EventProducer, KafkaProducer
 from events_ingest.kafka.topic import Topic
 from events_ingest.pages.demo import demo_routes
@@ -49,19 +50,15 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
     admission = Admission(create_authentication(settings), events)
     access_log = AccessLog(settings.access_log, log_clients=settings.log_clients)
     cors = Cors(_origins(settings))
+    intake = Intake(events, metrics, settings.window)
+    track = Track(admission, intake, budget, limits=settings.track_limits)
     # fmt: off
-    track = Track(
-        admission, events, budget, metrics, limits=settings.track_limits, window=settings.window,
-    )
     batch = Batch(
-        admission, events, budget, metrics, limits=settings.batch_limits, window=settings.window,
+        admission, intake, budget, limits=settings.batch_limits,
         max_events=settings.max_batch_events, max_event_bytes=settings.max_event_bytes,
     )
-    fast_lane = FastLane(
-        admission, events, metrics, access_log, cors,
-        max_bytes=settings.max_event_bytes, window=settings.window,
-    )
     # fmt: on
+    fast_lane = FastLane(admission, intake, access_log, cors, max_bytes=settings.max_event_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -162,8 +159,7 @@ async def answer_api_error(request: Request, error: Exception) -> Response:
 async def answer_producer_error(request: Request, error: Exception) -> Response:
     """Answer that nothing was handed to Kafka."""
     assert isinstance(error, ProducerError)  # noqa: S101
-    unavailable = ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error))
-    return unavailable.response(request.state.request_id)
+    return unavailable(error).response(request.state.request_id)
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:

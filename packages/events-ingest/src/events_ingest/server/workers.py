@@ -1,4 +1,9 @@
-"""Several processes that serve one address."""
+"""Several processes that serve one address.
+
+uvicorn's own supervisor (`Config(workers=)`) does not do: its workers outlive a killed parent and
+are plain `uvicorn.Server`s, one that cannot start ends them all, and it has no place to remove the
+metrics of one that died.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,79 @@
+"""The intake that the endpoints share: what makes an event a record, and hands it to Kafka."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import uuid_utils
+
+from events_ingest.errors import ProducerError
+from events_ingest.http.responses import ApiError, Attempt, FieldError, unavailable
+from events_ingest.kafka.producer import EventProducer
+from events_ingest.limits import EventTimeWindow
+from events_ingest.telemetry.metrics import EventMetrics
+from events_schema import envelope_encoder, parse_event
+
+NO_SHIFT = timedelta(0)
+
+
+class OutsideWindow(Exception):
+    """Raised when an event's time lies too far back or ahead; `errors` say so of its field."""
+
+    def __init__(self, window: EventTimeWindow) -> None:
+        super().__init__()
+        text = f"Input should lie between {window.back} ago and {window.ahead} ahead of now"
+        self.errors: list[FieldError] = [
+            {"field": "event_time", "code": "event_time_window", "message": text}
+        ]
+
+
+class Intake:
+    """Makes records of events, for `producer`, and counts what becomes of them in `metrics`."""
+
+    def __init__(
+        self, producer: EventProducer, metrics: EventMetrics, window: EventTimeWindow
+    ) -> None:
+        self.producer = producer
+        self.metrics = metrics
+        self._window = window
+        self._encode = envelope_encoder()
+
+    def record(
+        self, text: bytes, received_time: datetime, shift: timedelta = NO_SHIFT
+    ) -> tuple[bytes, str]:
+        """Return the record for the event in `text`, and the event's id.
+
+        An event without an id or a time gets one. A time that the client gave is moved by
+        `shift` first: how far the client's clock is behind. Raises `MalformedJson`,
+        `ValidationError` and `OutsideWindow`.
+        """
+        members = parse_event(text).__dict__
+        event_id = members["event_id"] or str(uuid_utils.uuid7())
+        event_time = members["event_time"]
+        if event_time is None:
+            event_time = received_time
+        else:
+            window = self._window
+            try:
+                event_time += shift
+            except OverflowError:
+                raise OutsideWindow(window) from None
+            if not received_time - window.back <= event_time <= received_time + window.ahead:
+                raise OutsideWindow(window)
+        envelope = {
+            **members,
+            "event_id": event_id,
+            "received_time": received_time,
+            "event_time": event_time,
+        }
+        return self._encode(envelope), event_id
+
+    def unacknowledged(self, error: ProducerError, event_id: str) -> ApiError:
+        """Count an event that has no acknowledgement, and return the error to answer.
+
+        The error carries the `event_id` if the event may be stored nevertheless: sent again with
+        that id it is stored once.
+        """
+        self.metrics.unacknowledged(1)
+        attempt: Attempt | None = {"event_id": event_id} if error.attempted else None
+        return unavailable(error, attempt)
