@@ -24,7 +24,12 @@ _TEXT: Object = {"type": "string"}
 _FLAG: Object = {"type": "boolean"}
 _COUNT: Object = {"type": "integer", "minimum": 0}
 _STATUS: Object = {"type": "object", "properties": {"status": _TEXT}, "required": ["status"]}
-_EXAMPLE = {"user_id": 42, "app_name": "shop", "event_action": "view", "event_category": "product"}
+_EXAMPLE = {
+    "user_id": 1,
+    "app_name": "product_1",
+    "event_action": "page_view",
+    "event_category": "category_1",
+}
 
 _KEYS: Object = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Token"},

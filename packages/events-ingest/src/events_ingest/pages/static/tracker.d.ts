@@ -1,9 +1,9 @@
 /**
  * Sends the events of a web page to an events collector, which serves it as `/tracker.js`:
  *
- *     <script src="https://collector.example/tracker.js" data-key="pk_web" data-app-name="shop"></script>
+ *     <script src="https://collector.example/tracker.js" data-key="pk_web" data-app-name="product_1"></script>
  *
- * or, from a script of the page's own, `events.init({ key: "pk_web", app_name: "shop" })`.
+ * or, from a script of the page's own, `events.init({ key: "pk_web", app_name: "product_1" })`.
  *
  * An event is kept, in `localStorage` where it can be, until the collector has answered for it.
  * What a method is given and cannot take is told by `console.error`; none of them throws.
