@@ -37,29 +37,30 @@ def _schema(model: type[BaseModel]) -> pa.Schema:
 _RAW, _USERS, _FAILED = _schema(StoredEvent), _schema(UserMetrics), _schema(FailedRow)
 
 _APPS = {
-    "web-shop": 41, "mobile-app": 32, "help-centre": 9, "partner-portal": 6, "newsletter": 4,
-    "blog": 3, "store-finder": 2, "gift-cards": 1, "careers": 0.7, "kiosk": 0.5, "press": 0.2,
-    "intranet": 0.1,
-}  # fmt: skip
-_ACTIONS: dict[str, dict[str | None, float]] = {
-    "product": {"view": 60, "click": 22, "add_to_cart": 12, "share": 3, None: 3},
-    "navigation": {"view": 55, "click": 35, "scroll": 10},
-    "search": {"search": 70, "click": 22, None: 8},
-    "cart": {"view": 40, "add_to_cart": 38, "remove": 14, None: 8},
-    "checkout": {"view": 48, "purchase": 34, "click": 10, None: 8},
-    "account": {"view": 50, "log_in": 34, "click": 16},
-    "wish list": {"view": 55, "add": 30, "share": 15},
-    "video": {"play": 60, "pause": 26, "scroll": 14},
-    "reviews": {"view": 70, "click": 20, "rate": 10},
-    "support": {"view": 45, "click": 30, "chat": 25},
-    "campaign": {"view": 80, "click": 20},
-    "a/b test": {None: 100},
+    f"product_{number}": weight
+    for number, weight in enumerate((41, 32, 9, 6, 4, 3, 2, 1, 0.7, 0.5, 0.2, 0.1), start=1)
 }
 _CATEGORIES = {
-    "product": 34, "navigation": 22, "search": 13, "cart": 9, "checkout": 7, "account": 6,
-    "wish list": 3, "video": 2.4, "reviews": 1.6, "support": 1, "campaign": 0.6, "a/b test": 0.3,
-}  # fmt: skip
-_PRICES = [499, 999, 1499, 1999, 2999, 4999, 7999]
+    f"category_{number}": weight
+    for number, weight in enumerate((34, 22, 13, 9, 7, 6, 3, 2.4, 1.6, 1, 0.6, 0.3), start=1)
+}
+_ACTIONS = ("page_view", "button_click", "scroll", None)
+_ACTIONS_OF = {
+    "category_1": (60, 22, 15, 3),
+    "category_2": (55, 35, 10, 0),
+    "category_3": (70, 22, 0, 8),
+    "category_4": (40, 38, 14, 8),
+    "category_5": (48, 34, 10, 8),
+    "category_6": (50, 34, 16, 0),
+    "category_7": (55, 30, 15, 0),
+    "category_8": (60, 26, 14, 0),
+    "category_9": (70, 20, 10, 0),
+    "category_10": (45, 30, 25, 0),
+    "category_11": (80, 20, 0, 0),
+    "category_12": (0, 0, 0, 100),
+}
+"""How the events of each category spread over the actions, in per cent."""
+_VALUES = (5, 8, 12, 37, 54, None)
 _REASONS = {
     FailureReason.UNREADABLE_BODY: 96,
     FailureReason.NOT_SINGLE_OBJECT: 31,
@@ -92,22 +93,20 @@ def _write(path: Path, rows: Sequence[dict[str, Any]], schema: pa.Schema) -> Non
 
 def _event(chance: random.Random, number: int) -> StoredEvent:
     category = _pick(chance, _CATEGORIES)
-    action = _pick(chance, _ACTIONS[category])
     time = _time(chance)
-    priced = action in ("add_to_cart", "purchase")
     return StoredEvent(
         event_time=time,
         user_id=None if chance.random() < 0.006 else _user(chance),  # noqa: PLR2004
         app_name=_pick(chance, _APPS),
-        event_action=action,
+        event_action=chance.choices(_ACTIONS, _ACTIONS_OF[category])[0],
         event_category=category,
-        event_value=chance.choice(_PRICES) if priced else None,
+        event_value=chance.choice(_VALUES),
         event_id=f"{number:032x}",
         received_time=min(time + _delay(chance), NOW),
     )
 
 
-def _pick(chance: random.Random, weights: dict[Any, float]) -> Any:
+def _pick(chance: random.Random, weights: dict[str, float]) -> str:
     return chance.choices(list(weights), list(weights.values()))[0]
 
 

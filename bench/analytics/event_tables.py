@@ -17,11 +17,11 @@ COPY (
     SELECT TIMESTAMPTZ '{day} 00:00:00Z' + to_microseconds(n * 86400000000 // {rows}) AS event_time,
         (CASE WHEN random() < {skew} THEN 1 ELSE 1 + floor({users} * random()) END)::INTEGER
             AS user_id,
-        'product-' || floor(3 * random())::INTEGER AS app_name,
+        'product_' || 1 + floor(3 * random())::INTEGER AS app_name,
         CASE WHEN random() < 0.75
             THEN ['page_view', 'button_click', 'scroll'][1 + floor(3 * random())::INTEGER]
         END AS event_action,
-        ['shop', 'blog', 'docs'][1 + floor(3 * random())::INTEGER] AS event_category,
+        'category_' || 1 + floor(3 * random())::INTEGER AS event_category,
         CASE WHEN random() < 0.8
             THEN [5, 8, 12, 37, 54][1 + floor(5 * random())::INTEGER]
         END::INTEGER AS event_value,
