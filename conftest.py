@@ -17,6 +17,7 @@ from events_loadgen.processes.broker import LocalBroker
 from events_schema.runtime.session.start import connector_jars, start_session, stop_session
 from events_stream.records.decode import AVRO_JAVA_OPTIONS
 from ingest_support.browser import Tracking, running_chromium, tracking
+from line_support.secured_kafka import Secured, secured_kafka
 from line_support.topics import Topics
 from stream_support.quick_start import FOLDER
 
@@ -38,8 +39,6 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = tempfile.TemporaryDirectory(prefix="events-classes-")
         os.environ[FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
-    # Or the second run of the whole suite would be one that makes it, and say so.
-    os.environ["EVENTS_ANALYTICS_CLASS_ARCHIVE"] = "off"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
@@ -67,6 +66,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     """A Kafka broker for the whole session; tests that stop one start their own."""
     with LocalBroker(tmp_path_factory.mktemp("kafka")) as local_broker:
         yield local_broker
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """A broker that wants TLS and a login."""
+    with secured_kafka(tmp_path_factory.mktemp("secured")) as secured:
+        yield secured
 
 
 @pytest.fixture(scope="session")

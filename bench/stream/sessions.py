@@ -25,7 +25,7 @@ from events_schema.runtime.session.start import stop_session
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream import KafkaSource, Table, open_table
-from events_stream.cli import build_run
+from events_stream.run.stream import build_run
 from events_stream.records.decode import decoder, events
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics

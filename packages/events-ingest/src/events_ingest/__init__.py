@@ -1,7 +1,7 @@
 """The collector: takes events over HTTP and answers 200 when Kafka has them."""
 
+from events_schema.runtime.errors import AddressUnavailable
 from events_ingest.errors import (
-    AddressUnavailable,
     BrokerUnavailable,
     BufferFull,
     IngestError,

@@ -1,32 +1,15 @@
-"""`events-ingest`."""
+"""`events-ingest`: its verbs."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 
-import structlog
-
-from events_ingest.server.server import CollectorServer
-from events_ingest.server.workers import Workers
 from events_ingest.settings import ServeSettings
 from events_schema.runtime.command import Verb, run_command
+
+_VERBS = {"serve": Verb(ServeSettings, "events_ingest.server.command:serve")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    return run_command("events-ingest", {"serve": Verb(ServeSettings, serve)}, arguments)
-
-
-def serve(settings: ServeSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `EventsError`."""
-    server = CollectorServer(settings) if settings.workers == 1 else Workers(settings)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Also before uvicorn takes them over and after: a second Ctrl-C kills nothing in flight.
-        signal.signal(number, server.handle_exit)
-    log = structlog.get_logger()
-    log.info("listening", url=server.url, brokers=settings.brokers, topic=settings.topic)
-    if settings.allow_anonymous:
-        log.warning("anyone may post events", reason="--allow-anonymous")
-    server.run()
-    log.info("stopped")
+    return run_command("events-ingest", _VERBS, arguments)

@@ -11,12 +11,6 @@ class IngestError(EventsError):
     """The root of the errors that events-ingest raises."""
 
 
-class AddressUnavailable(IngestError):
-    """Raised when the collector cannot listen where it was told to."""
-
-    exit_code = 3
-
-
 class ProducerError(IngestError):
     """The root of the reasons why a record has no acknowledgement.
 

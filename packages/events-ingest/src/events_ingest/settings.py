@@ -12,9 +12,9 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from events_ingest.access.keys import read_public_key
-from events_ingest.kafka.settings import KafkaSettings
 from events_ingest.limits import BodyLimits, EventTimeWindow
-from events_schema.runtime.command import split_commas
+from events_schema.runtime.brokers import KafkaSettings, TopicName
+from events_schema.runtime.flags import split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400
 _SAFE_REPLICATION = 3
@@ -62,6 +62,9 @@ class ServeSettings(KafkaSettings):
 
     model_config = SettingsConfigDict(env_prefix="EVENTS_INGEST_")
 
+    topic: TopicName = Field(
+        "events", description="the topic to write, created where it is missing"
+    )
     host: str = Field("127.0.0.1", description="the address to listen on", min_length=1)
     port: int = Field(8000, description="the port to listen on; 0 takes a free one", ge=0, lt=2**16)
     workers: int = Field(1, description="how many processes serve", ge=1, le=256)
@@ -87,9 +90,6 @@ class ServeSettings(KafkaSettings):
         ge=1,
     )
 
-    ack_timeout: float = Field(
-        10, description="for how many seconds a request waits for Kafka", ge=0.1, le=3600
-    )
     body_timeout: float = Field(
         10, description="for how many seconds a request waits for its body", ge=0.1, le=3600
     )

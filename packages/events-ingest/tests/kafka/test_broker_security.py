@@ -7,7 +7,6 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,75 +19,13 @@ from structlog.typing import EventDict
 
 from events_ingest import CollectorServer, ServeSettings
 from events_ingest.cli import main
-from events_loadgen.processes.broker import LocalBroker
-from events_loadgen.processes.ports import free_port
+from events_ingest.kafka.clients import client_options
 from events_loadgen.processes.waiting import wait_until
+from line_support.secured_kafka import MECHANISMS, PASSWORD, USER, Secured, private_key
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
-USER = "collector"
-PASSWORD = "right-horse-battery"
 WRONG_PASSWORD = "wrong-horse-battery"
-MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 LOGIN = ["--sasl-mechanism", "PLAIN", "--sasl-username", USER]
-
-
-@dataclass(frozen=True)
-class Secured:
-    """A broker with a listener that wants TLS and a login, and one that wants a certificate."""
-
-    login: str
-    mutual: str
-    authority: trustme.CA
-    ca_file: Path
-
-
-def private_key(pem: bytes, encryption: serialization.KeySerializationEncryption) -> bytes:
-    """The key as PKCS #8, which is the form that Kafka reads."""
-    return serialization.load_pem_private_key(pem, None).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-    )
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """A broker of this module's own."""
-    folder = tmp_path_factory.mktemp("secured")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    certificate = authority.issue_cert("127.0.0.1")
-    key = private_key(certificate.private_key_pem.bytes(), serialization.NoEncryption())
-    chain = [each.bytes() for each in certificate.cert_chain_pems]
-    keystore = folder / "keystore.pem"
-    keystore.write_bytes(b"".join([key, *chain]))
-
-    login, mutual = free_port(), free_port()
-    module = "org.apache.kafka.common.security"
-    properties = {
-        "listener.security.protocol.map": (
-            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL"
-        ),
-        "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": str(keystore),
-        "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": str(folder / "ca.pem"),
-        "listener.name.ssl.ssl.client.auth": "required",
-        "sasl.enabled.mechanisms": ",".join(MECHANISMS),
-        "listener.name.sasl_ssl.plain.sasl.jaas.config": (
-            f'{module}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
-        ),
-    }
-    users = []
-    for mechanism in MECHANISMS[1:]:
-        config = f"listener.name.sasl_ssl.{mechanism.lower()}.sasl.jaas.config"
-        properties[config] = f"{module}.scram.ScramLoginModule required;"
-        users += ["--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]"]
-    with LocalBroker(
-        folder / "broker",
-        listeners={"SASL_SSL": login, "SSL": mutual},
-        properties=properties,
-        format_arguments=users,
-    ):
-        yield Secured(f"127.0.0.1:{login}", f"127.0.0.1:{mutual}", authority, folder / "ca.pem")
 
 
 @contextmanager
@@ -290,4 +227,4 @@ def test_the_password_does_not_show() -> None:
         sasl_mechanism="PLAIN", sasl_username=USER, sasl_password=PASSWORD, allow_anonymous=True
     )
     assert PASSWORD not in repr(settings) + str(settings) + settings.model_dump_json()
-    assert settings.client_options()["sasl_plain_password"] == PASSWORD
+    assert client_options(settings)["sasl_plain_password"] == PASSWORD

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,9 @@ import pytest
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_schema.runtime.command import CommandSettings, Verb, run_command, split_commas
+from events_schema.runtime.command import CommandSettings, Verb, run_command
 from events_schema.runtime.errors import AlreadyLocked, JavaNotFound
+from events_schema.runtime.flags import split_commas
 from events_schema.runtime.java.find import find_java
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_commas)]
@@ -36,9 +38,15 @@ def greet(settings: GreetSettings) -> None:
     print(*settings.name, settings.times)
 
 
+@pytest.fixture(autouse=True)
+def greeter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this module be found by a name that is one: pytest's has the package's hyphen in it."""
+    monkeypatch.setitem(sys.modules, "greeter", sys.modules[__name__])
+
+
 def command(*arguments: str) -> int:
     """Run the test's command."""
-    return run_command("events-schema", {"greet": Verb(GreetSettings, greet)}, arguments)
+    return run_command("events-schema", {"greet": Verb(GreetSettings, "greeter:greet")}, arguments)
 
 
 def test_flags_come_before_the_environment_and_the_defaults(

@@ -75,10 +75,6 @@ class CountMismatch(StreamError):
     exit_code = 5
 
 
-class QueryFailed(StreamError):
-    """Raised when Spark fails for a reason that is none of the above."""
-
-
 class Stalled(StreamError):
     """Raised when nothing goes on for too long, or Spark's Java process has ended."""
 

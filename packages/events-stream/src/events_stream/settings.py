@@ -7,6 +7,7 @@ import re
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from events_schema.runtime.brokers import KafkaSettings, TopicName
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.flags import Day
 from events_schema.runtime.session.settings import SparkSettings
@@ -28,7 +29,7 @@ WINDOW = Field(
 )
 
 
-class RunSettings(SparkSettings):
+class RunSettings(SparkSettings, KafkaSettings):
     """Store the topic's events as parquet by day, each event once.
 
     Stops on SIGTERM or Ctrl-C once the batch in hand is stored. Started again, it reads on from
@@ -37,12 +38,7 @@ class RunSettings(SparkSettings):
 
     model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
 
-    brokers: str = Field(
-        "localhost:9092", description="Kafka's address, host:port,...", min_length=1
-    )
-    topic: str = Field(
-        "events", description="the topic to read", pattern=r"^[a-zA-Z0-9._-]{1,249}$"
-    )
+    topic: TopicName = Field("events", description="the topic to read")
     target: str = TARGET
     checkpoint: str = CHECKPOINT
     trigger: str = Field(

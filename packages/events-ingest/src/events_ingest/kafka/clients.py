@@ -1,15 +1,37 @@
-"""How aiokafka's clients are started and ended, so that none leaves a socket open."""
+"""aiokafka's clients: their options, and starting and ending them so that no socket stays open."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Coroutine
+import logging
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from events_schema.runtime.brokers import KafkaSettings
+
 _END_SECONDS = 5.0
+
+
+def client_options(settings: KafkaSettings) -> Mapping[str, Any]:
+    """Return the options for aiokafka's clients. Raises `UsageError` for unusable files."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.brokers,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.kafka_tls:
+        options["ssl_context"] = settings.tls_context()
+    if settings.sasl_mechanism:
+        # At its lowest level this one writes requests, logins among them, as they are.
+        logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_username,
+            "sasl_plain_password": settings.password(),
+        }
+    return options
 
 
 async def start(starting: Coroutine[Any, Any, None]) -> None:

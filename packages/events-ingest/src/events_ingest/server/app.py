@@ -25,6 +25,7 @@ from events_ingest.endpoints.track import Track
 from events_ingest.errors import BrokerUnavailable, ProducerError
 from events_ingest.http.cors import Cors
 from events_ingest.http.responses import ApiError, unavailable
+from events_ingest.kafka.clients import client_options
 from events_ingest.kafka.producer import EventProducer, KafkaProducer
 from events_ingest.kafka.topic import Topic
 from events_ingest.pages.demo import demo_routes
@@ -127,7 +128,7 @@ def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetric
         min_insync_replicas=settings.required_replicas,
     )
     return KafkaProducer(
-        settings.client_options(),
+        client_options(settings),
         topic,
         budget,
         metrics,

@@ -15,14 +15,15 @@ from multiprocessing import parent_process
 from types import FrameType
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 
-from events_ingest.errors import AddressUnavailable
 from events_ingest.server.app import create_app
 from events_ingest.server.protocol import CollectorProtocol
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.metrics import EventMetrics
-from events_ingest.telemetry.port import metrics_port
+from events_schema.runtime.errors import AddressUnavailable
+from events_schema.runtime.exposition import serving_metrics
 
 _BACKLOG = 2048
 _MARGIN_SECONDS = 5
@@ -91,8 +92,9 @@ class CollectorServer(uvicorn.Server):
             for each in self._listening:
                 stack.enter_context(each)
             if self._parent is None:  # else the parent does
-                registry = self._metrics.registry if self._metrics else None
-                stack.enter_context(metrics_port(self._settings, registry))
+                own = self._metrics.registry if self._metrics else CollectorRegistry()
+                host, port = self._settings.host, self._settings.metrics_port
+                stack.enter_context(serving_metrics(own, host, port))
             await super().serve(sockets or self._listening)
 
     @contextmanager

@@ -20,14 +20,15 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 import structlog
-from prometheus_client import multiprocess
+from prometheus_client import CollectorRegistry, multiprocess
 
 from events_ingest.access.authentication import create_authentication
+from events_ingest.kafka.clients import client_options
 from events_ingest.server.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
-from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER
-from events_ingest.telemetry.port import metrics_port
+from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER, all_workers
 from events_schema.runtime.command import configure_logging
+from events_schema.runtime.exposition import serving_metrics
 
 log = structlog.get_logger()
 
@@ -44,7 +45,7 @@ class Workers:
 
     def __init__(self, settings: ServeSettings) -> None:
         create_authentication(settings)  # what is wrong with a file shows here, not in each worker
-        settings.client_options()
+        client_options(settings)
         self._settings = settings
         self._sockets = listen(settings.host, settings.port)
         self._processes: dict[SpawnProcess, float] = {}
@@ -69,7 +70,10 @@ class Workers:
                 tempfile.TemporaryDirectory(prefix="events-ingest-metrics-")
             )
             stack.callback(os.environ.pop, MULTIPROCESS_FOLDER)
-            stack.enter_context(metrics_port(self._settings, None))
+            all_metrics = all_workers(CollectorRegistry())
+            stack.enter_context(
+                serving_metrics(all_metrics, self._settings.host, self._settings.metrics_port)
+            )
             for _ in range(self._settings.workers):
                 self._start()
             while not self._ending:

@@ -6,14 +6,21 @@ import inspect
 import logging
 import sys
 import traceback
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Generic, TypeVar
+from pkgutil import resolve_name
+from typing import Any, ClassVar, Generic, TypeVar
 
 import structlog
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from events_schema.errors import EventsError
 from events_schema.runtime.errors import UsageError
@@ -22,20 +29,11 @@ UNEXPECTED_EXIT_CODE = 70
 """The exit code for a defect of ours (EX_SOFTWARE of sysexits.h)."""
 
 
-def split_commas(value: object) -> object:
-    """Split a text at its commas, for a flag that may also be given several times.
-
-    Use as `Annotated[tuple[...], NoDecode, BeforeValidator(split_commas)]`.
-    """
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
 class CommandSettings(BaseSettings):
     """The settings of one command: each field is a flag and an environment variable alike.
 
-    A subclass sets `env_prefix` in its `model_config`; its docstring is the command's help.
+    A subclass sets `env_prefix` in its `model_config`; its docstring is the command's help. One
+    that several commands share sets `flag_group`, and `--help` lists its flags under that title.
     """
 
     model_config = SettingsConfigDict(
@@ -46,6 +44,8 @@ class CommandSettings(BaseSettings):
         cli_hide_none_type=True,
         cli_avoid_json=True,
     )
+
+    flag_group: ClassVar[str | None] = None
 
     verbose: bool = Field(False, description="log more, and show stack traces")
 
@@ -60,10 +60,15 @@ SettingsT = TypeVar("SettingsT", bound=CommandSettings)
 
 @dataclass(frozen=True)
 class Verb(Generic[SettingsT]):
-    """One verb of a command: its settings, and the function that carries it out."""
+    """One verb of a command: its settings, and where the function lies that carries it out.
+
+    `run` is `package.module:function`, loaded when the verb is run: so `--help` needs none of it,
+    nor does one verb need what another does. The function takes the settings and returns the exit
+    code, None for 0.
+    """
 
     settings: type[SettingsT]
-    run: Callable[[SettingsT], int | None]
+    run: str
 
 
 def run_command(
@@ -89,7 +94,8 @@ def run_command(
         settings = read_settings(verb.settings, f"{program} {words[0]}", words[1:])
         verbose = settings.verbose
         configure_logging(verbose)
-        return verb.run(settings) or 0
+        carry_out: Callable[[CommandSettings], int | None] = resolve_name(verb.run)
+        return carry_out(settings) or 0
     except EventsError as error:
         return _report(program, str(error), error.exit_code, verbose)
     except KeyboardInterrupt:
@@ -107,11 +113,31 @@ def read_settings(
     Raises `UsageError` naming the flag; `--help` and unknown flags raise `SystemExit`.
     """
     try:
-        return settings(_cli_parse_args=list(arguments), _cli_prog_name=program)
+        return settings(_cli_settings_source=_flags(settings, program)(args=list(arguments)))
     except ValidationError as error:
         raise UsageError("; ".join(map(_flag_error, error.errors()))) from None
     except SettingsError as error:
         raise UsageError(str(error)) from None
+
+
+def _flags(settings: type[CommandSettings], program: str) -> CliSettingsSource[Any]:
+    """Return what reads the flags of `settings`; `--help` shows them in their groups."""
+    titles = {
+        name: vars(each).get("flag_group")  # a subclass's own flags stand outside the group
+        for each in reversed(settings.__mro__)
+        if issubclass(each, CommandSettings)
+        for name in each.__annotations__
+    }
+    groups: dict[str, Any] = {}
+
+    def add_argument(parser: ArgumentParser, *flags: str, **options: Any) -> Any:
+        title = titles.get(options.get("dest", ""))
+        if title is None:
+            return parser.add_argument(*flags, **options)
+        group = groups.get(title) or groups.setdefault(title, parser.add_argument_group(title))
+        return group.add_argument(*flags, **options)
+
+    return CliSettingsSource(settings, cli_prog_name=program, add_argument_method=add_argument)
 
 
 def _flag_error(error: Any) -> str:

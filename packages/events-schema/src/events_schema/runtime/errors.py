@@ -47,3 +47,13 @@ class TableReplaced(CommandError):
 
 class DatabaseFailed(CommandError):
     """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""
+
+
+class SparkFailed(CommandError):
+    """Raised when Spark fails while it reads, computes or writes."""
+
+
+class AddressUnavailable(CommandError):
+    """Raised when a command cannot listen where it was told to."""
+
+    exit_code = 3

@@ -1,13 +1,16 @@
-"""The types of flags that several commands take: days and durations."""
+"""What several commands read from flags: days, durations, lists, secrets."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
+
+from events_schema.runtime.errors import UsageError
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4}) (second|minute|hour|day)s?", re.ASCII)
 
@@ -39,3 +42,25 @@ Day = Annotated[date, BeforeValidator(_read_day)]
 
 Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
 """Such as `90 minutes`, `3 hours` or `30 days`."""
+
+
+def split_commas(value: object) -> object:
+    """Split a text at its commas, for a flag that may also be given several times.
+
+    Use as `Annotated[tuple[...], NoDecode, BeforeValidator(split_commas)]`.
+    """
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def read_secret(flag: str, path: Path) -> str:
+    """Return the one secret in the file `path`, which `flag` names. Raises `UsageError`."""
+    try:
+        secret = path.read_text("utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"{flag}: cannot read {path}: {reason}; give a file of one line") from None
+    if not secret or "\n" in secret:
+        raise UsageError(f"{flag}: {path} does not hold one line; give a file of one line")
+    return secret

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
@@ -55,6 +55,8 @@ class KafkaSource:
     topic: str
     max_records_per_batch: int
     request_timeout: float = 5.0
+    security: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The settings of Kafka's client for TLS and a login; see `client_security`."""
     _client: Any = None
 
     def identify(self) -> SourceIdentity:
@@ -105,6 +107,7 @@ class KafkaSource:
             "kafka.bootstrap.servers": self.brokers,
             "kafka.request.timeout.ms": self._timeout_ms,
             "kafka.default.api.timeout.ms": self._timeout_ms,
+            **{f"kafka.{name}": value for name, value in self.security.items()},
             "kafkaConsumer.pollTimeoutMs": FETCH_TIMEOUT_MS,
             **FETCHING,
             "fetchOffset.numRetries": "1",
@@ -137,6 +140,8 @@ class KafkaSource:
         settings.put("bootstrap.servers", self.brokers)
         settings.put("request.timeout.ms", self._timeout_ms)
         settings.put("default.api.timeout.ms", self._timeout_ms)
+        for name, value in self.security.items():
+            settings.put(name, value)
         return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
 
     def close(self) -> None:

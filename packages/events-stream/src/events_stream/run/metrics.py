@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from events_schema.runtime.errors import UsageError
 from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts
@@ -101,24 +98,3 @@ class StreamMetrics:
         if self._complete_up_to is None:  # not known, which no alert should take for none
             return math.inf
         return max((datetime.now(UTC) - self._complete_up_to).total_seconds(), 0)
-
-
-@contextmanager
-def serving(metrics: StreamMetrics, host: str, port: int | None) -> Iterator[None]:
-    """Serve `metrics` over HTTP, at /metrics, where there is a `port`. Raises `UsageError`."""
-    if port is None:
-        yield
-        return
-    try:
-        server, thread = start_http_server(port, host, metrics.registry)
-    except OSError as error:
-        raise UsageError(
-            f"--metrics-port: cannot listen on {host}:{port} ({error.strerror}); "
-            f"give a free port, and a host of this machine"
-        ) from None
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,24 +6,32 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import structlog
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from events_schema import EventsError
 from events_schema.runtime.errors import PublishError
+from events_schema.runtime.session.failures import lost_java
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.kafka.offsets import Start, choose_start
+from events_stream.kafka.security import client_security
 from events_stream.kafka.source import KafkaSource
+from events_stream.records.writer import RecordWriter
 from events_stream.run.batch import BatchSink
+from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.clock import WallClock
-from events_stream.run.session import java_ended, lost_java, spark_failure
+from events_stream.run.metrics import StreamMetrics
+from events_stream.run.session import failure, java_ended
 from events_stream.run.watchdog import Watchdog
+from events_stream.settings import RunSettings
+from events_stream.table.folder.table import Table
+from events_stream.table.steps import Step, Watch
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10
@@ -70,7 +78,7 @@ class StreamRun:
         """Run until `stopping` is set and the batch in hand stored, or until all is stored.
 
         Raises `BrokerUnavailable` where Kafka is not there at the start, or is away for longer
-        than `broker_timeout` seconds; `QueryFailed` where Spark fails, `Stalled` where its Java
+        than `broker_timeout` seconds; `SparkFailed` where Spark fails, `Stalled` where its Java
         process ends; and the sink's refusals.
         """
         self._stopping = stopping
@@ -203,20 +211,20 @@ class StreamRun:
     def _cause(self, error: Exception) -> Exception:
         if isinstance(self._failure, EventsError):
             return self._failure
-        failure = spark_failure(error, self.sink.table.paths.target)
-        if isinstance(failure, PublishError):
-            return failure
+        cause = failure(error, self.sink.table.paths.target)
+        if isinstance(cause, PublishError):
+            return cause
         try:
             self._choose_start()  # refuses another topic, or one that lacks records
-        except EventsError as cause:
-            return cause
+        except EventsError as refusal:
+            return refusal
         if any(said in str(error) for said in KAFKA_ERRORS):
             said = KAFKA_SAID.search(str(error))
             return BrokerUnavailable(
                 f"Kafka at {self.source.brokers} does not answer as expected "
                 f"({said[0] if said else 'records that are there are not sent'})"
             )
-        return failure
+        return cause
 
 
 def _stop(query: StreamingQuery) -> None:
@@ -224,3 +232,42 @@ def _stop(query: StreamingQuery) -> None:
         query.stop()
     except (PySparkException, Py4JError, ConnectionError) as error:
         log.debug("query not stopped in order", error=str(error))
+
+
+def watching(watchdog: Watchdog, metrics: StreamMetrics) -> Watch:
+    """Return what tells both of each step."""
+
+    def watch(step: Step) -> None:
+        watchdog.beat()
+        metrics.reached(step)
+
+    return watch
+
+
+def build_run(
+    settings: RunSettings,
+    spark: SparkSession,
+    table: Table,
+    checkpoint: Checkpoint,
+    *,
+    metrics: StreamMetrics,
+    watchdog: Watchdog,
+) -> StreamRun:
+    """Put the parts of the stream together."""
+    table.watch = watching(watchdog, metrics)
+    source = KafkaSource(
+        spark,
+        settings.brokers,
+        settings.topic,
+        max_records_per_batch=settings.records_per_batch(spark.sparkContext.defaultParallelism),
+        security=client_security(settings),
+    )
+    window = timedelta(seconds=settings.deduplication_window)
+    return StreamRun(
+        source=source,
+        sink=BatchSink(RecordWriter(table, window), source, checkpoint, metrics),
+        trigger=None if settings.available_now else settings.trigger,
+        broker_timeout=settings.broker_timeout,
+        accept_loss=settings.accept_loss,
+        watchdog=watchdog,
+    )

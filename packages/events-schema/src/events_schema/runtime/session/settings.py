@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
@@ -59,6 +59,8 @@ Values may hold commas: only one that stands before the next `spark.NAME=` separ
 
 class SparkSettings(CommandSettings):
     """The settings of a command that runs on Spark."""
+
+    flag_group: ClassVar[str | None] = "Spark"
 
     master: str = Field("local[*]", description="where Spark runs", min_length=1)
     driver_memory: str = Field(

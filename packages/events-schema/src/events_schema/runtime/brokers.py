@@ -1,43 +1,51 @@
-"""The settings that say which Kafka, and as whom."""
+"""Kafka's brokers: which ones, as whom, and how long an acknowledgement may take."""
 
 from __future__ import annotations
 
-import logging
+import re
 import ssl
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from aiokafka.conn import collect_hosts
-from aiokafka.helpers import create_ssl_context
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.errors import UsageError
+from events_schema.runtime.flags import read_secret
+
+DEFAULT_PORT = 9092
+
+_BROKER = re.compile(r"(?P<host>[\w.\-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
 
 
 def _check_brokers(value: str) -> str:
-    try:
-        usable = all(0 < port < 2**16 and host for host, port, _ in collect_hosts(value))
-    except ValueError:
-        usable = False
-    if not usable:
+    """Return the addresses, each with its port: Kafka's Java client knows no default."""
+    matches = [_BROKER.fullmatch(each.strip()) for each in value.split(",")]
+    found = [(each["host"], int(each["port"] or DEFAULT_PORT)) for each in matches if each]
+    if len(found) != len(matches) or not all(0 < port < 2**16 for _, port in found):
         raise PydanticCustomError("brokers", "expected host:port, several with commas between them")
-    return value
+    return ",".join(f"{host}:{port}" for host, port in found)
 
 
 Brokers = Annotated[str, AfterValidator(_check_brokers)]
+"""`host:port`, several with commas between them; the port is 9092 where it is left out."""
+
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 
 class KafkaSettings(CommandSettings):
-    """Which Kafka to connect to, and how."""
+    """Which Kafka to connect to, and how: the same flags for every command that does."""
+
+    flag_group: ClassVar[str | None] = "Kafka"
 
     brokers: Brokers = Field("localhost:9092", description="Kafka's address, host:port,...")
-    topic: str = Field(
-        "events",
-        description="the topic to write, created where it is missing",
-        pattern=r"^[a-zA-Z0-9._-]{1,249}$",
+    ack_timeout: float = Field(
+        10,
+        description="for how many seconds the collector waits for Kafka's acknowledgement; give "
+        "collector and stream the same",
+        ge=0.1,
+        le=3600,
     )
     kafka_tls: bool = Field(False, description="connect to Kafka by TLS")
     kafka_ca_file: Path | None = Field(
@@ -77,54 +85,34 @@ class KafkaSettings(CommandSettings):
             )
         return self
 
-    def client_options(self) -> Mapping[str, Any]:
-        """Return the options for aiokafka's clients. Raises `UsageError` for unusable files."""
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.brokers,
-            "security_protocol": ("SASL_" if self.sasl_mechanism else "")
-            + ("SSL" if self.kafka_tls else "PLAINTEXT"),
-        }
-        if self.kafka_tls:
-            options["ssl_context"] = self._ssl_context()
-        if self.sasl_mechanism:
-            # At its lowest level this one writes requests, logins among them, as they are.
-            logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
-            options |= {
-                "sasl_mechanism": self.sasl_mechanism,
-                "sasl_plain_username": self.sasl_username,
-                "sasl_plain_password": self._password(),
-            }
-        return options
+    @property
+    def security_protocol(self) -> str:
+        """What Kafka calls the way in: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
+        login = "SASL_" if self.sasl_mechanism else ""
+        return login + ("SSL" if self.kafka_tls else "PLAINTEXT")
 
-    def _ssl_context(self) -> ssl.SSLContext:
+    def password(self) -> str | None:
+        """Return the password, from its file where one is given. Raises `UsageError`."""
+        if self.sasl_password_file is not None:
+            return read_secret("--sasl-password-file", self.sasl_password_file)
+        return self.sasl_password.get_secret_value() if self.sasl_password else None
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return how to connect by TLS, None for without. Raises `UsageError` for unusable files.
+
+        A host name that is not the certificate's is refused. Without `--kafka-ca-file` the
+        system's authorities count.
+        """
+        if not self.kafka_tls:
+            return None
         try:
-            context: ssl.SSLContext = create_ssl_context(
-                cafile=self.kafka_ca_file,
-                certfile=self.kafka_certificate_file,
-                keyfile=self.kafka_key_file,
-                password="",  # an encrypted key is refused rather than asked for on a terminal
-            )
+            context = ssl.create_default_context(cafile=self.kafka_ca_file)
+            if self.kafka_certificate_file is not None:
+                # With a password, an encrypted key is refused rather than asked for on a terminal.
+                context.load_cert_chain(self.kafka_certificate_file, self.kafka_key_file, "")
         except OSError as error:  # ssl.SSLError is one
             raise UsageError(
                 f"the files for TLS to Kafka cannot be used: {error.strerror or error}; "
                 "give PEM files"
             ) from None
         return context
-
-    def _password(self) -> str:
-        if self.sasl_password is not None:
-            return self.sasl_password.get_secret_value()
-        assert self.sasl_password_file is not None  # noqa: S101  # validated
-        return read_secret("--sasl-password-file", self.sasl_password_file)
-
-
-def read_secret(flag: str, path: Path) -> str:
-    """Return the one secret in the file `path`, which `flag` names. Raises `UsageError`."""
-    try:
-        secret = path.read_text("utf-8").strip()
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"{flag}: cannot read {path}: {reason}; give a file of one line") from None
-    if not secret or "\n" in secret:
-        raise UsageError(f"{flag}: {path} does not hold one line; give a file of one line")
-    return secret

@@ -1,0 +1,25 @@
+"""`events-ingest serve`."""
+
+from __future__ import annotations
+
+import signal
+
+import structlog
+
+from events_ingest.server.server import CollectorServer
+from events_ingest.server.workers import Workers
+from events_ingest.settings import ServeSettings
+
+
+def serve(settings: ServeSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `EventsError`."""
+    server = CollectorServer(settings) if settings.workers == 1 else Workers(settings)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Also before uvicorn takes them over and after: a second Ctrl-C kills nothing in flight.
+        signal.signal(number, server.handle_exit)
+    log = structlog.get_logger()
+    log.info("listening", url=server.url, brokers=settings.brokers, topic=settings.topic)
+    if settings.allow_anonymous:
+        log.warning("anyone may post events", reason="--allow-anonymous")
+    server.run()
+    log.info("stopped")

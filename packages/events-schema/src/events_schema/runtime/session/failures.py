@@ -1,0 +1,48 @@
+"""What it means when Spark fails: its Java ended, the disk is full, or a reason of its own."""
+
+from __future__ import annotations
+
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+from pyspark.sql import SparkSession
+
+from events_schema.runtime.errors import SparkFailed
+from events_schema.runtime.session.start import java_ends
+
+DISK_ERRORS = ("No space left on device", "Disk quota exceeded", "Read-only file system")
+"""What Java's and DuckDB's errors say where a disk takes nothing more."""
+
+LONGEST = 500
+"""So many characters of a reason are told."""
+
+
+def disk_error(error: Exception) -> str | None:
+    """Return what `error` says of a disk that takes nothing more; None where it says nothing."""
+    return next((said for said in DISK_ERRORS if said in str(error)), None)
+
+
+def lost_java(error: Exception, spark: SparkSession) -> bool:
+    """Tell whether `error`, of a call to Java, was raised because that process has ended."""
+    if isinstance(error, Py4JJavaError):
+        return False
+    # py4j raises a plain error where the connection breaks amid a call.
+    gone = isinstance(error, Py4JNetworkError | ConnectionError)
+    return gone or (isinstance(error, Py4JError) and java_ends(spark, seconds=1))
+
+
+def spark_failed(error: Exception) -> SparkFailed:
+    """Return `error`, which Spark raised, as one line that names the first cause."""
+    return SparkFailed(f"Spark failed: {_cause(error)}")
+
+
+def _cause(error: Exception) -> str:
+    trace = str(error)  # of Java's errors, with what caused them
+    if "OutOfMemoryError" in trace:
+        return "Java ran out of memory; give more with --driver-memory"
+    text = str(error.java_exception) if isinstance(error, Py4JJavaError) else trace
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError):
+        return f"its Java process ended ({lines[0] if lines else type(error).__name__})"
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    return (causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else "")[
+        :LONGEST
+    ]

@@ -1,0 +1,70 @@
+"""What Kafka's Java client is told of TLS and logins, from the flags that all commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from events_schema.runtime.brokers import KafkaSettings
+from events_schema.runtime.errors import UsageError
+
+_LOGIN_MODULES = {
+    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
+}
+_PKCS8 = "-----BEGIN PRIVATE KEY-----"
+
+
+def client_security(settings: KafkaSettings) -> Mapping[str, str]:
+    """Return the settings of Kafka's Java client for TLS and a login; none for a plain Kafka.
+
+    Certificates and keys are passed as text, since Kafka wants both in one file. Raises
+    `UsageError` for files that cannot be used.
+    """
+    settings.tls_context()  # refuses unusable files, in the words of the other commands
+    options = {"security.protocol": settings.security_protocol} if _is_secured(settings) else {}
+    if settings.kafka_ca_file:
+        options["ssl.truststore.type"] = "PEM"
+        options["ssl.truststore.certificates"] = settings.kafka_ca_file.read_text(
+            "utf-8", "replace"
+        )
+    if settings.kafka_certificate_file and settings.kafka_key_file:
+        options["ssl.keystore.type"] = "PEM"
+        options["ssl.keystore.certificate.chain"] = settings.kafka_certificate_file.read_text(
+            "utf-8"
+        )
+        options["ssl.keystore.key"] = _read_key(settings.kafka_key_file)
+    if settings.sasl_mechanism:
+        options["sasl.mechanism"] = settings.sasl_mechanism
+        options["sasl.jaas.config"] = (
+            f"{_LOGIN_MODULES[settings.sasl_mechanism]} required "
+            f"username={_quoted(settings.sasl_username)} password={_quoted(settings.password())};"
+        )
+    return options
+
+
+def _is_secured(settings: KafkaSettings) -> bool:
+    return settings.kafka_tls or settings.sasl_mechanism is not None
+
+
+def _read(path: Path) -> str:
+    return path.read_text("utf-8", "replace")
+
+
+def _read_key(path: Path) -> str:
+    key = _read(path)
+    if _PKCS8 not in key:
+        raise UsageError(
+            f"--kafka-key-file: {path} is not PKCS #8, which Kafka's Java client wants; convert it "
+            f"with: openssl pkcs8 -topk8 -nocrypt"
+        )
+    return key
+
+
+def _quoted(text: str | None) -> str:
+    """Return `text` as JAAS writes it. Raises `UsageError` for what has no place there."""
+    if text is None or not text.isprintable():
+        raise UsageError("the user or the password for Kafka holds a control character; remove it")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,48 @@
+"""`events-stream run`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+
+from events_schema.runtime.exposition import serving_metrics
+from events_schema.runtime.java.find import find_java
+from events_schema.runtime.session.start import kill_session, stop_session
+from events_stream.run.checkpoint import open_checkpoint
+from events_stream.run.metrics import StreamMetrics
+from events_stream.run.session import stream_session
+from events_stream.run.stream import build_run, watching
+from events_stream.run.watchdog import Watchdog
+from events_stream.settings import RunSettings
+from events_stream.table.folder.table import open_table
+
+
+def run(settings: RunSettings) -> None:
+    """Run the stream as `settings` say. Raises `EventsError`."""
+    stopping = threading.Event()
+    find_java()
+    metrics = StreamMetrics()
+    with (
+        serving_metrics(metrics.registry, settings.metrics_host, settings.metrics_port),
+        ExitStack() as held,
+    ):
+        with Watchdog(settings.stall_timeout) as watchdog:  # another command may be waited for
+            watch = watching(watchdog, metrics)
+            table = held.enter_context(open_table(settings.target, watch))
+            checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.paths))
+        _stop_on_signals(stopping)  # until here, they kill
+        spark = stream_session(settings)
+        try:
+            with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:
+                stream = build_run(
+                    settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog
+                )
+                stream.run(stopping)
+        finally:
+            stop_session(spark)
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())

@@ -1,0 +1,125 @@
+"""The stream on a Kafka that wants TLS and a login."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from events_schema.runtime.errors import UsageError
+from events_stream.errors import BrokerUnavailable
+from events_stream.kafka.security import client_security
+from events_stream.kafka.source import KafkaSource
+from events_stream.settings import RunSettings
+from line_support.secured_kafka import MECHANISMS, PASSWORD, USER, Secured, private_key
+from line_support.topics import Topics
+from stream_support.envelopes import encoded
+from stream_support.streaming import store
+
+
+def login(secured: Secured, **changes: Any) -> dict[str, Any]:
+    """The flags of a stream that connects by TLS and logs in."""
+    return {
+        "kafka_tls": True,
+        "kafka_ca_file": secured.ca_file,
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_username": USER,
+        "sasl_password": PASSWORD,
+        **changes,
+    }
+
+
+def certificate(secured: Secured, folder: Path) -> dict[str, Any]:
+    """The flags of a stream that shows a certificate of the broker's authority."""
+    own = secured.authority.issue_cert("stream")
+    own.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
+    key = private_key(own.private_key_pem.bytes(), serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(key)
+    return {
+        "kafka_tls": True,
+        "kafka_ca_file": secured.ca_file,
+        "kafka_certificate_file": folder / "certificate.pem",
+        "kafka_key_file": folder / "key.pem",
+    }
+
+
+def source(spark: SparkSession, brokers: str, topic: str, flags: dict[str, Any]) -> KafkaSource:
+    """The topic as a stream with these flags asks for it."""
+    security = client_security(RunSettings(brokers=brokers, **flags))
+    return KafkaSource(spark, brokers, topic, max_records_per_batch=100, security=security)
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_it_logs_in_by_tls(
+    secured: Secured, spark: SparkSession, tmp_path: Path, mechanism: str
+) -> None:
+    """Its admin client, its planning and its tasks read what is there, by every mechanism."""
+    topics = Topics(secured.plain)
+    topic = topics.create()
+    topics.produce(topic, encoded(5))
+    flags = login(secured, sasl_mechanism=mechanism)
+    assert store(spark, secured.login, topic, tmp_path, **flags).rows == 5
+
+
+def test_it_shows_its_certificate(secured: Secured, spark: SparkSession, tmp_path: Path) -> None:
+    """With a certificate of Kafka's authority it needs no login."""
+    topics = Topics(secured.plain)
+    topic = topics.create()
+    topics.produce(topic, encoded(5))
+    flags = certificate(secured, tmp_path)
+    assert store(spark, secured.mutual, topic, tmp_path, **flags).rows == 5
+
+
+def test_a_wrong_password_is_refused(secured: Secured, spark: SparkSession) -> None:
+    """Kafka's refusal is told, without the password."""
+    topic = Topics(secured.plain).create()
+    wrong = source(spark, secured.login, topic, login(secured, sasl_password="wrong-password"))
+    with pytest.raises(BrokerUnavailable, match="uthentication failed") as refusal:
+        wrong.look()
+    assert "wrong-password" not in str(refusal.value)
+
+
+def test_the_password_does_not_show(
+    secured: Secured, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the source's text, nor a running query's plan, nor its failure holds it."""
+    topic = Topics(secured.plain).create()
+    logged_in = source(spark, secured.login, topic, login(secured))
+    stream = logged_in.read_stream({0: 0, 1: 0}).select(F.raise_error(F.lit("on purpose")))
+    Topics(secured.plain).produce(topic, encoded(1))
+    query = stream.writeStream.format("noop").option("checkpointLocation", str(tmp_path)).start()
+    with pytest.raises(StreamingQueryException) as failure:
+        query.processAllAvailable()
+    query.explain(extended=True)
+    shown = capsys.readouterr().out
+    assert "Scan" in shown
+    assert PASSWORD not in repr(logged_in) + shown + str(failure.value)
+
+
+def test_a_key_that_java_cannot_read_is_refused(secured: Secured, tmp_path: Path) -> None:
+    """The line says how to convert it."""
+    flags = certificate(secured, tmp_path)
+    key = serialization.load_pem_private_key(flags["kafka_key_file"].read_bytes(), None)
+    old = serialization.PrivateFormat.TraditionalOpenSSL
+    none = serialization.NoEncryption()
+    flags["kafka_key_file"].write_bytes(key.private_bytes(serialization.Encoding.PEM, old, none))
+    with pytest.raises(UsageError, match="openssl pkcs8 -topk8 -nocrypt"):
+        client_security(RunSettings(**flags))
+
+
+@pytest.mark.parametrize("password", ['quo"te', "back\\slash", "semi;colon", "ünïcode €"])
+def test_any_printable_password_is_quoted(secured: Secured, password: str) -> None:
+    """Java's own reader of such texts gives the password back; see `test_it_logs_in_by_tls`."""
+    config = client_security(RunSettings(**login(secured, sasl_password=password)))
+    escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+    assert config["sasl.jaas.config"].endswith(f'password="{escaped}";')
+
+
+def test_a_plain_kafka_needs_nothing() -> None:
+    """Without flags for TLS and a login the client keeps its own settings."""
+    assert client_security(RunSettings()) == {}
