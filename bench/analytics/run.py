@@ -1,7 +1,6 @@
 """`hatch run bench analytics`: the batch job beside a bare copy, the textbook's version and DuckDB.
 
-Each is a process of its own, timed from its start to its end, in turns; two runs before them, which
-are not counted, make the class archive, as those of a cron job do.
+Each is a process of its own, timed from its start to its end, in turns.
 """
 
 from __future__ import annotations
@@ -26,13 +25,14 @@ from bench.analytics.baselines import BASELINES
 from bench.analytics.event_tables import PROCESSING_TIME, make_raw_table
 from bench.machine import machine
 
+ROOT = Path(__file__).parents[2]
+
 RUNS: Mapping[str, tuple[str, ...]] = {
     "run": (),
-    "run --class-archive off": ("--class-archive", "off"),
     "run --layout users": ("--layout", "users"),
     "run --sort-by user_id": ("--sort-by", "user_id"),
 }
-DEFAULT = ("copy", "textbook", "duckdb", "run", "run --class-archive off")
+DEFAULT = ("copy", "textbook", "duckdb", "run")
 
 
 def main() -> None:
@@ -81,8 +81,6 @@ def measure(
     """
     chance = random.Random(given.rounds)  # noqa: S311  # no secrets
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(2 if {*names} & {*RUNS} else 0):
-        timed(command("run", folder, folder / "first", given), folder)
     for round_ in range(given.rounds):
         for name in chance.sample(names, len(names)):
             target = folder / str(names.index(name))
@@ -98,15 +96,8 @@ def command(name: str, folder: Path, target: Path, given: argparse.Namespace) ->
     """Return the command line of a baseline, or of the job."""
     source, memory = str(folder / "raw"), given.driver_memory
     if name in BASELINES:
-        return [
-            sys.executable,
-            "-m",
-            "bench.analytics.baselines",
-            name,
-            source,
-            str(target),
-            memory,
-        ]
+        baselines = [sys.executable, "-m", "bench.analytics.baselines"]
+        return [*baselines, name, source, str(target), memory]
     return [
         sys.executable, "-m", "events_analytics", "run", "--source", source,
         "--target", str(target), "--processing-time", PROCESSING_TIME.isoformat(),
@@ -117,8 +108,8 @@ def command(name: str, folder: Path, target: Path, given: argparse.Namespace) ->
 def timed(words: list[str], folder: Path) -> float:
     """Return how many seconds a command takes, which must succeed."""
     began = time.monotonic()
-    cache = {"XDG_CACHE_HOME": str(folder / "cache")}
-    subprocess.run(words, cwd=folder, check=True, capture_output=True, env={**os.environ, **cache})
+    path = {"PYTHONPATH": str(ROOT)}
+    subprocess.run(words, cwd=folder, check=True, capture_output=True, env={**os.environ, **path})
     return time.monotonic() - began
 
 

@@ -47,7 +47,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let Spark start sooner; flags that the DAG does not give come from the environment."""
     conf = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
     monkeypatch.setenv("EVENTS_ANALYTICS_CONF", conf)
-    monkeypatch.setenv("EVENTS_ANALYTICS_CLASS_ARCHIVE", "off")
 
 
 def states(dag: Any) -> dict[str, str]:

@@ -18,9 +18,10 @@ import pytest
 
 from analytics_support.raw_schema import RAW
 from events_analytics.cli import main
+from events_analytics.job.command import make_job
 from events_analytics.job.job import Job
-from events_analytics.job.sink import SortBy
 from events_analytics.settings import RunSettings
+from events_analytics.versions.layout import SortBy
 from events_schema.runtime.command import read_settings
 from events_schema.runtime.errors import UsageError
 from line_support.processes import wait_until_ended
@@ -112,16 +113,16 @@ def test_a_job_is_what_the_flags_say() -> None:
     """Days, durations and layouts are read, and what is not given is as it was in 1.0."""
     days = ["--window", "90 minutes", "--since", "30 days"]
     flags = [*days, "--files", "3", "--sort-by", "user_id"]
-    job = read_settings(RunSettings, "run", flags).job(NOW)
+    job = make_job(read_settings(RunSettings, "run", flags), NOW)
     assert (job.window, job.files, job.sort_by) == (timedelta(minutes=90), 3, SortBy.USER_ID)
     assert job.first_day == date(2026, 1, 1)
     by_day = read_settings(RunSettings, "run", ["--since", "2026-01-02", "--layout", "events"])
-    assert by_day.job(NOW).first_day == date(2026, 1, 2)
-    plain = read_settings(RunSettings, "run").job(NOW)
+    assert make_job(by_day, NOW).first_day == date(2026, 1, 2)
+    plain = make_job(read_settings(RunSettings, "run"), NOW)
     assert plain == Job("./events-data/raw", "./events-data/enriched", NOW)
     users = read_settings(RunSettings, "run", ["--layout", "users", "--sort-by", "user_id"])
     with pytest.raises(UsageError, match="leave out"):
-        users.job(NOW)
+        make_job(users, NOW)
 
 
 @pytest.mark.parametrize(

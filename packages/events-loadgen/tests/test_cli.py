@@ -61,7 +61,8 @@ def test_simulate_without_its_extra_says_what_to_install(
 ) -> None:
     """The base install has the command, and the command knows what it lacks."""
     monkeypatch.setattr(
-        "events_loadgen.cli.find_spec", lambda name: None if name == "duckdb" else find_spec(name)
+        "events_loadgen.line.command.find_spec",
+        lambda name: None if name == "duckdb" else find_spec(name),
     )
     assert main(["simulate"]) == 2
     assert capsys.readouterr().err == (

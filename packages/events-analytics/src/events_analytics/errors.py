@@ -23,10 +23,6 @@ class ColumnsMissing(AnalyticsError):
     """Raised when a file lacks columns that are needed, or has them in another type."""
 
 
-class ArchiveRefused(AnalyticsError):
-    """Raised when the folder for Java's classes cannot be used, or not safely."""
-
-
 class ManifestMissing(AnalyticsError):
     """Raised when the manifest of a version is not there, or cannot be read."""
 
@@ -39,10 +35,6 @@ class NotVerified(AnalyticsError):
     """Raised when a published table is not what its manifest and the raw files make it."""
 
     exit_code = 5
-
-
-class SparkFailed(AnalyticsError):
-    """Raised when Spark fails while it reads, computes or writes."""
 
 
 class ResultDiffers(AnalyticsError):

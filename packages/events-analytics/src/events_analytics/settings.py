@@ -11,16 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
-from events_analytics.check.verification import SAMPLE
 from events_analytics.ddl.engines import Engine
-from events_analytics.job.job import Job
-from events_analytics.job.sink import SortBy
-from events_analytics.versions.layout import Layout
+from events_analytics.versions.layout import Layout, SortBy
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.flags import Day, Duration
 from events_schema.runtime.session.settings import SparkSettings
+
+SAMPLE = 100
+"""Of how many users `check` recomputes the metrics, unless told otherwise."""
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _SOURCE = Field(
@@ -93,31 +93,9 @@ class RunSettings(SparkSettings):
     sort_by: SortBy = Field(
         SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
     )
-    class_archive: str = Field(
-        "auto",
-        min_length=1,
-        description="where Java's classes are kept, 170 MB, so that runs start in half of the "
-        "time: auto is the user's cache folder, where the second run keeps them; a folder, where "
-        "the first one does; or off",
-    )
     metrics_file: MetricsFile | None = Field(
         None, description="write the run's metrics there, NAME.prom, for node_exporter"
     )
-
-    def job(self, now: datetime) -> Job:
-        """Return the job that the flags ask for, at `now` where they name no time."""
-        return Job(
-            source=self.source,
-            target=self.target,
-            processing_time=self.processing_time or now,
-            allow_empty=self.allow_empty,
-            keep_versions=self.keep_versions,
-            layout=self.layout,
-            window=self.window,
-            since=self.since,
-            files=self.files,
-            sort_by=self.sort_by,
-        )
 
 
 class CheckSettings(SparkSettings):

@@ -14,10 +14,9 @@ from pyspark.sql import SparkSession
 
 import events_analytics
 from analytics_support.raw_schema import RAW
-from events_analytics.errors import SparkFailed
 from events_analytics.versions import publish
 from events_schema import EventsError
-from events_schema.runtime.errors import PublishError
+from events_schema.runtime.errors import PublishError, SparkFailed
 from events_schema.runtime.files import create_new
 from line_support.small_disk import MEBIBYTE, fill, small_disk
 

@@ -19,10 +19,10 @@ from analytics_support.raw_schema import RAW
 from events_analytics import AnalyticsError, Manifest
 from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
-from events_analytics.errors import ColumnsMissing, NoData, SparkFailed, UnreadableFile
+from events_analytics.errors import ColumnsMissing, NoData, UnreadableFile
 from events_analytics.job.job import JobOptions
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.runtime.errors import PublishError, UsageError
+from events_schema.runtime.errors import PublishError, SparkFailed, UsageError
 from events_schema.tables.errors import SourceMissing
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -20,10 +20,9 @@ from events_analytics import Manifest
 from events_analytics.errors import NoData
 from events_analytics.job import sink
 from events_analytics.job.job import JobOptions
-from events_analytics.job.sink import SortBy
 from events_analytics.raw.files import RawFile, RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions
-from events_analytics.versions.layout import Layout
+from events_analytics.versions.layout import Layout, SortBy
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
 from events_schema.runtime.errors import UsageError
 from events_schema.tables.errors import SourceMissing

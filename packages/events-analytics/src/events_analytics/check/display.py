@@ -1,4 +1,4 @@
-"""Showing a published table."""
+"""`events-analytics check`: shows a published table, once it is verified."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
+from events_analytics.check.verification import verify
+from events_analytics.session.session import session, spark_errors
+from events_analytics.session.signals import interruptible
+from events_analytics.settings import CheckSettings
+from events_schema.runtime.java.find import find_java
 from events_schema.tables.locations import spark_path
 
 SHOWN_ROWS = 50
@@ -22,3 +27,13 @@ def show(rows: DataFrame) -> None:
     rows.show(SHOWN_ROWS, truncate=False)
     print(f"Rows in the result dataset: {rows.count()}")
     rows.printSchema()
+
+
+def check(settings: CheckSettings) -> None:
+    """Verify the published table and print it."""
+    find_java()
+    with interruptible():
+        verified = verify(settings.target, settings.source, settings.sample)
+        with session(settings) as spark, spark_errors():
+            show(read_published(spark, verified.files))
+    print(verified)

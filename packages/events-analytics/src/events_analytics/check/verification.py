@@ -29,6 +29,7 @@ from events_analytics.errors import (
 )
 from events_analytics.raw.files import RawFile, RawFiles, read_raw_file
 from events_analytics.raw.footer import Footer, check_exact_columns, read_footer
+from events_analytics.settings import SAMPLE
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
@@ -39,9 +40,6 @@ from events_schema.tables.errors import SourceMissing
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.views import view_files
-
-SAMPLE = 100
-"""Of how many users the metrics are recomputed, unless told otherwise."""
 
 _AGAIN = "publish again with events-analytics run"
 

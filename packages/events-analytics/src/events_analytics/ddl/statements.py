@@ -6,6 +6,7 @@ from events_analytics.ddl.addresses import current_version, locate
 from events_analytics.ddl.declaration import Table
 from events_analytics.ddl.dialects import DIALECTS, Dialect
 from events_analytics.ddl.engines import Engine
+from events_analytics.settings import DdlSettings
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
 
@@ -46,4 +47,11 @@ def _view(dialect: Dialect) -> str:
         f"CREATE OR REPLACE VIEW {prefix}{ENRICHED} AS\nSELECT\n{selected}\n"
         f"FROM {prefix}{RAW} AS r\n"
         f"LEFT JOIN {prefix}{USERS} AS m ON r.user_id = m.user_id;"
+    )
+
+
+def print_ddl(settings: DdlSettings) -> None:
+    """Print the tables' SQL."""
+    print(
+        ddl(settings.engine, settings.source, settings.target, settings.layout, settings.location)
     )

@@ -13,7 +13,6 @@ from pyspark.sql import DataFrame, SparkSession
 
 from events_analytics.job.enrichment import user_metrics
 from events_analytics.job.sink import (
-    SortBy,
     check_rows,
     name_files,
     read_users,
@@ -25,7 +24,7 @@ from events_analytics.job.sink import (
 from events_analytics.raw.files import RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions, read_raw
 from events_analytics.session.session import spark_errors
-from events_analytics.versions.layout import Layout
+from events_analytics.versions.layout import Layout, SortBy
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.publish import open_versions
 from events_schema import UserMetrics

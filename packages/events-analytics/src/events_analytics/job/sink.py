@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from enum import StrEnum
 from functools import reduce
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from events_analytics.job.enrichment import with_metrics
 from events_analytics.raw.files import RawFiles
 from events_analytics.raw.footer import check_exact_columns, read_footer
 from events_analytics.raw.source import read_raw
+from events_analytics.versions.layout import SortBy
 from events_analytics.versions.manifest import FileRows
 from events_analytics.versions.names import file_name
 from events_schema import Event, UserMetrics, column_names
@@ -33,13 +33,6 @@ _RUNS = 32
 """How many runs of days are told apart at least, where there are as many files."""
 _HEAP_BYTES_PER_USER = 1024
 """Where the heap has so much for each user, their metrics are sent to every task as they are."""
-
-
-class SortBy(StrEnum):
-    """In which order rows lie, within files and from one to the next."""
-
-    DAY = "day"
-    USER_ID = "user_id"
 
 
 def file_count(spark: SparkSession, raw: RawFiles) -> int:

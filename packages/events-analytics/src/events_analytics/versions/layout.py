@@ -1,4 +1,4 @@
-"""What a run publishes."""
+"""What the rows of a published table are, and in which order they lie."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ _MODELS: Mapping[Layout, type[BaseModel]] = {
     Layout.EVENTS: EnrichedEvent,
     Layout.USERS: UserMetrics,
 }
+
+
+class SortBy(StrEnum):
+    """In which order rows lie, within files and from one to the next."""
+
+    DAY = "day"
+    USER_ID = "user_id"

@@ -111,7 +111,7 @@ class Line:
         """Start the aggregation, which ends by itself."""
         return self._start(
             "events_analytics", "run", "--source", str(self.raw),
-            "--target", str(self.enriched), "--class-archive", "off", *_SMALL_JOB,
+            "--target", str(self.enriched), *_SMALL_JOB,
         )  # fmt: skip
 
     def start_check(self) -> ChildProcess:
