@@ -12,13 +12,13 @@ import psutil
 
 from events_stream import cli
 from events_stream.records import writer as record_writer
-from events_stream.table.folder.parquet import FileRows, describe_events
+from events_stream.table.folder.parquet import DescribedFile, describe_events
 
 BUSY_SECONDS = 2.0
 """For longer than the rest of the process takes to notice."""
 
 
-def describe_alone(files: Sequence[Path]) -> list[FileRows]:
+def describe_alone(files: Sequence[Path]) -> list[DescribedFile]:
     """Do what `describe_events` does, for a long time and without a Java."""
     for child in psutil.Process().children(recursive=True):
         child.kill()

@@ -164,7 +164,7 @@ class Campaign:
         stream.stop()
         for each in self.line.streams:
             each.wait_for_java()
-        with open_beside_stream(str(self.line.paths.target)):
+        with open_beside_stream(str(self.line.paths.target)).writing():
             left = list(self.line.paths.staging.iterdir())
             assert left == [], f"left by the dead: {left}"
         self.look()

@@ -10,12 +10,12 @@ import pytest
 
 from events_stream import open_table
 from events_stream.cli import main
-from events_stream.commands.expiry import expire, old_days
+from events_stream.commands.expiry import expire
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import open_beside_stream
 from events_stream.table.steps import Step
-from stream_support.staged_change import files, stage
+from stream_support.staged_change import files, store_batch
 
 
 class Killed(BaseException):
@@ -27,7 +27,7 @@ def target(tmp_path: Path) -> Path:
     """A table of the days 1 to 3, from two commits."""
     with open_table(str(tmp_path / "raw")) as table:
         for _ in range(2):
-            table.store(stage(table, days=3))
+            store_batch(table, days=3)
     return tmp_path / "raw"
 
 
@@ -63,7 +63,7 @@ def test_old_days_are_deleted_and_the_log_knows(
     assert capsys.readouterr().out == "nothing to delete\n"
     with open_table(str(target)) as table:
         assert table.state.next_offsets == {0: 2}
-        table.store(stage(table, days=1))  # a late event makes the day anew
+        store_batch(table, days=1)  # a late event makes the day anew
     assert days(target) == ["event_date=2026-01-01", "event_date=2026-01-03"]
 
 
@@ -80,8 +80,7 @@ def test_killed_anywhere_it_is_done_whole_or_not_at_all(
 
     not_passed = {Step.FAILED_WRITTEN, Step.DEDUPLICATED, Step.CHECKED, Step.PLACED_ONE}
     try:
-        with open_beside_stream(str(target), die) as table:
-            expire(table, old_days(table.state, date(2026, 1, 3)))
+        expire(open_beside_stream(str(target), die), date(2026, 1, 3), apply=True)
         assert step in not_passed
     except Killed:
         assert step not in not_passed

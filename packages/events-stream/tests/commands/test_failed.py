@@ -130,8 +130,8 @@ def run(
 
     def run(*, apply: bool, watch: Callable[[Step], None] = unwatched) -> Counts:
         monkeypatch.setattr(record_writer, "released_schemas", lambda: known)
-        with open_beside_stream(str(folder / "raw"), watch) as table:
-            return replay(spark, RecordWriter(table, WINDOW), apply=apply)
+        table = open_beside_stream(str(folder / "raw"), watch)
+        return replay(spark, RecordWriter(table, WINDOW), apply=apply)
 
     return run
 
@@ -209,10 +209,10 @@ def test_a_file_that_was_deleted_by_hand_is_named(
 
 def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
     """And nothing is written."""
-    with open_beside_stream(str(folder / "raw")) as table:
-        counts = replay(spark, RecordWriter(table, WINDOW), apply=True)
-        assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
-        assert list(table.paths.staging.iterdir()) == []
+    table = open_beside_stream(str(folder / "raw"))
+    counts = replay(spark, RecordWriter(table, WINDOW), apply=True)
+    assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
+    assert list(table.paths.staging.iterdir()) == []
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run", "--apply"]])

@@ -11,11 +11,11 @@ import pytest
 from events_schema.tables.paths import TablePaths
 from events_stream import open_table
 from events_stream.cli import main
-from events_stream.commands import maintenance
 from events_stream.commands.status import describe
+from events_stream.table.folder.commit import CommitKind
 from events_stream.table.position import Loss
 from stream_support.envelopes import NOON
-from stream_support.staged_change import stage
+from stream_support.staged_change import store_batch, write_batch
 
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 
@@ -45,7 +45,7 @@ def test_a_table_that_this_user_may_not_read_is_refused(
     def refuse(_: str) -> TablePaths:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/raw.control/log")
 
-    monkeypatch.setattr(maintenance, "existing_table", refuse)
+    monkeypatch.setattr(TablePaths, "at", refuse)
     assert main([*verb.split(), "--target", str(tmp_path / "raw")]) == 1
     assert "cannot read /data/raw.control/log: Permission denied; call" in capsys.readouterr().err
 
@@ -53,16 +53,18 @@ def test_a_table_that_this_user_may_not_read_is_refused(
 def test_a_stored_table_is_described(tmp_path: Path) -> None:
     """Rows, days, how old, from where, and what failed."""
     with open_table(str(tmp_path / "raw")) as table:
-        commit = stage(table)
-        complete = NOON - timedelta(seconds=70)
-        lost = (Loss(partition=0, start=3, end=5),)
-        table.store(commit.model_copy(update={"complete_up_to": complete, "lost": lost}))
+        with table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+            change.complete_up_to = NOON - timedelta(seconds=70)
+            change.lost = (Loss(partition=0, start=3, end=5),)
         assert said(tmp_path)["stream"] == "running"
+    committed_at = change.commit.committed_at
     now = said(tmp_path, NOON + timedelta(seconds=42))
+    now["last change"] = said(tmp_path, committed_at + timedelta(seconds=42))["last change"]
     assert now == {
         "stream": "not running",
         "table": f"{tmp_path}/raw: 2 rows in 2 files, 2 days, 2026-01-01 to 2026-01-02",
-        "last change": "commit 0, 2026-01-31 12:00:00 UTC (0:00:42 ago)",
+        "last change": f"commit 0, {committed_at:%Y-%m-%d %H:%M:%S} UTC (0:00:42 ago)",
         "complete": "up to 2026-01-31 11:58:50 UTC (0:01:52 ago); "
         "every event acknowledged before is stored",
         "source": "topic events of cluster c",
@@ -96,7 +98,7 @@ def test_the_checkpoint_is_compared_with_the_table(
     plan(tmp_path, 6, 0)
     plan(tmp_path, 7, end)
     with open_table(str(tmp_path / "raw")) as table:
-        table.store(stage(table))
+        store_batch(table)
         if running:
             assert said(tmp_path)["checkpoint"] == text
     if not running:
@@ -106,7 +108,7 @@ def test_the_checkpoint_is_compared_with_the_table(
 def test_missing_files_and_a_clock_behind_are_told(tmp_path: Path) -> None:
     """Only a table at rest misses files: those of a commit come after it."""
     with open_table(str(tmp_path / "raw")) as table:
-        table.store(stage(table))
+        store_batch(table)
         next((tmp_path / "raw").rglob("*.parquet")).unlink()
         assert "missing" not in said(tmp_path)
     assert said(tmp_path)["missing"].startswith("1 files that the log lists, such as raw/event_")
@@ -120,7 +122,7 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["status", *flags]) == 1
     assert "there is no table at" in capsys.readouterr().err
     with open_table(str(tmp_path / "raw")) as table:
-        table.store(stage(table))
+        store_batch(table)
     assert main(["status", *flags]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "stream        not running"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from events_stream.table.folder.commit import Commit, StagedFile, numbered
+from events_stream.table.folder.change import Change
+from events_stream.table.folder.commit import Commit, CommitKind, StagedFile, numbered
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts, SourceIdentity
 from stream_support.envelopes import NOON
@@ -12,9 +13,16 @@ from stream_support.envelopes import NOON
 SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
 
 
-def stage(table: Table, days: int = 2) -> Commit:
-    """Write a batch of one file a day and one failed file; return its commit."""
-    staging = table.stage()
+def store_batch(table: Table, days: int = 2) -> Commit:
+    """Store a batch of one file a day and one failed file; return its commit."""
+    with table.change(CommitKind.BATCH) as change:
+        write_batch(change, days)
+    return change.commit
+
+
+def write_batch(change: Change, days: int = 2) -> None:
+    """Write a batch of one file a day and one failed file, and set the fields of `change`."""
+    staging = change.staging
     name = f"{numbered(staging.number)}.parquet"
     events = []
     for day in range(days):
@@ -25,17 +33,11 @@ def stage(table: Table, days: int = 2) -> Commit:
         path = staging.folder / file.staged
         path.parent.mkdir(parents=True)
         path.write_text(name)
-    return Commit(
-        number=staging.number,
-        committed_at=NOON,
-        staging=staging.folder.name,
-        source=SOURCE,
-        before={0: staging.number},
-        after={0: staging.number + 1},
-        counts=Counts(read=days + 1, stored=days, duplicates=0, failed=1),
-        table_files=tuple(events),
-        failed_files=(failed,),
-    )
+    change.source = SOURCE
+    change.after = {0: staging.number + 1}
+    change.counts = Counts(read=days + 1, stored=days, duplicates=0, failed=1)
+    change.table_files = tuple(events)
+    change.failed_files = (failed,)
 
 
 def stored_file(staged: Path, final: str) -> StagedFile:

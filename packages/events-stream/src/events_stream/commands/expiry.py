@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import PurePosixPath
 
-from events_schema.tables.partitions import PARTITION_COLUMN
+from events_schema.tables.partitions import partition_day
+from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.integrity import missing_files
 from events_stream.table.folder.state import TableState
@@ -28,8 +29,7 @@ class Expiry:
 
 def day_of(final: str) -> str | None:
     """Return the day, YYYY-MM-DD, of a file of the table; None for one of failed events."""
-    name, _, day = PurePosixPath(final).parent.name.partition("=")
-    return day if name == PARTITION_COLUMN else None
+    return partition_day(PurePosixPath(final).parent.name)
 
 
 def old_days(state: TableState, before: date) -> Expiry:
@@ -40,9 +40,9 @@ def old_days(state: TableState, before: date) -> Expiry:
     )
 
 
-def gone(table: Table) -> Expiry:
-    """Return the files that the log lists and that are not there."""
-    return _expiry(table.state, missing_files(table.paths, table.state))
+def missing(paths: TablePaths, state: TableState) -> Expiry:
+    """Return the files that the log lists and that do not exist."""
+    return _expiry(state, missing_files(paths, state))
 
 
 def _expiry(state: TableState, finals: list[str]) -> Expiry:
@@ -50,11 +50,17 @@ def _expiry(state: TableState, finals: list[str]) -> Expiry:
     return Expiry(tuple(finals), sum(listed[final].rows for final in finals))
 
 
-def expire(table: Table, expiry: Expiry) -> None:
-    """Take the files out of the table's log, and then delete them.
+def expire(table: Table, before: date | None, *, apply: bool) -> Expiry:
+    """Find the files of the days before `before`, or without it, those that are missing.
 
-    `table` is this process's to write. Killed before the commit, nothing is done; after it,
-    whoever writes next deletes the rest.
+    With `apply`, one commit takes them out of the table, and then they are deleted. Killed before
+    the commit, nothing is done; after it, the next change of the table deletes the rest.
     """
-    name = table.stage().folder.name
-    table.store(table.state.next_commit(name, CommitKind.EXPIRY, removed=expiry.finals))
+    with table.change(CommitKind.EXPIRY) as change:
+        state = change.state
+        expiry = old_days(state, before) if before else missing(table.paths, state)
+        if apply and expiry.finals:
+            change.removed = expiry.finals
+        else:
+            change.discard()
+    return expiry

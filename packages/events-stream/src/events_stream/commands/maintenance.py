@@ -13,14 +13,15 @@ from pyspark.errors import PySparkException
 
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.java.find import find_java
+from events_schema.runtime.session.failures import lost_java
 from events_schema.runtime.session.start import stop_session
-from events_stream.commands.expiry import Expiry, expire, gone, old_days
+from events_stream.commands.expiry import Expiry, expire
 from events_stream.commands.failed import Rows, newest_failed, summarize_failed
 from events_stream.commands.replay import replay
 from events_stream.commands.status import describe
 from events_stream.errors import TableMissing
 from events_stream.records.writer import RecordWriter
-from events_stream.run.session import java_ended, lost_java, spark_failure, stream_session
+from events_stream.run.session import failure, java_ended, stream_session
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,
@@ -75,15 +76,14 @@ def replay_failed(settings: ReplaySettings) -> None:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
-    paths = existing_table(settings.target)
+    table = open_beside_stream(settings.target)
     spark = stream_session(settings)
     try:
-        with open_beside_stream(settings.target) as table:
-            counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
+        counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
     except (PySparkException, Py4JError, ConnectionError, duckdb.Error) as error:
         if lost_java(error, spark):
             raise java_ended() from error
-        raise spark_failure(error, paths.target) from error
+        raise failure(error, table.paths.target) from error
     finally:
         stop_session(spark)
     verb = "are stored now" if settings.apply else "would be stored"
@@ -103,10 +103,8 @@ def expire_days(settings: ExpireSettings) -> None:
             f"--before {settings.before}: would delete today's events, and those of days to come; "
             f"give today (UTC) or an earlier day"
         )
-    with open_beside_stream(settings.target) as table:
-        expiry = old_days(table.state, settings.before) if settings.before else gone(table)
-        if expiry.finals and settings.apply:
-            expire(table, expiry)
+    table = open_beside_stream(settings.target)
+    expiry = expire(table, settings.before, apply=settings.apply)
     print(_said(expiry, applied=settings.apply))
 
 

@@ -15,29 +15,18 @@ from events_stream.table.position import Counts
 def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
     """Decode the failed events again; with `apply`, store those that are events, each once.
 
-    The table is this process's to write. One commit puts the events into the table, and the rest
-    in the place of the failed events: killed before it, nothing is done; after it, whoever
-    writes next finishes. Where nothing decodes, nothing is written.
+    One commit adds the events to the table and replaces the failed events with those that
+    still fail. Killed before the commit, nothing is done; after it, the next change of the table
+    does the rest. If nothing decodes, nothing changes.
     """
-    table, state = writer.table, writer.table.state
-    if not state.failed_files:
-        return Counts()
-    staging = table.stage()
-    located = table.locate(state.failed_files.values())
-    failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, located))
-    files = files_for(sum(file.rows for file in state.failed_files.values()))
-    written = writer.write(staging, failed.select(*RECORD_COLUMNS).coalesce(files))
-    if not apply or written.counts.failed == written.counts.read:
-        table.discard(staging)
-        return written.counts
-    table.store(
-        state.next_commit(
-            staging.folder.name,
-            CommitKind.REPLAY,
-            counts=written.counts,
-            table_files=written.table_files,
-            failed_files=written.failed_files,
-            removed=tuple(state.failed_files),
-        )
-    )
-    return written.counts
+    with writer.table.change(CommitKind.REPLAY) as change:
+        failed_files = change.state.failed_files
+        if failed_files:
+            located = writer.table.locate(failed_files.values())
+            failed = spark.read.schema(FAILED_EVENT_DDL).parquet(*map(str, located))
+            files = files_for(sum(file.rows for file in failed_files.values()))
+            writer.write(change, failed.select(*RECORD_COLUMNS).coalesce(files))
+            change.removed = tuple(failed_files)
+        if not apply or change.counts.failed == change.counts.read:
+            change.discard()
+    return change.counts

@@ -1,4 +1,4 @@
-"""Writing records into a table's staging folder: records -> events and failed events -> files."""
+"""Writing records into a change of the table: records -> events and failed events -> files."""
 
 from __future__ import annotations
 
@@ -10,35 +10,33 @@ from pyspark.sql import DataFrame, Observation
 from events_schema import released_schemas
 from events_stream.errors import CountMismatch
 from events_stream.records.decode import Decode, decoder, events, failed_events
-from events_stream.table.folder.commit import StagedFile
+from events_stream.table.folder.change import Change
 from events_stream.table.folder.deduplication import remove_copies
-from events_stream.table.folder.parquet import FileRows, describe_events, describe_failed_events
-from events_stream.table.folder.staging import Staging
+from events_stream.table.folder.parquet import (
+    DescribedFile,
+    describe_events,
+    describe_failed_events,
+)
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step
 
 
 @dataclass(frozen=True)
-class Written:
-    """What was staged of some records, all of them accounted for."""
-
-    counts: Counts
-    table_files: tuple[StagedFile, ...]
-    failed_files: tuple[StagedFile, ...]
-
-
-@dataclass(frozen=True)
 class RecordWriter:
-    """Writes records into a table's staging folders: events once, and failed events."""
+    """Writes records into changes of a table: each event once, and failed events."""
 
     table: Table
     window: timedelta
     """Copies of an event received at most so far apart are stored once; 0 looks for none."""
     decode: Decode = field(default_factory=lambda: decoder(released_schemas()))
 
-    def write(self, staging: Staging, records: DataFrame) -> Written:
-        """Write `records`, a file a day from each of their partitions. Raises `CountMismatch`."""
+    def write(self, change: Change, records: DataFrame) -> None:
+        """Write `records` into the staging folder of `change`, and set its files and counts.
+
+        Each partition of `records` makes one file per day. Raises `CountMismatch`.
+        """
+        staging = change.staging
         decoded = records.transform(self.decode)
         seen = Observation()
         staging.write_events(decoded.transform(events, seen))
@@ -48,30 +46,28 @@ class RecordWriter:
             staging.write_failed_events(decoded.transform(failed_events, Observation()))
         self.table.watch(Step.FAILED_WRITTEN)
         stored = describe_events(staging.event_files)
-        duplicates = self._remove_copies(staging, stored)
+        duplicates = self._remove_copies(change, stored)
         if duplicates:
             stored = describe_events(staging.event_files)
-        table_files = staging.describe(stored)
-        failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
+        change.table_files = staging.describe(stored)
+        change.failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
         self.table.watch(Step.DEDUPLICATED)
-        counts = Counts(
+        change.counts = Counts(
             read=read,
-            stored=sum(file.rows for file in table_files),
+            stored=sum(file.rows for file in change.table_files),
             duplicates=duplicates,
-            failed=sum(file.rows for file in failed_files),
+            failed=sum(file.rows for file in change.failed_files),
         )
-        check_counts(counts)
-        return Written(counts, table_files, failed_files)
+        check_counts(change.counts)
 
-    def _remove_copies(self, staging: Staging, written: list[FileRows]) -> int:
+    def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
         earliest = [file.earliest_received for file in written if file.earliest_received]
         latest = [file.latest_received for file in written if file.latest_received]
         if not self.window or not earliest:
             return 0
-        near = self.table.state.files_received_near(min(earliest), max(latest), self.window)
-        return remove_copies(
-            [file.path for file in written], self.table.locate(near), staging.folder / "spill"
-        )
+        near = change.state.files_received_near(min(earliest), max(latest), self.window)
+        spill = change.staging.folder / "spill"
+        return remove_copies([file.path for file in written], self.table.locate(near), spill)
 
 
 def check_counts(counts: Counts) -> None:

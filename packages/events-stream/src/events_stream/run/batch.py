@@ -1,4 +1,4 @@
-"""What happens to one batch: offsets -> records -> files -> commit."""
+"""What happens to one micro-batch: offsets -> records -> files -> commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 @dataclass
 class BatchSink:
-    """Stores the batches of a streaming query in a table: what `foreachBatch` calls."""
+    """Stores the micro-batches of a streaming query in a table: what `foreachBatch` calls."""
 
     writer: RecordWriter
     source: KafkaSource
@@ -32,49 +32,38 @@ class BatchSink:
     start: Start = field(default_factory=lambda: Start({}))
     """Where the query starts."""
     drains_from: datetime | None = None
-    """When a query that drains the topic asked for its end; None where each batch asks anew."""
+    """When a query that drains the topic asked for its end; None if each micro-batch asks anew."""
 
     @property
     def table(self) -> Table:
-        """The table that the batches go to."""
+        """The table that the micro-batches go to."""
         return self.writer.table
 
     def __call__(self, records: DataFrame, batch: int) -> None:
-        """Store `records`, or nothing of them where this raises `EventsError`."""
-        with self.table.writing():
-            before = self.table.state.next_offsets
+        """Store `records`, the micro-batch number `batch`; none of them if it raises."""
+        with self.table.change(CommitKind.BATCH) as change:
+            before = change.state.next_offsets
             offsets = offset_range(self.checkpoint.plans, batch, self.source.topic)
             offsets.check_follows({**before, **self.start.offsets} if batch == 0 else before)
-            staging = self.table.stage()
             files = files_for(offsets.records)
             if offsets.tasks > files:  # otherwise it would only copy each record
                 records = records.coalesce(files)
-            written = self.writer.write(staging, records)
+            self.writer.write(change, records)
             identity = self.source.identify()  # after the read, so that another topic is noticed
-            self.table.state.check_source(identity)
+            change.state.check_source(identity)
             self.table.watch(Step.CHECKED)
-            commit = self.table.state.next_commit(
-                staging.folder.name,
-                CommitKind.BATCH,
-                source=identity,
-                after={**before, **offsets.end},
-                counts=written.counts,
-                complete_up_to=self._complete_up_to(offsets),
-                table_files=written.table_files,
-                failed_files=written.failed_files,
-            )
-            self.table.store(commit)
+            change.source = identity
+            change.after = {**before, **offsets.end}
+            change.complete_up_to = self._complete_up_to(offsets)
+        commit = change.commit
         self.metrics.stored(commit.counts, len(commit.files))
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
 
     def accept(self, start: Start) -> None:
         """Store that the table reads on at `start`, and what is lost with that."""
-        with self.table.writing():
-            state = self.table.state
-            name = self.table.stage().folder.name
-            after = {**state.next_offsets, **start.offsets}
-            commit = state.next_commit(name, CommitKind.LOSS, after=after, lost=start.lost)
-            self.table.store(commit)
+        with self.table.change(CommitKind.LOSS) as change:
+            change.after = {**change.state.next_offsets, **start.offsets}
+            change.lost = start.lost
         for loss in start.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
 

@@ -21,7 +21,7 @@ class SourceIdentity(BaseModel):
 
 
 class Counts(BaseModel):
-    """The records of a batch: `read` is the sum of the others."""
+    """The records of a micro-batch or of another change: `read` is the sum of the others."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""The named steps of storing a batch: what is timed, and where tests let the process die."""
+"""The named steps of changing the table: they are timed, and tests kill the process at each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """A point that changes of the table pass, in this order; an expiry writes and reads nothing."""
+    """A point that changes of the table pass, in this order; an expiry writes and reads nothing.
+
+    A change that writes no files passes `STAGED` right before `SYNCED`.
+    """
 
     BEGUN = "begun"
     """The table is this process's to write, and nothing of the change is done."""

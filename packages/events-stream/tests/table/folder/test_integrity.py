@@ -10,7 +10,7 @@ import pytest
 
 from events_stream import open_table
 from events_stream.errors import TableDamaged
-from stream_support.staged_change import files, stage
+from stream_support.staged_change import files, store_batch
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def add(target: Path, commits: int) -> None:
     """Store more commits."""
     with open_table(str(target)) as table:
         for _ in range(commits):
-            table.store(stage(table))
+            store_batch(table)
 
 
 def restore(folder: Path, change: Callable[[], None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import pytest
 from events_stream import open_table
 from events_stream.errors import OtherSource, TableDamaged
 from events_stream.table.folder import log as commit_log
-from events_stream.table.folder.commit import Commit
+from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.log import read_log, read_state
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step
 from stream_support.envelopes import NOON
-from stream_support.staged_change import SOURCE, files, stage
+from stream_support.staged_change import SOURCE, files, store_batch, write_batch
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def fill(target: Path, commits: int) -> TableState:
     """Store commits; return the state."""
     with open_table(str(target)) as table:
         for _ in range(commits):
-            table.store(stage(table))
+            store_batch(table)
         return table.state
 
 
@@ -75,7 +76,7 @@ def test_killed_while_folding_the_log_is_whole(tmp_path: Path, step: Step) -> No
     with open_table(str(target)) as table:
         table.watch = killing_at(step)
         with pytest.raises(Killed):
-            table.store(stage(table))
+            store_batch(table)
     assert read_state(tmp_path / "raw.control/log").number == 2
     assert fill(target, 1).number == 3
     assert files(tmp_path / "raw.control/log") == ["000000000002.folded.json", "000000000003.json"]
@@ -120,7 +121,10 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
     """Its commits are of format 1, and its last may be unfinished."""
     target = tmp_path / "raw"
     with open_table(str(target)) as table:
-        commit = stage(table)
+        table.watch = killing_at(Step.SYNCED)
+        with suppress(Killed), table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+    commit = change.describe()
     staging = tmp_path / "raw.control/staging"
     (staging / commit.staging_name).rename(staging / commit.name)
     released = commit.model_dump(

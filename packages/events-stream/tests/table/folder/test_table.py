@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from events_stream import open_table
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
 from events_stream.table.folder import log as commit_log_module
 from events_stream.table.folder import table as table_module
+from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.table import open_beside_stream
-from stream_support.staged_change import files, stage
+from stream_support.staged_change import files, store_batch, write_batch
 
 
 class Killed(BaseException):
@@ -58,13 +59,13 @@ def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
     for step in range(1000):
         target = tmp_path / str(step) / "raw"
         with open_table(str(target)) as table:
-            table.store(stage(table))
+            store_batch(table)
         before = files(target)
         with killed_at(step, monkeypatch) as taken:
             try:
                 with open_table(str(target)) as table:
                     taken.clear()
-                    table.store(stage(table))
+                    store_batch(table)
                 finished = True
             except Killed:
                 finished = False
@@ -84,10 +85,8 @@ def test_all_is_on_disk_before_the_commit_and_before_staging_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a power cut: files and folders are synced, then the commit, then the renames."""
-    with open_table(str(tmp_path / "raw")) as table:
-        commit = stage(table)
-        with killed_at(-1, monkeypatch) as taken:
-            table.store(commit)
+    with open_table(str(tmp_path / "raw")) as table, killed_at(-1, monkeypatch) as taken:
+        store_batch(table)
     committed = taken.index("create_new")
     # Three files; two days, `table`, `failed`, the batch's folder and the one above it.
     assert taken[:committed] == ["sync_file"] * 3 + ["sync_folder"] * 6
@@ -100,14 +99,13 @@ def test_recovery_may_die_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A commit left unfinished is finished, however often finishing it is interrupted."""
     target = str(tmp_path / "raw")
     with open_table(target) as table, monkeypatch.context() as patched:
-        commit = stage(table)
 
         def die(*_: object) -> None:
             raise Killed
 
         patched.setattr(table_module, "rename_new", die)
         with pytest.raises(Killed):
-            table.store(commit)
+            store_batch(table)
     for step in range(30):
         with killed_at(step, monkeypatch) as taken:
             try:
@@ -172,46 +170,38 @@ def test_a_command_beside_the_stream_waits_for_its_change(tmp_path: Path) -> Non
     """Both may have the table open; one at a time may write."""
     target = str(tmp_path / "raw")
     entered = threading.Event()
-
-    def change() -> None:
-        with open_beside_stream(target) as table:
-            entered.set()
-            table.store(stage(table))
-
     with open_table(target) as table, ThreadPoolExecutor(1) as pool:
-        with table.writing():
-            changing = pool.submit(change)
-            table.store(stage(table))
+        beside = open_beside_stream(target, lambda _: entered.set())
+        with table.change(CommitKind.BATCH) as change:
+            changing = pool.submit(store_batch, beside)
+            write_batch(change)
             assert not entered.is_set()
         changing.result(timeout=30)
         assert table.state.number == 0
-        with table.writing():
-            assert table.state.number == 1
-            table.store(stage(table))
+        with table.change(CommitKind.BATCH) as change:
+            assert change.state.number == 1
+            write_batch(change)
         assert len(files(tmp_path / "raw")) == 6
 
 
 def test_no_table_is_made_by_a_command_beside_the_stream(tmp_path: Path) -> None:
     """It says where it looked."""
-    with (
-        pytest.raises(TableMissing, match="there is no table at"),
-        open_beside_stream(str(tmp_path / "raw")),
-    ):
-        pass
+    with pytest.raises(TableMissing, match="there is no table at"):
+        open_beside_stream(str(tmp_path / "raw"))
     assert files(tmp_path) == []
 
 
 def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
     """Spark's Java outlives its Python by a moment, and goes on writing its batch."""
     target = str(tmp_path / "raw")
-    with open_table(target) as table:
-        orphans = table.stage()
-    with open_table(target) as table:
-        commit = stage(table)
+    with open_table(target) as table, suppress(Killed), table.change(CommitKind.BATCH) as change:
+        orphans = change.staging
+        raise Killed
+    with open_table(target) as table, table.change(CommitKind.BATCH) as change:
+        write_batch(change)
         late = orphans.folder / "table/event_date=2026-01-01/late.parquet"
         late.parent.mkdir(parents=True)
         late.touch()
-        table.store(commit)
     with open_table(target) as table:
         assert files(table.paths.staging) == []
     assert len(files(tmp_path / "raw")) == 2
@@ -220,7 +210,7 @@ def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_refused_when_it_is_needed(tmp_path: Path) -> None:
     """Deleted by hand while the stream runs."""
     with open_table(str(tmp_path / "raw")) as table:
-        table.store(stage(table))
+        store_batch(table)
         stored = list(table.state.table_files.values())
         (first, _) = table.locate(stored)
         first.unlink()

@@ -52,6 +52,7 @@ class CommitKind(StrEnum):
     """What changed the table."""
 
     BATCH = "batch"
+    """The records of one of Spark's micro-batches."""
     REPLAY = "replay"
     EXPIRY = "expiry"
     LOSS = "loss"
@@ -74,7 +75,7 @@ class Commit(BaseModel):
     after: dict[int, int]
     counts: Counts
     complete_up_to: datetime | None = None
-    """Every event acknowledged before this is stored; None where the batch does not tell."""
+    """Every event acknowledged before this is stored; None where the change cannot tell."""
     lost: tuple[Loss, ...] = ()
     """What the operator accepted as lost."""
     table_files: tuple[StagedFile, ...] = ()

@@ -18,8 +18,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class FileRows:
-    """How many rows a file holds, and when the first and the last of them were received."""
+class DescribedFile:
+    """A parquet file, how many rows it holds, and when the first and last were received."""
 
     path: Path
     rows: int
@@ -40,7 +40,7 @@ def reader(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def describe_events(files: Sequence[Path]) -> list[FileRows]:
+def describe_events(files: Sequence[Path]) -> list[DescribedFile]:
     """Return what each of the files of events holds, in their order."""
     if not files:
         return []
@@ -51,16 +51,17 @@ def describe_events(files: Sequence[Path]) -> list[FileRows]:
     )
     by_index = {index: (rows, _time(first), _time(last)) for index, rows, first, last in found}
     return [
-        FileRows(path, *by_index.get(index, (0, None, None))) for index, path in enumerate(files)
+        DescribedFile(path, *by_index.get(index, (0, None, None)))
+        for index, path in enumerate(files)
     ]
 
 
-def describe_failed_events(files: Sequence[Path]) -> list[FileRows]:
+def describe_failed_events(files: Sequence[Path]) -> list[DescribedFile]:
     """Return how many failed events each of the files holds, in their order."""
     if not files:
         return []
     rows = dict(_ask("SELECT file_name, num_rows FROM parquet_file_metadata($files)", files))
-    return [FileRows(path, rows[str(path)]) for path in files]
+    return [DescribedFile(path, rows[str(path)]) for path in files]
 
 
 def _ask(query: str, files: Sequence[Path]) -> list[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ from events_schema import StoredEvent, column_names
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import StagedFile, numbered
-from events_stream.table.folder.parquet import FileRows
+from events_stream.table.folder.parquet import DescribedFile
 
 FILES_PER_DAY = 4
 """At most as many files a change and day."""
@@ -72,7 +72,7 @@ class Staging:
         """The files of failed events written so far."""
         return sorted(self._failed.glob("*.parquet"))
 
-    def describe(self, files: Sequence[FileRows]) -> tuple[StagedFile, ...]:
+    def describe(self, files: Sequence[DescribedFile]) -> tuple[StagedFile, ...]:
         """Return what the commit says of those of `files` that hold rows."""
         return tuple(
             StagedFile(

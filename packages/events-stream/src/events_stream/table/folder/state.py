@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
@@ -50,25 +49,6 @@ class TableState(BaseModel):
             lost=(*self.lost, *commit.lost),
             table_files=table,
             failed_files=failed,
-        )
-
-    def next_commit(self, staging: str, kind: CommitKind, **changes: Any) -> Commit:
-        """Return the commit that follows, of the files in the folder `staging`.
-
-        What `changes`, fields of `Commit`, do not say stays as it is.
-        """
-        unchanged = {
-            "source": self.source,
-            "before": self.next_offsets,
-            "after": self.next_offsets,
-            "counts": Counts(),
-        }
-        return Commit(
-            number=self.number + 1,
-            kind=kind,
-            committed_at=datetime.now(UTC),
-            staging=staging,
-            **{**unchanged, **changes},
         )
 
     @property

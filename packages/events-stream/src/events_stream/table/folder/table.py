@@ -1,13 +1,12 @@
 """The raw table: opening it safely, and changing it in one step.
 
-A change is made when its commit is in the log. Its files are renamed into place right after, and
-those that it removes are deleted; whoever changes the table next finishes what a killed process
-left.
+A change is made when its commit is in the log. Right after that, its files are renamed into place
+and the files that it removes are deleted. If the process is killed meanwhile, the next change of
+the table does the rest first.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +27,10 @@ from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import PARTITION_COLUMN
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
-from events_stream.table.folder.commit import Commit, StoredFile, numbered
+from events_stream.table.folder.change import Change
+from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
 from events_stream.table.folder.integrity import check_files
 from events_stream.table.folder.log import CommitLog
-from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step, Watch, unwatched
 
@@ -43,7 +42,7 @@ CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 
 
 class Table:
-    """An open table. Use `open_table` or `open_beside_stream`."""
+    """A table of this process. Use `open_table` or `open_beside_stream`."""
 
     def __init__(self, paths: TablePaths, watch: Watch = unwatched) -> None:
         self.paths = paths
@@ -52,14 +51,29 @@ class Table:
 
     @property
     def state(self) -> TableState:
-        """What the table held when this process last had it to write; before, nothing."""
+        """What the table held when this process last wrote to it; empty before that."""
         return self._log.state
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the only writer for as long as the context, all earlier changes finished.
+    def change(self, kind: CommitKind) -> Iterator[Change]:
+        """Change the table in one step: what is set on the `Change` is stored as the context ends.
 
-        Waits for another process's change. What fails to be written is a `PublishError`.
+        Until then nothing is stored, so a change that raises, is killed, or calls `discard` leaves
+        the table as it was. Locks and raises as `writing` does.
+        """
+        with self.writing():
+            change = Change(kind, self.state, self.paths, self.watch)
+            yield change
+            if not change.discarded:
+                commit = change.describe()
+                self._store(commit)
+                change.commit = commit
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer while the context lasts; first finish what a killed process left.
+
+        Waits for another process's change. Raises `PublishError` for what cannot be written.
         """
         with (
             refusing_unwritable(self.paths.target),
@@ -80,26 +94,10 @@ class Table:
             remove_folder(folder)
         self._fold()
 
-    def stage(self) -> Staging:
-        """Create the folder for the next commit's files.
+    def _store(self, commit: Commit) -> None:
+        """Make the change whose files are in its staging folder. Raises `OSError`.
 
-        It has a name of its own: Spark's Java may go on writing for a moment after its Python
-        was killed, into a folder that nobody reads.
-        """
-        number = self.state.number + 1
-        folder = self.paths.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
-        folder.mkdir()
-        self.watch(Step.STAGED)
-        return Staging(folder, number, self.paths)
-
-    def discard(self, staging: Staging) -> None:
-        """Delete the files of a change that is not to be made."""
-        remove_folder(staging.folder)
-
-    def store(self, commit: Commit) -> None:
-        """Make the change whose files lie in its staging folder. Raises `OSError`.
-
-        Killed before the log has the commit, nothing of it is made; after that, all.
+        Killed before the log has the commit, none of the change is made; after that, all of it.
         """
         self._sync_staged(commit)
         self.watch(Step.SYNCED)
@@ -200,16 +198,13 @@ def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
         yield table
 
 
-@contextmanager
-def open_beside_stream(target: str, watch: Watch = unwatched) -> Iterator[Table]:
-    """Open an existing table to change it, whether or not a stream runs, which waits meanwhile.
+def open_beside_stream(target: str, watch: Watch = unwatched) -> Table:
+    """Return an existing table, to change it whether or not a stream runs.
 
-    Raises `TableMissing`, and as `open_table` does. The files are not checked.
+    The stream waits during the change. The files are not checked. Raises `TableMissing` and
+    `PublishError`.
     """
-    paths = existing_table(target)
-    table = Table(paths, watch)
-    with table.writing():
-        yield table
+    return Table(existing_table(target), watch)
 
 
 def existing_table(target: str) -> TablePaths:

@@ -1,0 +1,88 @@
+"""A change of the table while it is being made: what its commit will say."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from events_schema.runtime.files import remove_folder
+from events_schema.tables.paths import TablePaths
+from events_stream.table.folder.commit import Commit, CommitKind, StagedFile, numbered
+from events_stream.table.folder.staging import Staging
+from events_stream.table.folder.state import TableState
+from events_stream.table.position import Counts, Loss, SourceIdentity
+from events_stream.table.steps import Step, Watch
+
+
+class Change:
+    """One change of the table. Open it with `Table.change`, and set the fields that change.
+
+    A field that is not set leaves the table as it is.
+    """
+
+    def __init__(self, kind: CommitKind, state: TableState, paths: TablePaths, watch: Watch):
+        self.kind = kind
+        self.state = state
+        """The table before the change."""
+        self.source: SourceIdentity | None = state.source
+        """Where the records come from. Required for a table that has no source yet."""
+        self.after: dict[int, int] = state.next_offsets
+        """The next offset of every partition, once the change is made."""
+        self.counts = Counts()
+        self.complete_up_to: datetime | None = None
+        """Every event acknowledged before this is stored; None where the change cannot tell."""
+        self.lost: tuple[Loss, ...] = ()
+        """The records that the operator accepted as lost."""
+        self.table_files: tuple[StagedFile, ...] = ()
+        """The files that it adds to the table."""
+        self.failed_files: tuple[StagedFile, ...] = ()
+        """The files that it adds to the failed events."""
+        self.removed: tuple[str, ...] = ()
+        """The `final` of each file that it removes."""
+        self.discarded = False
+        self.commit: Commit
+        """The commit that was made. Set when the context ends; a discarded change has none."""
+        self._paths = paths
+        self._watch = watch
+        self._staging: Staging | None = None
+
+    @property
+    def staging(self) -> Staging:
+        """The folder for the files of the change, created on first use.
+
+        Each change has a new name for it. When Spark's Python process is killed, its Java process
+        may go on writing for a moment, and that must not be the folder of the next attempt.
+        """
+        if self._staging is None:
+            number = self.state.number + 1
+            folder = self._paths.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
+            folder.mkdir()
+            self._staging = Staging(folder, number, self._paths)
+            self._watch(Step.STAGED)
+        return self._staging
+
+    def discard(self) -> None:
+        """Do not make this change: delete the files that were written for it."""
+        self.discarded = True
+        if self._staging is not None:
+            remove_folder(self._staging.folder)
+
+    def describe(self) -> Commit:
+        """Return the commit that makes this change. Raises `ValueError` without a source."""
+        if self.source is None:
+            raise ValueError("the first change of a table must name its source")
+        return Commit(
+            number=self.state.number + 1,
+            kind=self.kind,
+            committed_at=datetime.now(UTC),
+            staging=self.staging.folder.name,
+            source=self.source,
+            before=self.state.next_offsets,
+            after=self.after,
+            counts=self.counts,
+            complete_up_to=self.complete_up_to,
+            lost=self.lost,
+            table_files=self.table_files,
+            failed_files=self.failed_files,
+            removed=self.removed,
+        )
