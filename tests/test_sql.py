@@ -20,7 +20,7 @@ from sqlglot.optimizer.qualify import qualify
 
 import events_analytics
 from analytics_support.raw_schema import COLUMNS
-from events_analytics.ddl.engines import Engine
+from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
 from line_support.sql_engines import Duck, Rows, SparkSql, Sql, statements

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from events_analytics.ddl.engines import Engine
 from events_analytics.ddl.statements import ddl
+from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.names import file_name
 from events_schema import enrich

@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from events_analytics.ddl.engines import Engine
 from events_analytics.ddl.statements import ddl
+from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 
 Rows = list[tuple[Any, ...]]

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from events_ingest import ServeSettings
-from events_ingest.access.authentication import read_tokens
 from events_ingest.cli import main
 from events_schema.runtime.errors import UsageError
 
@@ -76,7 +75,7 @@ def test_keys_come_from_flags_environment_and_file(
     monkeypatch.setenv("EVENTS_INGEST_TOKEN", "two, three")
     monkeypatch.setenv("EVENTS_INGEST_TOKEN_FILE", str(file))
 
-    assert read_tokens(ServeSettings()) == (b"two", b"three", b"one", "zwölf".encode())
+    assert ServeSettings().service_keys() == (b"two", b"three", b"one", "zwölf".encode())
 
 
 def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("\n \n")
     with pytest.raises(UsageError, match="no key"):
-        read_tokens(ServeSettings(token_file=file))
+        ServeSettings(token_file=file).service_keys()
 
 
 def test_keys_are_not_shown() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,13 +12,23 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
-from events_analytics.ddl.engines import Engine
 from events_analytics.versions.layout import Layout, SortBy
 from events_schema.enrichment import WINDOW
 from events_schema.event import Time
 from events_schema.runtime.command import CommandSettings
 from events_schema.runtime.flags import Day, Duration
 from events_schema.runtime.session.settings import SparkSettings
+
+
+class Engine(StrEnum):
+    """An engine that `ddl` writes SQL for."""
+
+    TRINO = "trino"
+    PRESTO = "presto"
+    ATHENA = "athena"
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
 
 SAMPLE = 100
 """Of how many users `check` recomputes the metrics, unless told otherwise."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from events_analytics.cli import main
-from events_analytics.ddl.engines import Engine
 from events_analytics.ddl.statements import ddl
+from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.names import file_name
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names

@@ -29,8 +29,8 @@ from analytics_support.report_tables import (
 )
 from events_analytics.errors import ColumnsMissing, Interrupted, Terminated, UnreadableFile
 from events_analytics.report import Report, Scope, render_page
+from events_analytics.report.bins import MOST_BINS, bin_size, fill_bins
 from events_analytics.report.figures.activity import activity_bands
-from events_analytics.report.figures.bins import MOST_BINS, bin_size, fill_bins
 from events_analytics.report.figures.delay import delay_of
 from events_analytics.report.figures.rankings import ACTIONS
 from events_analytics.report.tables import FailedRow, enriched_files

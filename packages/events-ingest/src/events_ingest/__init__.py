@@ -1,6 +1,5 @@
 """The collector: takes events over HTTP and answers 200 when Kafka has them."""
 
-from events_schema.runtime.errors import AddressUnavailable
 from events_ingest.errors import (
     BrokerUnavailable,
     BufferFull,
@@ -14,6 +13,7 @@ from events_ingest.kafka.topic import Topic
 from events_ingest.server.app import create_app
 from events_ingest.server.server import CollectorServer
 from events_ingest.settings import ServeSettings
+from events_schema.runtime.errors import AddressUnavailable
 
 __all__ = [
     "AddressUnavailable",

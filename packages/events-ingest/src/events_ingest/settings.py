@@ -11,10 +11,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from events_ingest.access.keys import read_public_key
+from events_ingest.access.keys import PublicKey, read_public_key
 from events_ingest.limits import BodyLimits, EventTimeWindow
 from events_schema.runtime.brokers import KafkaSettings, TopicName
-from events_schema.runtime.flags import split_commas
+from events_schema.runtime.errors import UsageError
+from events_schema.runtime.flags import read_lines, split_commas
 
 _FIFTY_YEARS = 50 * 365 * 86400
 _SAFE_REPLICATION = 3
@@ -196,6 +197,24 @@ class ServeSettings(KafkaSettings):
     def batch_limits(self) -> BodyLimits:
         """What the body of a batch may be."""
         return BodyLimits(self.max_batch_bytes, self.max_decompressed_bytes, self.body_timeout)
+
+    def service_keys(self) -> tuple[bytes, ...]:
+        """Return the keys of services. Raises `UsageError` for a file that cannot be used."""
+        keys = tuple(key.get_secret_value().encode() for key in self.token)
+        if self.token_file is not None:
+            keys += tuple(read_lines("--token-file", self.token_file))
+        return keys
+
+    def page_keys(self) -> tuple[PublicKey, ...]:
+        """Return the keys of web pages. Raises `UsageError` for a file that cannot be used."""
+        keys = [read_public_key(text) for text in self.public_key]
+        if self.public_key_file is not None:
+            try:
+                lines = read_lines("--public-key-file", self.public_key_file)
+                keys += [read_public_key(line.decode("utf-8", "replace")) for line in lines]
+            except ValueError as error:
+                raise UsageError(f"--public-key-file: {error}") from None
+        return tuple(keys)
 
     def per_worker(self, limit: float) -> float:
         """Return a worker's share of a limit that holds for all together."""

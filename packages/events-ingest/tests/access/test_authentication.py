@@ -12,10 +12,9 @@ from pydantic_core import PydanticCustomError
 from events_ingest import ServeSettings
 from events_ingest.access.authentication import (
     Authentication,
-    create_authentication,
-    read_public_keys,
 )
 from events_ingest.access.keys import PublicKey, read_public_key
+from events_ingest.server.app import create_authentication
 from events_schema.runtime.errors import UsageError
 
 SHOP = "https://shop.example"
@@ -126,7 +125,7 @@ def test_public_keys_come_from_flags_and_file(tmp_path: Path) -> None:
     file.write_text(f"\na {SHOP}\n  b {SHOP} http://localhost  \n")
     settings = ServeSettings(public_key=(f"c {SHOP}",), public_key_file=file)
 
-    assert [key.key for key in read_public_keys(settings)] == ["c", "a", "b"]
+    assert [key.key for key in settings.page_keys()] == ["c", "a", "b"]
 
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"key\n", b"k\xff https://shop.example\n"])

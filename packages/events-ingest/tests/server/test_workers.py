@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from events_ingest import ServeSettings
-from events_ingest.access.authentication import create_authentication
 from events_ingest.cli import main
+from events_ingest.server.app import create_authentication
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until

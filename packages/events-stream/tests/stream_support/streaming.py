@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from events_stream import open_table
-from events_stream.cli import build_run
+from events_stream.run.stream import build_run
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.stream import StreamRun

@@ -9,9 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from events_analytics.ddl.engines import FILE, SCHEMES, Engine
+from events_analytics.settings import Engine
 from events_analytics.versions.names import version_of_file
 from events_schema.runtime.errors import UsageError
+
+FILE = "file"
+
+_HADOOP = frozenset({"s3", "s3a", "gs", "abfs", "abfss", "hdfs", FILE})
+
+SCHEMES: Mapping[Engine, frozenset[str]] = {
+    Engine.TRINO: _HADOOP | {"local"},
+    Engine.PRESTO: _HADOOP,
+    Engine.ATHENA: frozenset({"s3"}),
+    Engine.DUCKDB: frozenset({"s3", "gs", "gcs", "r2", "az", "azure", "abfss", FILE}),
+    Engine.SPARK: _HADOOP,
+}
+"""The schemes of the addresses under which an engine can list a folder."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9]*)://([^/]*)(/.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"[A-Za-z0-9][\w.:-]*(@[A-Za-z0-9][\w.-]*)?", re.ASCII)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from events_analytics.ddl.declaration import Table
-from events_analytics.ddl.engines import Engine
+from events_analytics.settings import Engine
 from events_schema.columns import ColumnType, columns
 from events_schema.tables.locations import duckdb_path
 from events_schema.tables.partitions import PARTITION_COLUMN

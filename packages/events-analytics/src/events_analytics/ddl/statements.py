@@ -5,8 +5,7 @@ from __future__ import annotations
 from events_analytics.ddl.addresses import current_version, locate
 from events_analytics.ddl.declaration import Table
 from events_analytics.ddl.dialects import DIALECTS, Dialect
-from events_analytics.ddl.engines import Engine
-from events_analytics.settings import DdlSettings
+from events_analytics.settings import DdlSettings, Engine
 from events_analytics.versions.layout import Layout
 from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
 

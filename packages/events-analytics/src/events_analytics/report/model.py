@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from events_analytics.report.figures.bins import BinSize
+from events_analytics.report.bins import BinSize
 
 
 class _Part(BaseModel):

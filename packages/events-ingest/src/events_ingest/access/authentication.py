@@ -6,12 +6,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from events_ingest.access.keys import PublicKey, read_public_key
+from events_ingest.access.keys import PublicKey
 from events_ingest.access.rate import TokenBucket
-from events_ingest.settings import ServeSettings
-from events_schema.runtime.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -82,57 +79,3 @@ def _bucket(rate: float | None) -> TokenBucket | None:
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def create_authentication(settings: ServeSettings) -> Authentication:
-    """Return the check of keys that `settings` describe. Raises `UsageError`."""
-    tokens, public_keys = read_tokens(settings), read_public_keys(settings)
-    given = bool(tokens or public_keys)
-    if given and settings.allow_anonymous:
-        raise UsageError("--allow-anonymous and keys exclude each other; give one of them")
-    if not given and not settings.allow_anonymous:
-        raise UsageError(
-            "no key is set; give --token or --token-file, --public-key or --public-key-file for "
-            "web pages, or --allow-anonymous to let anyone post"
-        )
-    if {key.key.encode() for key in public_keys} & set(tokens):
-        raise UsageError("a public key is a service's key too; make another key for web pages")
-    return Authentication(
-        tokens,
-        public_keys,
-        rate=settings.max_rate and settings.per_worker(settings.max_rate),
-        public_rate=settings.per_worker(settings.max_public_rate),
-    )
-
-
-def read_tokens(settings: ServeSettings) -> tuple[bytes, ...]:
-    """Return the services' keys that `settings` name. Raises `UsageError` for unusable files."""
-    tokens = tuple(token.get_secret_value().encode() for token in settings.token)
-    if settings.token_file is not None:
-        tokens += tuple(_read_lines("--token-file", settings.token_file))
-    return tokens
-
-
-def read_public_keys(settings: ServeSettings) -> tuple[PublicKey, ...]:
-    """Return the pages' keys that `settings` name. Raises `UsageError` for unusable files."""
-    keys = [read_public_key(text) for text in settings.public_key]
-    if settings.public_key_file is not None:
-        try:
-            lines = _read_lines("--public-key-file", settings.public_key_file)
-            keys += [read_public_key(line.decode("utf-8", "replace")) for line in lines]
-        except ValueError as error:
-            raise UsageError(f"--public-key-file: {error}") from None
-    return tuple(keys)
-
-
-def _read_lines(flag: str, path: Path) -> list[bytes]:
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UsageError(
-            f"{flag}: cannot read {path}: {error.strerror}; give a file of keys"
-        ) from None
-    keys = [line.strip() for line in lines if line.strip()]
-    if not keys:
-        raise UsageError(f"{flag}: {path} holds no key; write one in each line")
-    return keys

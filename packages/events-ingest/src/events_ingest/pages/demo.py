@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.access.authentication import read_public_keys
 from events_ingest.pages.files import STATIC, file_route, page_headers
 from events_ingest.settings import ServeSettings
 from events_schema.runtime.errors import UsageError
@@ -25,7 +24,7 @@ def demo_routes(settings: ServeSettings) -> list[Route]:
         if settings.demo_stats is not None:
             raise UsageError("--demo-stats is for the demo page; give --demo too")
         return []
-    keys = read_public_keys(settings)
+    keys = settings.page_keys()
     if not keys and not settings.allow_anonymous:
         raise UsageError(
             "--demo needs a key for its page; give --public-key 'KEY ORIGIN' with the origin that "

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.access.authentication import create_authentication, read_public_keys
+from events_ingest.access.authentication import Authentication
 from events_ingest.budget import Budget
 from events_ingest.endpoints.admission import Admission
 from events_ingest.endpoints.batch import Batch
@@ -36,6 +36,7 @@ from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.access_log import AccessLog
 from events_ingest.telemetry.metrics import CONTENT_TYPE, EventMetrics
 from events_ingest.telemetry.middleware import Observation
+from events_schema.runtime.errors import UsageError
 
 _GAUGE_SECONDS = 1.0
 
@@ -119,6 +120,27 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
     return app
 
 
+def create_authentication(settings: ServeSettings) -> Authentication:
+    """Return the check of keys that `settings` describe. Raises `UsageError`."""
+    tokens, public_keys = settings.service_keys(), settings.page_keys()
+    given = bool(tokens or public_keys)
+    if given and settings.allow_anonymous:
+        raise UsageError("--allow-anonymous and keys exclude each other; give one of them")
+    if not given and not settings.allow_anonymous:
+        raise UsageError(
+            "no key is set; give --token or --token-file, --public-key or --public-key-file for "
+            "web pages, or --allow-anonymous to let anyone post"
+        )
+    if {key.key.encode() for key in public_keys} & set(tokens):
+        raise UsageError("a public key is a service's key too; make another key for web pages")
+    return Authentication(
+        tokens,
+        public_keys,
+        rate=settings.max_rate and settings.per_worker(settings.max_rate),
+        public_rate=settings.per_worker(settings.max_public_rate),
+    )
+
+
 def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetrics) -> KafkaProducer:
     """Return the producer that `settings` describe, not started."""
     topic = Topic(
@@ -141,7 +163,7 @@ def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetric
 def _origins(settings: ServeSettings) -> set[str] | None:
     if settings.allow_anonymous:
         return None
-    return {origin for key in read_public_keys(settings) for origin in key.origins}
+    return {origin for key in settings.page_keys() for origin in key.origins}
 
 
 async def _show_in_flight(budget: Budget, metrics: EventMetrics) -> None:

@@ -22,8 +22,8 @@ from types import FrameType
 import structlog
 from prometheus_client import CollectorRegistry, multiprocess
 
-from events_ingest.access.authentication import create_authentication
 from events_ingest.kafka.clients import client_options
+from events_ingest.server.app import create_authentication
 from events_ingest.server.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER, all_workers

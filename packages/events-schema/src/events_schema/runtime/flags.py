@@ -64,3 +64,20 @@ def read_secret(flag: str, path: Path) -> str:
     if not secret or "\n" in secret:
         raise UsageError(f"{flag}: {path} does not hold one line; give a file of one line")
     return secret
+
+
+def read_lines(flag: str, path: Path) -> list[bytes]:
+    """Return the keys in the file `path`, one in each line, which `flag` names.
+
+    Raises `UsageError` for a file that cannot be read, or holds none.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(
+            f"{flag}: cannot read {path}: {error.strerror}; give a file of keys"
+        ) from None
+    keys = [line.strip() for line in lines if line.strip()]
+    if not keys:
+        raise UsageError(f"{flag}: {path} holds no key; write one in each line")
+    return keys

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from events_analytics.report.bins import bin_size, fill_bins
 from events_analytics.report.figures.activity import read_activity
-from events_analytics.report.figures.bins import bin_size, fill_bins
 from events_analytics.report.figures.delay import read_delay
 from events_analytics.report.figures.rankings import read_categories, read_products
 from events_analytics.report.model import (

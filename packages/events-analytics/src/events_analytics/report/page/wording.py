@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from markupsafe import Markup
 
-from events_analytics.report.figures.bins import BinSize
+from events_analytics.report.bins import BinSize
 from events_analytics.report.model import Newest, OverTime
 
 _JOINERS = "\u200c\u200d"

@@ -1,0 +1,82 @@
+"""The house's plan: which room imports which, how full a room is, and what a command loads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[1]
+FEWEST, MOST = 2, 16
+"""How many modules a folder may hold; `__init__.py` and `__main__.py` do not count."""
+
+ROOMS = sorted({path.parent for path in ROOT.glob("packages/*/src/**/*.py")})
+TESTS = sorted(
+    {path.parent for pattern in ("packages/*/tests/**/*.py", "tests/**/*.py", "bench/**/*.py")
+     for path in ROOT.glob(pattern)}
+)  # fmt: skip
+
+
+def test_imports_run_downwards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each package keeps to the layers in `.importlinter`, and siblings never import each other."""
+    kept = lint_imports(config_filename=str(ROOT / ".importlinter"), cache_dir=str(tmp_path))
+    assert kept == 0, capsys.readouterr().out
+
+
+def modules(folder: Path) -> list[str]:
+    """The modules in `folder` itself."""
+    return sorted(path.name for path in folder.glob("*.py") if not path.name.startswith("__"))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: "/".join(room.parts[-3:]))
+def test_a_folder_is_neither_a_shelf_nor_a_heap(room: Path) -> None:
+    """It holds a few modules, so that a newcomer can take it in at a glance."""
+    assert FEWEST <= len(modules(room)) <= MOST, modules(room)
+
+
+@pytest.mark.parametrize("folder", TESTS, ids=lambda folder: "/".join(folder.parts[-3:]))
+def test_a_folder_of_tests_is_no_heap(folder: Path) -> None:
+    """Tests and benches keep to the same limit."""
+    assert len(modules(folder)) <= MOST, modules(folder)
+
+
+LIGHT = {
+    "events_schema": "import events_schema, events_schema.cli",
+    "events-ingest serve --help": "from events_ingest.cli import main; main(['serve', '--help'])",
+    "events-ingest serve": "import events_ingest, events_ingest.server.command",
+    "events-loadgen run --help": "from events_loadgen.cli import main; main(['run', '--help'])",
+    "events-loadgen run": "import events_loadgen, events_loadgen.load.load",
+    "events-analytics ddl": (
+        "from events_analytics.cli import main; main(['ddl', '--engine', 'duckdb'])"
+    ),
+    "events-analytics run --help": (
+        "from events_analytics.cli import main; main(['run', '--help'])"
+    ),
+}
+
+
+def loaded(code: str) -> set[str]:
+    """The modules that a fresh Python has loaded after `code`."""
+    ending = "import atexit, sys; atexit.register(lambda: print('', *sys.modules, sep='\\n'))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{ending}\n{code}"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("code", LIGHT.values(), ids=LIGHT)
+def test_what_needs_no_spark_loads_none(code: str) -> None:
+    """The contract, the collector, the load and what prints SQL start without pyspark."""
+    modules = loaded(code)
+    assert "events_schema" in modules
+    assert "pyspark" not in modules
+
+
+def test_the_contract_loads_nothing_of_the_runtime() -> None:
+    """A service that imports the contract gets no flags, logs or files of commands."""
+    modules = loaded("import events_schema")
+    assert "events_schema.event" in modules
+    assert not {name for name in modules if name.startswith("events_schema.runtime")}
