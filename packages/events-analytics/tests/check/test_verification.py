@@ -18,7 +18,7 @@ import events_analytics
 from analytics_support.raw_schema import RAW
 from events_analytics import Manifest
 from events_analytics.check import verification
-from events_analytics.check.recomputation import Window, choose_users, recompute, tally_users
+from events_analytics.check.recomputation import CountedTimes, choose_users, recompute, tally_users
 from events_analytics.check.verification import verify
 from events_analytics.cli import main
 from events_analytics.errors import (
@@ -471,7 +471,7 @@ def test_the_recomputation_equals_the_definition(
     }
     write(raw_file, rows)
     with open_database() as database:
-        tally_users(database, [], [raw_file], Window(T - window, T))
+        tally_users(database, [], [raw_file], CountedTimes(T - window, T))
         recompute(database, list(expected))
         found = database.ask("SELECT user_id, u_count, u_mp_ea FROM expected")
     assert {user: metrics for user, *metrics in map(list, found)} == {
@@ -488,7 +488,9 @@ def test_times_of_every_kind_are_read_in_utc(tmp_path: Path, database: Database)
     files = sorted(tmp_path.iterdir())
     for number, order in enumerate((files, files[::-1], [files[1], files[0], files[2]])):
         with open_database() as opened:
-            tally_users(opened, [], order, Window(T - HOUR, T - HOUR + timedelta(microseconds=1)))
+            tally_users(
+                opened, [], order, CountedTimes(T - HOUR, T - HOUR + timedelta(microseconds=1))
+            )
             assert opened.ask("SELECT recent FROM tally") == [(3,)], number
 
 
@@ -496,7 +498,7 @@ def test_users_are_chosen_of_every_kind(tmp_path: Path, database: Database) -> N
     """The one with most rows is, then users with and without a count, by the seed alone."""
     rows = [event(user, "a", HOUR if user % 2 else DAYS) for user in range(40)]
     path = write(tmp_path / "a.parquet", [*rows, event(8, "a", DAYS), event(None, "a")])
-    tally_users(database, [], [path], Window(T - 3 * HOUR, T))
+    tally_users(database, [], [path], CountedTimes(T - 3 * HOUR, T))
     chosen = choose_users(database, "seed", 9)
     assert chosen[0] == 8
     assert len(set(chosen)) == 9

@@ -81,7 +81,7 @@ SELECT count(*), count(u_count), count(u_mp_ea) FROM target WHERE user_id IS NUL
 
 
 @dataclass(frozen=True)
-class Window:
+class CountedTimes:
     """The times that `u_count` counts: from `start`, and before `end`."""
 
     start: datetime
@@ -89,7 +89,7 @@ class Window:
 
 
 def tally_users(
-    database: Database, earlier: Sequence[Path], later: Sequence[Path], window: Window
+    database: Database, earlier: Sequence[Path], later: Sequence[Path], window: CountedTimes
 ) -> None:
     """Count the rows of each user of the raw files; those of `earlier` are not in the target.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from events_analytics.check.recomputation import (
-    Window,
+    CountedTimes,
     check_each_user_once,
     check_userless,
     choose_users,
@@ -214,7 +214,7 @@ def _verify_rows(
     database: Database, files: Sequence[Path], raw: RawFiles, manifest: Manifest, sample: int
 ) -> int:
     """Verify what the rows hold; return of how many users the metrics were recomputed."""
-    window = Window(manifest.processing_time - manifest.window, manifest.processing_time)
+    window = CountedTimes(manifest.processing_time - manifest.window, manifest.processing_time)
     shown = _shown(raw, manifest)
     earlier = sorted(set(raw.files) - set(shown.files), key=lambda file: file.name)
     tally_users(database, _paths(raw, earlier), _paths(raw, shown.files), window)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from events_analytics.ddl.declaration import Table
+from events_analytics.ddl.declared_table import DeclaredTable
 from events_analytics.settings import Engine
 from events_schema.columns import ColumnType, columns
 from events_schema.tables.locations import duckdb_path
@@ -38,17 +38,17 @@ class Dialect(ABC):
         return types[column_type]
 
     @abstractmethod
-    def raw(self, table: Table) -> str:
+    def raw(self, table: DeclaredTable) -> str:
         """Return what declares the partitioned `table` and registers its days."""
 
     @abstractmethod
-    def result(self, table: Table) -> str:
+    def result(self, table: DeclaredTable) -> str:
         """Return what declares `table`, of which new versions are published."""
 
-    def _columns(self, table: Table) -> list[str]:
+    def _columns(self, table: DeclaredTable) -> list[str]:
         return [f"{each.name} {self.type_of(each.type)}" for each in columns(table.model)]
 
-    def _name(self, table: Table) -> str:
+    def _name(self, table: DeclaredTable) -> str:
         return f"{self.schema_prefix}{table.name}"
 
 
@@ -74,18 +74,18 @@ class Presto(Dialect):
 -- Times are shown cut to milliseconds, in the zone of the session.
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
-    def raw(self, table: Table) -> str:
+    def raw(self, table: DeclaredTable) -> str:
         """Return an external table, and the call that registers its days."""
         return (
             f"{self._create(table)}\n\n-- Again whenever a day is new, or gone:\n"
             f"CALL system.sync_partition_metadata('{SCHEMA}', '{table.name}', 'FULL');"
         )
 
-    def result(self, table: Table) -> str:
+    def result(self, table: DeclaredTable) -> str:
         """Return an external table, whose folder is listed for each query."""
         return f"-- When a new version is published: nothing to run.\n{self._create(table)}"
 
-    def _create(self, table: Table) -> str:
+    def _create(self, table: DeclaredTable) -> str:
         declared, properties = self._columns(table), ["format = 'PARQUET'"]
         properties.append(f"external_location = {_quoted(table.location)}")
         if table.partitioned:
@@ -116,7 +116,7 @@ class Spark(Dialect):
 -- Times are shown in the zone of the session. For UTC, in each: SET TIME ZONE 'UTC'
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
-    def raw(self, table: Table) -> str:
+    def raw(self, table: DeclaredTable) -> str:
         """Return an external table, and the repair that registers its days."""
         return (
             f"{self._create(table)}\n\n"
@@ -124,14 +124,14 @@ CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
             f"MSCK REPAIR TABLE {self._name(table)} SYNC PARTITIONS;"
         )
 
-    def result(self, table: Table) -> str:
+    def result(self, table: DeclaredTable) -> str:
         """Return an external table, which a session lists once."""
         return (
             "-- When a new version is published, in a long session: "
             f"REFRESH TABLE {self._name(table)}\n{self._create(table)}"
         )
 
-    def _create(self, table: Table) -> str:
+    def _create(self, table: DeclaredTable) -> str:
         declared, partitioning = self._columns(table), ""
         if table.partitioned:
             declared.append(f"{PARTITION_COLUMN} date")
@@ -152,7 +152,7 @@ class Athena(Dialect):
 -- For Athena, one statement at a time. Times are shown to the millisecond.
 CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
 
-    def raw(self, table: Table) -> str:
+    def raw(self, table: DeclaredTable) -> str:
         """Return an external table whose days follow from the calendar, without registration."""
         return (
             "-- New days need no registration. Days outside the range are not seen, without an "
@@ -162,7 +162,7 @@ CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
             f"{self._create(table)}"
         )
 
-    def result(self, table: Table) -> str:
+    def result(self, table: DeclaredTable) -> str:
         """Return an external table of one version's folder."""
         folder = table.location.rpartition("/")[0]
         return (
@@ -171,7 +171,7 @@ CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
             f"{self._create(table)}"
         )
 
-    def _create(self, table: Table) -> str:
+    def _create(self, table: DeclaredTable) -> str:
         days = ""
         if table.partitioned:
             projection = {
@@ -202,15 +202,15 @@ class DuckDB(Dialect):
 -- Times are shown in the zone of the session. For UTC, in each: SET TimeZone = 'UTC'
 -- A view can be made once its folder holds a file."""
 
-    def raw(self, table: Table) -> str:
+    def raw(self, table: DeclaredTable) -> str:
         """Return a view, for which files are looked up with each query."""
         return f"-- When a day is new, or gone: nothing to run.\n{self._create(table)}"
 
-    def result(self, table: Table) -> str:
+    def result(self, table: DeclaredTable) -> str:
         """Return a view, for which files are looked up with each query."""
         return f"-- When a new version is published: nothing to run.\n{self._create(table)}"
 
-    def _create(self, table: Table) -> str:
+    def _create(self, table: DeclaredTable) -> str:
         declared = [
             f"{each.name}::{self.type_of(each.type)} AS {each.name}"
             for each in columns(table.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from events_analytics.ddl.addresses import current_version, locate
-from events_analytics.ddl.declaration import Table
+from events_analytics.ddl.declared_table import DeclaredTable
 from events_analytics.ddl.dialects import DIALECTS, Dialect
 from events_analytics.settings import DdlSettings, Engine
 from events_analytics.versions.layout import Layout
@@ -24,11 +24,11 @@ def ddl(engine: Engine, source: str, target: str, layout: Layout, location: str 
     folder = seen.result
     if engine is Engine.ATHENA:  # in S3 no folder takes the place of another in one step
         folder += f"/{current_version(target) or 'VERSION'}"
-    raw = Table(RAW, StoredEvent, seen.raw, partitioned=True)
+    raw = DeclaredTable(RAW, StoredEvent, seen.raw, partitioned=True)
     result = (
-        Table(ENRICHED, EnrichedEvent, folder)
+        DeclaredTable(ENRICHED, EnrichedEvent, folder)
         if layout is Layout.EVENTS
-        else Table(USERS, UserMetrics, folder)
+        else DeclaredTable(USERS, UserMetrics, folder)
     )
     view = [_view(dialect)] if layout is Layout.USERS else []
     return "\n\n".join([dialect.opening, dialect.raw(raw), dialect.result(result), *view])

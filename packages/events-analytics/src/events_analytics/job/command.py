@@ -18,11 +18,11 @@ def run(settings: RunSettings) -> None:
     started = time.monotonic()
     with writing_metrics(settings.metrics_file, settings.target):
         find_java()
-        with interruptible() as interruption:
+        with interruptible() as signals:
             published = run_job(
                 make_job(settings, datetime.now(UTC)),
                 lambda: session(settings),
-                before_publish=interruption.ignore,
+                before_publish=signals.ignore,
             )
         seconds = time.monotonic() - started
         print(

@@ -23,8 +23,8 @@ def report(settings: ReportSettings) -> None:
         settings.failed,
         required=settings.model_fields_set,
     )
-    with interruptible() as interruption:
+    with interruptible() as signals:
         found = read_report(tables, Scope(now, settings.since(now), settings.top))
         text = render_page(found) if settings.format == "html" else found.to_json()
-        interruption.ignore()
+        signals.ignore()
         write_output(settings.destination, text)

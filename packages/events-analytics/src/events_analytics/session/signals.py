@@ -12,7 +12,7 @@ from events_analytics.errors import Interrupted, Terminated
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interruption:
+class EndingSignals:
     """Says whether a signal ends the run (`allow`) or comes too late for that (`ignore`)."""
 
     def __init__(self) -> None:
@@ -41,15 +41,15 @@ class Interruption:
 
 
 @contextmanager
-def interruptible() -> Iterator[Interruption]:
+def interruptible() -> Iterator[EndingSignals]:
     """Turn SIGINT and SIGTERM into `Interrupted` and `Terminated`, raised where the run is."""
     before = {each: signal.getsignal(each) for each in _SIGNALS}
-    interruption = Interruption()
-    interruption.allow()
+    signals = EndingSignals()
+    signals.allow()
     try:
-        yield interruption
+        yield signals
     except KeyboardInterrupt:
-        raise interruption.error() from None
+        raise signals.error() from None
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
-class Table:
+class DeclaredTable:
     """A table of the columns of `model`, in the parquet files at `location`.
 
     A partitioned one has a folder for each `event_date`, which is then its last column.
