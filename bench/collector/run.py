@@ -40,6 +40,11 @@ BATCH = 500
 TOPIC = "bench"
 KEY = "bench-key"
 ROOT = Path(__file__).parents[2]
+COLLECTORS: Mapping[str, Sequence[str]] = {
+    "collector": ["events_ingest"],
+    "no-fast-lane": ["bench.collector.variants", "no-fast-lane"],
+    "fastavro": ["bench.collector.variants", "fastavro"],
+}
 _SCRIPT = """\
 local requests = {}
 for line in io.lines("%s") do requests[#requests + 1] = line end
@@ -95,20 +100,20 @@ def main() -> None:
 def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
     """Start Kafka, the collector and the baselines; return the cases and the collector."""
     broker = stack.enter_context(LocalBroker(folder / "kafka"))
-    ports = {name: free_port() for name in ("collector", "plain", "obvious")}
+    ports = {name: free_port() for name in (*COLLECTORS, "plain", "obvious")}
     environment = {
         "EVENTS_INGEST_TOKEN": KEY,
         "BENCH_BROKERS": broker.bootstrap,
         "BENCH_TOPIC": TOPIC,
         "PYTHONPATH": str(ROOT),
     }
+    collectors = {
+        name: stack.enter_context(_collector(name, module, ports[name], folder, environment))
+        for name, module in COLLECTORS.items()
+    }
+    for name in COLLECTORS:
+        wait_until(partial(_ready, ports[name]), name, seconds=60)
     # fmt: off
-    collector = stack.enter_context(_python(
-        "collector", folder, environment, "-m", "events_ingest", "serve", "--port",
-        str(ports["collector"]), "--brokers", broker.bootstrap, "--topic", TOPIC,
-        "--access-log", "0",
-    ))
-    wait_until(lambda: _ready(ports["collector"]), "the collector", seconds=60)
     for name in ("plain", "obvious"):
         stack.enter_context(_python(
             name, folder, environment, "-m", "uvicorn", f"bench.collector.baselines:{name}",
@@ -125,7 +130,20 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
         Case("b", ports["collector"], "/batch", batches, BATCH),
         Case("c", ports["plain"], "/track", singles, 1),
         Case("d", ports["obvious"], "/track", singles, 1),
-    ], collector
+        Case("e", ports["no-fast-lane"], "/track", singles, 1),
+        Case("f", ports["fastavro"], "/batch", batches, BATCH),
+    ], collectors["collector"]
+
+
+def _collector(
+    name: str, module: Sequence[str], port: int, folder: Path, environment: Mapping[str, str]
+) -> ChildProcess:
+    # fmt: off
+    return _python(
+        name, folder, environment, "-m", *module, "serve", "--port", str(port), "--brokers",
+        environment["BENCH_BROKERS"], "--topic", TOPIC, "--access-log", "0",
+    )
+    # fmt: on
 
 
 def _python(name: str, folder: Path, environment: Mapping[str, str], *words: str) -> ChildProcess:
@@ -205,12 +223,16 @@ def report(
         "a / c": medians["a"] / medians["c"],
         "a / d": medians["a"] / medians["d"],
         "b / c": medians["b"] / medians["c"],
+        "a / e": medians["a"] / medians["e"],
+        "f / b": medians["f"] / medians["b"],
     }
     names = {
         "a": "/track, acknowledged",
         "b": f"/batch of {BATCH}, acknowledged",
         "c": "a Starlette route that reads and answers",
         "d": "the obvious implementation",
+        "e": "/track without the fast lane",
+        "f": f"/batch of {BATCH}, records by fastavro",
     }
     table = Table("case", "events/s, median", "min", "max", "of (c)", "of (d)")
     for case in cases:
@@ -231,6 +253,7 @@ def report(
         for name, each in percentiles.items()
     )
     answered = statistics.median(latency.rate for latency in latencies)
+    console.print(", ".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()))
     console.print(f"(a) at {answered:,.0f} requests/s, open loop, medians: {shown}")
     console.print(f"collector's memory after all: {rss / 2**20:.0f} MiB")
     path.write_text(

@@ -1,0 +1,49 @@
+"""The collector without one of its parts, to show what that part is worth.
+
+`python -m bench.collector.variants no-fast-lane serve FLAGS` answers every request by the
+application; `fastavro` writes records by fastavro.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any
+
+import fastavro
+
+from events_ingest import cli
+from events_ingest.endpoints import intake
+from events_ingest.server import protocol
+from events_schema import avro_schema, fingerprint
+from events_schema.avro import MARKER
+
+
+def without_fast_lane() -> None:
+    """Let the protocol find no lane."""
+    vars(protocol)["FAST_LANE"] = "none"
+
+
+def with_fastavro() -> None:
+    """Let records be written by the library."""
+    schema = fastavro.parse_schema(avro_schema())
+    header = MARKER + fingerprint(avro_schema())
+
+    def encode(envelope: Mapping[str, Any]) -> bytes:
+        written = BytesIO()
+        written.write(header)
+        fastavro.schemaless_writer(written, schema, envelope)
+        return written.getvalue()
+
+    vars(intake)["envelope_encoder"] = lambda: encode
+
+
+VARIANTS: Mapping[str, Callable[[], None]] = {
+    "no-fast-lane": without_fast_lane,
+    "fastavro": with_fastavro,
+}
+
+if __name__ == "__main__":
+    VARIANTS[sys.argv.pop(1)]()
+    raise SystemExit(cli.main())
