@@ -19,8 +19,9 @@ from rich.table import Table as Shown
 from bench.stream.filled_topic import NOON, Events, fill, producing
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
+from events_schema.runtime.brokers import ACK_TIMEOUT_SECONDS
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, Commit, numbered
+from events_stream.table.folder.commit import Commit, numbered
 from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
 
@@ -129,7 +130,7 @@ def _stored(process: ChildProcess, paths: TablePaths, number: int) -> Batch:
     )
     readable = datetime.now(UTC)
     assert commit.complete_up_to is not None, "a batch was full: the stream does not keep up"
-    planned = commit.complete_up_to + ACKNOWLEDGED_WITHIN
+    planned = commit.complete_up_to + timedelta(seconds=ACK_TIMEOUT_SECONDS)
     trigger = planned.replace(second=0, microsecond=0)
     times = (planned, commit.committed_at, readable)
     return Batch(commit.counts.stored, *((each - trigger).total_seconds() for each in times))

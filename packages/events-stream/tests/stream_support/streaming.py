@@ -12,10 +12,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from events_stream import open_table
-from events_stream.run.stream import build_run
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
-from events_stream.run.stream import StreamRun
+from events_stream.run.stream import StreamRun, build_run
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.folder.state import TableState

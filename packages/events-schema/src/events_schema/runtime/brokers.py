@@ -15,6 +15,8 @@ from events_schema.runtime.errors import UsageError
 from events_schema.runtime.flags import read_secret
 
 DEFAULT_PORT = 9092
+ACK_TIMEOUT_SECONDS = 10.0
+"""How long an acknowledgement may take, unless told otherwise."""
 
 _BROKER = re.compile(r"(?P<host>[\w.\-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
 
@@ -41,7 +43,7 @@ class KafkaSettings(CommandSettings):
 
     brokers: Brokers = Field("localhost:9092", description="Kafka's address, host:port,...")
     ack_timeout: float = Field(
-        10,
+        ACK_TIMEOUT_SECONDS,
         description="for how many seconds the collector waits for Kafka's acknowledgement; give "
         "collector and stream the same",
         ge=0.1,

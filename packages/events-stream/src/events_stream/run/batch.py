@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from pyspark.sql import DataFrame
@@ -13,7 +13,7 @@ from events_stream.kafka.source import KafkaSource
 from events_stream.records.writer import RecordWriter
 from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.metrics import StreamMetrics
-from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN, CommitKind
+from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.table import Table
 from events_stream.table.steps import Step
@@ -29,6 +29,8 @@ class BatchSink:
     source: KafkaSource
     checkpoint: Checkpoint
     metrics: StreamMetrics
+    ack_timeout: timedelta
+    """How long the collector may wait for an acknowledgement: later ones are not missing yet."""
     start: Start = field(default_factory=lambda: Start({}))
     """Where the query starts."""
     drains_from: datetime | None = None
@@ -70,4 +72,4 @@ class BatchSink:
     def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
         if offsets.may_leave_records(self.source.max_records_per_batch):
             return None
-        return (self.drains_from or offsets.planned_at) - ACKNOWLEDGED_WITHIN
+        return (self.drains_from or offsets.planned_at) - self.ack_timeout

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from events_stream.table.folder.commit import ACKNOWLEDGED_WITHIN
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step
@@ -77,9 +76,9 @@ class StreamMetrics:
         for name, counter in self._outcomes.items():
             counter.inc(getattr(counts, name))
 
-    def looked(self, state: TableState, lag: int, at: datetime) -> None:
-        """Note how far the table was behind the topic at that time."""
-        known = (self._complete_up_to, state.complete_up_to) if lag else (at - ACKNOWLEDGED_WITHIN,)
+    def looked(self, state: TableState, lag: int, complete: datetime) -> None:
+        """Note how far the table is behind the topic; if it is not, it is complete to `complete`."""
+        known = (self._complete_up_to, state.complete_up_to) if lag else (complete,)
         self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
         self._nothing_to_read = lag == 0

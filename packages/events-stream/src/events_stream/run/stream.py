@@ -178,7 +178,7 @@ class StreamRun:
             except AWAY:  # Spark notices it, too
                 self.sink.metrics.looked_in_vain()
             else:
-                self.sink.metrics.looked(state, lag, now)
+                self.sink.metrics.looked(state, lag, now - self.sink.ack_timeout)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
             self.watchdog.beat()  # in a batch, its own steps say that something goes on
             self._away_since = None
@@ -263,9 +263,10 @@ def build_run(
         security=client_security(settings),
     )
     window = timedelta(seconds=settings.deduplication_window)
+    ack_timeout = timedelta(seconds=settings.ack_timeout)
     return StreamRun(
         source=source,
-        sink=BatchSink(RecordWriter(table, window), source, checkpoint, metrics),
+        sink=BatchSink(RecordWriter(table, window), source, checkpoint, metrics, ack_timeout),
         trigger=None if settings.available_now else settings.trigger,
         broker_timeout=settings.broker_timeout,
         accept_loss=settings.accept_loss,

@@ -12,9 +12,6 @@ from events_stream.table.position import Counts, Loss, SourceIdentity
 FORMAT = 2
 """What is written; format 1, of events-stream 1.0, is read."""
 
-ACKNOWLEDGED_WITHIN = timedelta(seconds=10)
-"""Within what time the collector has an event on the topic or refuses it (`--ack-timeout`)."""
-
 
 class StoredFile(BaseModel):
     """A parquet file of the table or of its failed events.

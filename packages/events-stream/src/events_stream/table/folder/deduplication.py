@@ -11,7 +11,8 @@ from pathlib import Path
 
 import duckdb
 
-from events_stream.table.folder.parquet import reader
+from events_schema.runtime.database import open_database
+from events_stream.table.folder.parquet import MEMORY
 
 # Eight bytes of each id are compared first: a few suspects are left, mostly none.
 _HASHES = "CREATE TEMP TABLE hashes AS SELECT hash(event_id) AS hash FROM read_parquet($files)"
@@ -62,7 +63,8 @@ def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) ->
     """
     if not files:
         return 0
-    with reader(spill) as connection:
+    with open_database(MEMORY, spill) as database:
+        connection = database.connection
         if not _find_copies(connection, list(map(str, files)), list(map(str, stored))):
             return 0
         found = connection.execute("SELECT file, count(*) FROM copies GROUP BY file").fetchall()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
+from events_schema.runtime.database import open_database
+from events_schema.runtime.times import from_micros
 
 MEMORY = "512MB"
-"""What DuckDB may take; beyond that it uses the disk."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""What DuckDB may take beside Spark; beyond that it uses the disk."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +25,6 @@ class DescribedFile:
     latest_received: datetime | None = None
 
 
-@contextmanager
-def reader(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB of bounded memory, which uses the folder `spill` beyond that."""
-    with duckdb.connect(
-        config={
-            "memory_limit": MEMORY,
-            "temp_directory": str(spill or ""),
-            "autoinstall_known_extensions": False,
-        }
-    ) as connection:
-        yield connection
-
-
 def describe_events(files: Sequence[Path]) -> list[DescribedFile]:
     """Return what each of the files of events holds, in their order."""
     if not files:
@@ -49,7 +34,9 @@ def describe_events(files: Sequence[Path]) -> list[DescribedFile]:
         "FROM read_parquet($files) GROUP BY 1",
         files,
     )
-    by_index = {index: (rows, _time(first), _time(last)) for index, rows, first, last in found}
+    by_index = {
+        index: (rows, from_micros(first), from_micros(last)) for index, rows, first, last in found
+    }
     return [
         DescribedFile(path, *by_index.get(index, (0, None, None)))
         for index, path in enumerate(files)
@@ -65,9 +52,5 @@ def describe_failed_events(files: Sequence[Path]) -> list[DescribedFile]:
 
 
 def _ask(query: str, files: Sequence[Path]) -> list[tuple[Any, ...]]:
-    with reader() as connection:
-        return connection.execute(query, {"files": list(map(str, files))}).fetchall()
-
-
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    with open_database(MEMORY) as database:
+        return database.ask(query, files=list(map(str, files)))
