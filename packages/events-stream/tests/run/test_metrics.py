@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def test_nothing_is_taken_for_no_lag() -> None:
     assert (math.isnan(events), seconds) == (True, math.inf)
     metrics.looked(TableState(), 7, datetime.now(UTC))
     assert lag(metrics) == (7, math.inf)
-    metrics.looked(TableState(), 0, datetime.now(UTC))
+    metrics.looked(TableState(), 0, datetime.now(UTC) - timedelta(seconds=10))
     assert lag(metrics) == (0, 0)
     metrics.looked_in_vain()
     events, seconds = lag(metrics)
@@ -96,13 +96,13 @@ def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
     assert stored(tmp_path) == 250
 
 
-@pytest.mark.parametrize("port", ["taken", "0", "70000"])
+@pytest.mark.parametrize(("port", "exit_code"), [("taken", 3), ("0", 2), ("70000", 2)])
 def test_a_bad_port_is_refused(
-    topics: Topics, port: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    topics: Topics, port: str, exit_code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Before Spark starts."""
     given = topics.bootstrap.rpartition(":")[2] if port == "taken" else port
-    assert main(["run", "--target", str(tmp_path / "raw"), "--metrics-port", given]) == 2
+    assert main(["run", "--target", str(tmp_path / "raw"), "--metrics-port", given]) == exit_code
     said = capsys.readouterr().err
     assert said.startswith("events-stream: --metrics-port")
     assert said.count("\n") == 1

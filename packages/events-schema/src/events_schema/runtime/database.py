@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,12 +53,13 @@ def open_database(memory: str | None = None, spill: Path | None = None) -> Itera
 
     They lie in the folder `spill`, or in one that is made for them.
     """
+    made = tempfile.TemporaryDirectory(prefix="events-duckdb-") if spill is None else nullcontext()
     with (
-        tempfile.TemporaryDirectory(prefix="events-duckdb-") as made,
+        made as folder,
         duckdb.connect(
             config={
                 "memory_limit": memory or MEMORY,
-                "temp_directory": str(spill or made),
+                "temp_directory": str(spill or folder),
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
             }

@@ -77,7 +77,7 @@ class StreamMetrics:
             counter.inc(getattr(counts, name))
 
     def looked(self, state: TableState, lag: int, complete: datetime) -> None:
-        """Note how far the table is behind the topic; if it is not, it is complete to `complete`."""
+        """Note how far the table is behind the topic; without a lag all to `complete` is stored."""
         known = (self._complete_up_to, state.complete_up_to) if lag else (complete,)
         self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
