@@ -76,12 +76,17 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One Spark session for all tests, with the contract's settings and the connectors."""
     session = start_session(
         "events-tests",
         master="local[2]",
-        settings={"spark.driver.memory": "2g", "spark.sql.shuffle.partitions": "2"},
+        settings={
+            "spark.driver.memory": "2g",
+            "spark.sql.shuffle.partitions": "2",
+            # Two processes that make a database in one folder would meet there.
+            "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+        },
         java_options=AVRO_JAVA_OPTIONS,
         jars=connector_jars(),
     )

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 from pyspark.sql import SparkSession
 
 from ingest_support.browser import Tracking, new_app, next_answer, visit, wait_until_sent
 from ingest_support.collector_process import CollectorProcess, running_collector
 from stream_support.streaming import store
+
+pytestmark = pytest.mark.extended
 
 REPETITIONS = 20 if os.environ.get("EVENTS_CAMPAIGN") else 3
 DOWN_SECONDS = 10.0

@@ -23,6 +23,8 @@ from ingest_support.browser import (
     wait_until_sent,
 )
 
+pytestmark = pytest.mark.extended
+
 INSECURE = "shop.example"
 """A name on plain http that is not localhost: no `crypto.randomUUID`, no `navigator.locks`."""
 QUOTA_FULL = """
@@ -50,6 +52,7 @@ def collector(tracked: Tracking) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.core
 def test_every_kind_of_event_arrives_once(context: BrowserContext, tracked: Tracking) -> None:
     """Views, clicks, scrolling and events of the page's own are on the topic as they happened."""
     app, before = new_app(), datetime.now(UTC)

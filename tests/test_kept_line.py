@@ -17,6 +17,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from ingest_support.browser import next_answer, wait_for
 from line_support.simulation import Simulation, simulation
 
+pytestmark = pytest.mark.extended
+
 EVENTS = 500
 DESK, PHONE = (1280, 720), (360, 740)
 USER = 12345

@@ -11,6 +11,8 @@ import pytest
 from events_loadgen.processes.waiting import wait_until
 from line_support.simulation import simulation
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.mark.parametrize("step", ["Starting Kafka", "Storing events"])
 def test_ctrl_c_leaves_no_process_behind(step: str, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ from line_support.sql_engines import Duck, Rows, SparkSql, Sql, statements
 from line_support.sql_rows import T, at, generated, story
 from line_support.sql_tables import publish, write_raw
 
+pytestmark = pytest.mark.extended
+
 ROOT = Path(__file__).parents[1]
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
 AWKWARD = "a 'q' \" é %41;"

@@ -20,6 +20,8 @@ from line_support.sql_engines import Duck, SparkSql, Sql
 from line_support.sql_rows import T, generated
 from line_support.sql_tables import publish, write_raw
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture(autouse=True)
 def no_schema(spark: SparkSession) -> Iterator[None]:

@@ -30,6 +30,8 @@ from stream_support.quick_start import quick_start
 from stream_support.stream_process import DEADLINE, start_stream, values, wait_for_rows
 from stream_support.streaming import store
 
+pytestmark = pytest.mark.extended
+
 
 def java_of(stream: ChildProcess) -> psutil.Process:
     """Return the stream's Java process."""

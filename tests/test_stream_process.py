@@ -14,11 +14,14 @@ from pathlib import Path
 import duckdb
 import psutil
 import pyarrow.dataset
+import pytest
 
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from line_support.topics import Topics
 from stream_support.stream_process import DEADLINE, start_stream, stored, values, wait_for_rows
+
+pytestmark = pytest.mark.extended
 
 
 @contextmanager
@@ -41,6 +44,7 @@ def producing(topics: Topics, topic: str) -> Iterator[list[int]]:
         thread.join()
 
 
+@pytest.mark.core
 def test_a_killed_stream_loses_and_duplicates_nothing(topics: Topics, tmp_path: Path) -> None:
     """kill -9 at random moments under load; any reader sees whole files, and in the end all.
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.extended
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("schema", "ingest", "stream", "analytics", "loadgen")
 UV = (sys.executable, "-m", "uv")

@@ -29,6 +29,8 @@ from faults_support.watcher import Watcher
 from line_support.topics import Topics
 from stream_support.quick_start import quick_java
 
+pytestmark = pytest.mark.extended
+
 LONG_LINES = 2
 """How many lines a long campaign strikes at once: a stream that starts keeps one core busy."""
 

@@ -41,6 +41,8 @@ from publishing_support.run_schedule import Moment, Turn, schedule
 from publishing_support.tight_readers import TightReader, readers
 from stream_support.quick_start import quick_java
 
+pytestmark = pytest.mark.extended
+
 LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
 ALL = 1000
 KEPT = 2

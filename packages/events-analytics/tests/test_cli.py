@@ -240,6 +240,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
+@pytest.mark.extended
 def test_a_run_publishes_and_leaves_no_process(tmp_path: Path, source: Path) -> None:
     """It says so in one line; the memory that was asked for is Java's."""
     target = tmp_path / "enriched"
@@ -253,6 +254,7 @@ def test_a_run_publishes_and_leaves_no_process(tmp_path: Path, source: Path) -> 
     wait_until_ended(processes)
 
 
+@pytest.mark.extended
 def test_a_run_that_is_ended_while_java_starts_leaves_nothing(tmp_path: Path, source: Path) -> None:
     """Ended while Spark's Java starts, a run leaves neither a process nor a folder of rows."""
     folders = ["--source", str(source), "--target", str(tmp_path / "enriched")]
@@ -268,6 +270,7 @@ def test_a_run_that_is_ended_while_java_starts_leaves_nothing(tmp_path: Path, so
     assert names(tmp_path / "enriched.versions") == {"lock"}
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_run_that_is_ended_leaves_the_old_result(
     tmp_path: Path, source: Path, number: signal.Signals, code: int

@@ -85,6 +85,7 @@ def run_by_cron(machine: Path) -> list[str]:
     return told
 
 
+@pytest.mark.extended
 def test_the_crontab_starts_a_run_every_three_hours(machine: Path) -> None:
     """As its user, which publishes, says so to the log, and leaves metrics."""
     (job,) = CronTab(tabfile=str(SCHEDULE / "events-analytics.cron"), user=False)

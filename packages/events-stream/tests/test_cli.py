@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from events_loadgen.processes.ports import free_port
-from events_stream import cli
 from events_stream.cli import main
+from events_stream.run import command
 
 SECONDS = 120
 
@@ -23,7 +23,7 @@ def run(
 ) -> Callable[..., tuple[int, str]]:
     """Return what runs `events-stream run` in a folder of its own; it returns code and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delattr(cli, "stream_session")  # Spark is not to be started
+    monkeypatch.delattr(command, "stream_session")  # Spark is not to be started
 
     def run(*arguments: str) -> tuple[int, str]:
         return main(["run", *arguments]), capsys.readouterr().err
@@ -101,6 +101,7 @@ def test_no_java_is_refused(
     assert_refused(run(), 1, "no java on the PATH")
 
 
+@pytest.mark.extended
 def test_an_unreachable_broker_ends_the_start(tmp_path: Path) -> None:
     """With the address and what to check."""
     command = [sys.executable, "-m", "events_stream", "run"]

@@ -20,6 +20,8 @@ from events_schema.runtime.errors import PublishError, SparkFailed
 from events_schema.runtime.files import create_new
 from line_support.small_disk import MEBIBYTE, fill, small_disk
 
+pytestmark = pytest.mark.extended
+
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROWS = 100
 

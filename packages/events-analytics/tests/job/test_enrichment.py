@@ -73,6 +73,7 @@ def metrics(
     return {(row.user_id, row.u_count, row.u_mp_ea) for row in enriched.collect()}
 
 
+@pytest.mark.extended
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=raw_tables(T), choice=st.data())
 def test_spark_equals_the_definition(

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from events_ingest import CollectorServer, ServeSettings
@@ -23,6 +24,8 @@ from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
+
+pytestmark = pytest.mark.extended
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 PARTITIONS = 4
@@ -73,6 +76,7 @@ def event_ids(broker: LocalBroker, topic: str) -> list[str]:
     return asyncio.run(asyncio.wait_for(read(), 60))
 
 
+@pytest.mark.core
 def test_an_acknowledged_event_is_on_the_topic(broker: LocalBroker) -> None:
     """When the 200 is there, the broker has the record; events spread over the partitions."""
     topic = new_topic()

@@ -21,6 +21,8 @@ from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from events_schema import decode
 
+pytestmark = pytest.mark.extended
+
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 CLIENTS = 32
 

@@ -21,6 +21,8 @@ from events_ingest.kafka.group_commit import RECORD_OVERHEAD
 from events_ingest.telemetry.metrics import EventMetrics
 from events_loadgen.processes.broker import LocalBroker
 
+pytestmark = pytest.mark.extended
+
 
 class MeasuredProducer(KafkaProducer):
     """A producer of which a test can see what it holds."""

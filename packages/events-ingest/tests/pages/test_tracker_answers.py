@@ -14,6 +14,8 @@ from ingest_support.browser import KEY, stats, wait_for
 from ingest_support.page_clock import HIDE, forward, kept, pause, track, wait_until_idle
 from ingest_support.scripted_collector import Answer, Collector, refuse, take
 
+pytestmark = pytest.mark.extended
+
 LONGEST_BACK_OFF = 60.0
 
 

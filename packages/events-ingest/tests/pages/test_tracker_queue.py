@@ -9,6 +9,8 @@ from ingest_support.browser import NO_STORAGE, new_app, stats, wait_for
 from ingest_support.page_clock import HIDE, forward, kept, open_page, pause, track
 from ingest_support.scripted_collector import Collector
 
+pytestmark = pytest.mark.extended
+
 IN_FLIGHT_BYTES = 60 * 1024
 
 

@@ -37,6 +37,8 @@ from ingest_support.collector_app import VALID, collector, post
 from ingest_support.collector_process import CollectorProcess, running_collector
 from line_support.topics import Topics
 
+pytestmark = pytest.mark.extended
+
 LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
 BACK_SECONDS = 10 if LONG else 30
 """How soon it is 200 again; beside other tests later than alone."""

@@ -15,6 +15,8 @@ from events_loadgen.errors import ChildFailed, TooLate
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import answers, free_port
 
+pytestmark = pytest.mark.extended
+
 TOPIC = "kept"
 
 

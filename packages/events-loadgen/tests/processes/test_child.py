@@ -34,7 +34,7 @@ time.sleep(600)
 OWNER = """
 import sys, time
 from pathlib import Path
-from events_loadgen.process import ChildProcess
+from events_loadgen.processes.child import ChildProcess
 child = ChildProcess("child", [sys.executable, "-c", {sleeper!r}], log=Path({log!r}))
 print(child.pid, flush=True)
 time.sleep(600)

@@ -30,6 +30,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import envelope
 from stream_support.streaming import store
 
+pytestmark = pytest.mark.extended
+
 WINDOW = timedelta(hours=1)
 
 
@@ -101,6 +103,7 @@ def test_the_summary_counts_by_reason_day_and_partition(
     assert lines[2][5] == b"garbage".hex().upper()
 
 
+@pytest.mark.core
 def test_the_newest_failed_events_are_shown(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

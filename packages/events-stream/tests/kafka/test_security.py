@@ -21,6 +21,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import encoded
 from stream_support.streaming import store
 
+pytestmark = pytest.mark.extended
+
 
 def login(secured: Secured, **changes: Any) -> dict[str, Any]:
     """The flags of a stream that connects by TLS and logs in."""

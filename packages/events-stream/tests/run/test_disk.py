@@ -20,6 +20,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import encoded
 from stream_support.streaming import store
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:

@@ -28,6 +28,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import encoded, envelope
 from stream_support.streaming import store
 
+pytestmark = pytest.mark.extended
+
 Run = Callable[..., TableState]
 
 

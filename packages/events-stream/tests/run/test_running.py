@@ -23,6 +23,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import encoded
 from stream_support.streaming import running
 
+pytestmark = pytest.mark.extended
+
 DEADLINE = 90.0
 
 

@@ -76,6 +76,9 @@ def run_command(
 ) -> int:
     """Run the verb that `arguments` (default: `sys.argv`) name and return the exit code.
 
+    pydantic-settings' own `CliApp` would not do: it raises errors of several lines, knows no exit
+    codes of ours, and imports every verb for `--help` (decision 5).
+
     An `EventsError` becomes one line on stderr and its own exit code, anything unexpected one
     line and exit code 70; the stack trace is shown with `--verbose`.
     """
