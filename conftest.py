@@ -34,8 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all processes of this run share."""
-    if FOLDER not in os.environ:  # a worker of pytest-xdist has it from the process that began
+    """Make the folder that all processes of this run share, where it pays: not for the core."""
+    core = "not extended" in config.option.markexpr
+    if not core and FOLDER not in os.environ:  # a worker of pytest-xdist has it from its parent
         folder = tempfile.TemporaryDirectory(prefix="events-classes-")
         os.environ[FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)

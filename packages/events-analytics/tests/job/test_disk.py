@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from shutil import disk_usage
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 import events_analytics
 from analytics_support.raw_schema import RAW
 from events_analytics.versions import publish
+from events_loadgen.processes.waiting import wait_until
 from events_schema import EventsError
 from events_schema.runtime.errors import PublishError, SparkFailed
 from events_schema.runtime.files import create_new
@@ -86,6 +88,9 @@ def test_a_disk_that_is_full_while_spark_writes_is_refused(
     assert line.startswith("Spark failed: No space left on device, ")
     assert line.endswith("; make room and start again, the old result stays")
     (source / "large.parquet").unlink()
+    room = 3 * MEBIBYTE // 2
+    # Tasks of a job that failed may write for another moment.
+    wait_until(lambda: disk_usage(disk).free > room, "room on the disk", seconds=60)
     add_rows(source / "b.parquet", ROWS)
     assert run() == pq.read_table(disk / "enriched").num_rows == 2 * ROWS
 

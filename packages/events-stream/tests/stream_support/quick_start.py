@@ -12,7 +12,8 @@ from line_support.topics import Topics
 from stream_support.envelopes import encoded
 
 FOLDER = "EVENTS_TESTS_CLASSES"
-"""The variable that names the folder of Java's classes; the root `conftest.py` sets it."""
+"""The variable that names the folder of Java's classes; the root `conftest.py` sets it where many
+streams start."""
 QUICK = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xlog:disable"
 SECONDS = 240
 
@@ -28,14 +29,20 @@ def quick_start(brokers: str) -> list[str]:
 def quick_java(brokers: str) -> str:
     """Return those of the flags that are options of Java.
 
-    The first call runs a stream on a topic of its own and archives the classes that it loaded.
+    The first call runs a stream on a topic of its own and archives the classes that it loaded,
+    where `FOLDER` names a place for them. A Java that is too slow to do so ends without.
     """
-    archive = Path(os.environ[FOLDER], "classes.jsa")
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return QUICK
+    archive = Path(folder, "classes.jsa")
+    tried = archive.with_suffix(".tried")
     with exclusive_lock(archive.with_suffix(".lock"), "a test", waiting=lambda _: None):
-        if not archive.exists():
+        if not tried.exists():
+            tried.touch()
             archiving = _flags(f"{QUICK} -XX:ArchiveClassesAtExit={archive}")
             _run_stream(brokers, archive.parent, archiving)
-    return f"{QUICK} -XX:SharedArchiveFile={archive}"
+    return f"{QUICK} -XX:SharedArchiveFile={archive}" if archive.exists() else QUICK
 
 
 def _flags(java: str) -> list[str]:
