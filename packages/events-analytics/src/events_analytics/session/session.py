@@ -42,7 +42,8 @@ def spark_errors() -> Iterator[None]:
         full = disk_error(error)
         if full is None:
             raise spark_failed(error) from error
+        said, way_out = full
         raise SparkFailed(
-            f"Spark failed: {full}, for the result or for temporary files (spark.local.dir); "
-            f"make room and start again, the old result stays"
+            f"Spark failed: {said}, for the result or for temporary files (spark.local.dir); "
+            f"{way_out}, the old result stays"
         ) from error

@@ -16,12 +16,12 @@ _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 
-_WAYS_OUT = {
-    errno.ENOSPC: "make room and start again, nothing is lost",
-    errno.EDQUOT: "make room and start again, nothing is lost",
-    errno.EROFS: "mount it writable and start again, nothing is lost",
-    errno.EIO: "check the disk, then start again",
+WAYS_OUT = {
+    errno.ENOSPC: "make room and start again",
+    errno.EDQUOT: "make room and start again",
+    errno.EROFS: "mount it writable and start again",
 }
+"""What to do about a disk that takes nothing more, by the error's number."""
 
 REMOVE_TRIES = 5
 """How often a folder is deleted in which another process makes files."""
@@ -136,7 +136,11 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
     except ConnectionError:
         raise
     except OSError as error:
-        way_out = _WAYS_OUT.get(error.errno or 0, "expected a folder that this user can write to")
+        way_out = "expected a folder that this user can write to"
+        if error.errno in WAYS_OUT:
+            way_out = f"{WAYS_OUT[error.errno]}, nothing is lost"
+        elif error.errno == errno.EIO:
+            way_out = "check the disk, then start again"
         raise PublishError(
             f"cannot write {error.filename or folder}: {error.strerror}; {way_out}"
         ) from error

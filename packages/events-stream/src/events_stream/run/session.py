@@ -50,9 +50,9 @@ def failure(error: Exception, target: Path) -> EventsError:
     """Return what is raised where Spark or DuckDB failed, for reasons of their own, at `target`."""
     full = disk_error(error)
     if full is not None:
+        said, way_out = full
         return PublishError(
-            f"cannot write {target} or the checkpoint: {full}; make room and start again, nothing "
-            f"is lost"
+            f"cannot write {target} or the checkpoint: {said}; {way_out}, nothing is lost"
         )
     if isinstance(error, duckdb.Error):
         return DatabaseFailed(f"DuckDB failed: {str(error)[:LONGEST]}; start again")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
+
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.sql import SparkSession
 
 from events_schema.runtime.errors import SparkFailed
+from events_schema.runtime.files import WAYS_OUT
 from events_schema.runtime.session.start import java_ends
 
-DISK_ERRORS = ("No space left on device", "Disk quota exceeded", "Read-only file system")
-"""What Java's and DuckDB's errors say where a disk takes nothing more."""
+DISK_ERRORS = {os.strerror(number): way_out for number, way_out in WAYS_OUT.items()}
+"""What Java's and DuckDB's errors say where a disk takes nothing more, and what to do."""
 
 LONGEST = 500
 """So many characters of a reason are told."""
 
 
-def disk_error(error: Exception) -> str | None:
-    """Return what `error` says of a disk that takes nothing more; None where it says nothing."""
-    return next((said for said in DISK_ERRORS if said in str(error)), None)
+def disk_error(error: Exception) -> tuple[str, str] | None:
+    """Return what `error` says of a disk that takes nothing more, and what to do; None without."""
+    return next((each for each in DISK_ERRORS.items() if each[0] in str(error)), None)
 
 
 def lost_java(error: Exception, spark: SparkSession) -> bool:
