@@ -35,9 +35,8 @@ from events_analytics.versions.layout import Layout
 from events_analytics.versions.publish import open_versions
 from events_schema import EventsError, StoredEvent, enrich
 from events_schema.runtime.database import Database, open_database
-from events_schema.runtime.errors import TableReplaced
+from events_schema.runtime.errors import SourceMissing, TableReplaced
 from events_schema.runtime.files import exchange
-from events_schema.tables.errors import SourceMissing
 from events_schema.tables.paths import TablePaths
 from events_schema.testing import raw_tables
 

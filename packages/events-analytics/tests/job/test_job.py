@@ -22,8 +22,7 @@ from events_analytics.check.verification import verify
 from events_analytics.errors import ColumnsMissing, NoData, UnreadableFile
 from events_analytics.job.job import JobOptions
 from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
-from events_schema.runtime.errors import PublishError, SparkFailed, UsageError
-from events_schema.tables.errors import SourceMissing
+from events_schema.runtime.errors import PublishError, SourceMissing, SparkFailed, UsageError
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = "event_date=2026-11-24"

@@ -24,8 +24,7 @@ from events_analytics.raw.files import RawFile, RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions
 from events_analytics.versions.layout import Layout, SortBy
 from events_schema import StoredEvent, UserMetrics, column_names, enrich
-from events_schema.runtime.errors import UsageError
-from events_schema.tables.errors import SourceMissing
+from events_schema.runtime.errors import SourceMissing, UsageError
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAYS = [date(2026, 11, 24) - timedelta(days=number) for number in range(6)]

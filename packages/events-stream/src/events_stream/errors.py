@@ -30,7 +30,7 @@ class OtherSource(StreamError):
 
 
 class OffsetGap(StreamError):
-    """Raised when a batch does not go on where the table ends; the next start does."""
+    """Raised when a micro-batch does not go on where the table ends; the next start does."""
 
     retriable = True
     exit_code = 6
@@ -49,7 +49,7 @@ class TopicCut(StreamError):
 
 
 class CheckpointUnreadable(StreamError):
-    """Raised when Spark's checkpoint does not say which offsets a batch has; a new one does."""
+    """Raised when Spark's checkpoint lacks a micro-batch's offsets; a new one has them."""
 
     retriable = True
     exit_code = 6

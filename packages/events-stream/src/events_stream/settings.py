@@ -32,8 +32,8 @@ WINDOW = Field(
 class RunSettings(SparkSettings, KafkaSettings):
     """Store the topic's events as parquet by day, each event once.
 
-    Stops on SIGTERM or Ctrl-C once the batch in hand is stored. Started again, it reads on from
-    what the table holds, whatever happened before.
+    Stops on SIGTERM or Ctrl-C once the micro-batch in hand is stored. Started again, it reads on
+    from what the table holds, whatever happened before.
     """
 
     model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
@@ -43,7 +43,7 @@ class RunSettings(SparkSettings, KafkaSettings):
     checkpoint: str = CHECKPOINT
     trigger: str = Field(
         "1 minute",
-        description="how often a batch starts",
+        description="how often a micro-batch starts",
         pattern=r"^[1-9][0-9]{0,5} (second|minute|hour)s?$",
     )
     available_now: bool = Field(False, description="store what is there now, then stop")
@@ -53,7 +53,7 @@ class RunSettings(SparkSettings, KafkaSettings):
     )
     max_records_per_batch: int | None = Field(
         None,
-        description="a backlog is stored in batches of so many records "
+        description="a backlog is stored in micro-batches of this many records "
         "(default: 500,000 for each core that has 512 MiB of --driver-memory)",
         ge=1,
     )
@@ -69,7 +69,7 @@ class RunSettings(SparkSettings, KafkaSettings):
     metrics_host: str = Field("127.0.0.1", description="where to serve them", min_length=1)
 
     def records_per_batch(self, cores: int) -> int:
-        """Return how many records a batch may have, on that many cores.
+        """Return how many records a micro-batch may have, on that many cores.
 
         Each core writes a file at a time, which takes memory, and half a million records take it
         a few seconds.

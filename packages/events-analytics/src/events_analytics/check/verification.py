@@ -35,8 +35,7 @@ from events_analytics.versions.manifest import FileRows, Manifest, manifest_path
 from events_analytics.versions.names import version_of_file
 from events_schema import EventsError, columns
 from events_schema.runtime.database import READ_TRIES, Database, open_database, query_errors
-from events_schema.runtime.errors import TableReplaced
-from events_schema.tables.errors import SourceMissing
+from events_schema.runtime.errors import SourceMissing, TableReplaced
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.views import view_files

@@ -113,8 +113,8 @@ def run_job(
     """Carry out `job`, starting Spark once all else is checked; return the version's manifest.
 
     `before_publish` is called when the result is complete and Spark no longer needed. Raises
-    `AnalyticsError`, `PublishError`, `ColumnsMissing` and `AlreadyLocked`; the old result then
-    stays.
+    `EventsError`, such as `AnalyticsError`, `SparkFailed`, `PublishError` and `AlreadyLocked`; the
+    old result then stays.
     """
     paths = TablePaths.at(job.target)
     folder = find_folder("source", job.source)

@@ -15,7 +15,7 @@ from events_analytics.raw.footer import check_columns, read_footer, unreadable
 from events_analytics.versions.manifest import FileRows
 from events_schema import Event, StoredEvent, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
-from events_schema.tables.errors import SourceMissing
+from events_schema.runtime.errors import SourceMissing
 from events_schema.tables.locations import duckdb_path, plain_files
 from events_schema.tables.partitions import partition_day, partition_files
 

@@ -1,1 +1,1 @@
-"""The way of records to Kafka; nothing here knows of HTTP."""
+"""Sending records to Kafka; nothing here knows about HTTP."""

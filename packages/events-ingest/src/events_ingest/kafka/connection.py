@@ -19,8 +19,8 @@ from events_ingest.kafka import clients
 class Connection:
     """An idempotent producer with the producer id that Kafka gave it: a sink for record batches.
 
-    It is never mended, only replaced: a batch that was given up leaves a gap in its sequence,
-    which its partition refuses from then on. `failure` says why it is to be replaced.
+    It is never mended, only replaced: a record batch that was given up leaves a gap in its
+    sequence, which its partition refuses from then on. `failure` says why it is to be replaced.
     `partitions` are those that take records now; whoever watches Kafka keeps them up to date.
     """
 
@@ -62,8 +62,8 @@ class Connection:
 
     @property
     def lanes(self) -> int:
-        """How many batches can be on their way: one to a partition, beside those that hang."""
-        # Where a partition has lost its leader, its batch hangs and must not take another's lane.
+        """How many record batches can be on their way: one to a partition, beside hanging ones."""
+        # A partition that has lost its leader holds on to its record batch, not to another's lane.
         lost = self._on_their_way.keys() - self.partitions
         return len(self.partitions) + sum(self._on_their_way[each] for each in lost)
 
@@ -99,7 +99,7 @@ class Connection:
         return min(turns, key=self._on_their_way.__getitem__)  # the first of the least busy
 
     async def close(self, *, grace: float) -> None:
-        """Give the batches on their way `grace` seconds, fail the rest, and end.
+        """Give the record batches on their way `grace` seconds, fail the rest, and end.
 
         Do not cancel it, which would leave sockets open; `hurry` ends the grace.
         """
@@ -119,5 +119,5 @@ class Connection:
         await clients.end(producer.client.close())
 
     def hurry(self) -> None:
-        """Let a `close` under way wait no longer for batches."""
+        """Let a `close` under way wait no longer for record batches."""
         self._idle.set()

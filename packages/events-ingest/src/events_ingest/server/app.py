@@ -72,31 +72,16 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
             gauge.cancel()
             await events.stop()
 
-    async def live(_: Request) -> Response:
-        return JSONResponse({"status": "live"})
-
-    async def ready(_: Request) -> Response:
-        if not events.ready:
-            raise BrokerUnavailable("Kafka is away, or its topic takes no records")
-        return JSONResponse({"status": "ready"})
-
-    async def show_metrics(_: Request) -> Response:
-        metrics.in_flight_bytes.set(budget.used)
-        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
-
     routes = [
         Route("/track", track, methods=["POST"]),
         Route("/track", cors.preflight, methods=["OPTIONS"]),
         Route("/batch", batch, methods=["POST"]),
         Route("/batch", cors.preflight, methods=["OPTIONS"]),
-        Route("/livez", live),
-        Route("/readyz", ready),
+        *_status_routes(events, metrics, budget, settings),
         *documentation_routes(openapi(settings)),
         *tracker_routes(settings.window),
         *demo_routes(settings),
     ]
-    if settings.metrics_port is None:
-        routes.append(Route("/metrics", show_metrics))
     app = Starlette(
         routes=routes,
         middleware=[
@@ -118,6 +103,29 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
     app.state.metrics = metrics
     app.router.redirect_slashes = False
     return app
+
+
+def _status_routes(
+    events: EventProducer, metrics: EventMetrics, budget: Budget, settings: ServeSettings
+) -> list[Route]:
+    """Return the routes that tell how the collector is; metrics only if they have no own port."""
+
+    async def live(_: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(_: Request) -> Response:
+        if not events.ready:
+            raise BrokerUnavailable("Kafka is away, or its topic takes no records")
+        return JSONResponse({"status": "ready"})
+
+    async def show_metrics(_: Request) -> Response:
+        metrics.in_flight_bytes.set(budget.used)
+        return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    routes = [Route("/livez", live), Route("/readyz", ready)]
+    if settings.metrics_port is None:
+        routes.append(Route("/metrics", show_metrics))
+    return routes
 
 
 def create_authentication(settings: ServeSettings) -> Authentication:

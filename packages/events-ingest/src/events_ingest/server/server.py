@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from events_ingest.server.app import create_app
 from events_ingest.server.protocol import CollectorProtocol
 from events_ingest.settings import ServeSettings
-from events_ingest.telemetry.metrics import EventMetrics
+from events_ingest.telemetry.metrics import EventMetrics, all_workers
 from events_schema.runtime.errors import AddressUnavailable
 from events_schema.runtime.exposition import serving_metrics
 
@@ -93,6 +93,7 @@ class CollectorServer(uvicorn.Server):
                 stack.enter_context(each)
             if self._parent is None:  # else the parent does
                 own = self._metrics.registry if self._metrics else CollectorRegistry()
+                own = all_workers(own)
                 host, port = self._settings.host, self._settings.metrics_port
                 stack.enter_context(serving_metrics(own, host, port))
             await super().serve(sockets or self._listening)

@@ -18,16 +18,24 @@ DEFAULT_PORT = 9092
 ACK_TIMEOUT_SECONDS = 10.0
 """How long an acknowledgement may take, unless told otherwise."""
 
-_BROKER = re.compile(r"(?P<host>[\w.\-]+|\[[0-9a-fA-F:.]+\])(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+_BROKER = re.compile(r"(?P<host>[^\s:/,\[\]]+|\[[^\s/,\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
 
 def _check_brokers(value: str) -> str:
     """Return the addresses, each with its port: Kafka's Java client knows no default."""
-    matches = [_BROKER.fullmatch(each.strip()) for each in value.split(",")]
-    found = [(each["host"], int(each["port"] or DEFAULT_PORT)) for each in matches if each]
-    if len(found) != len(matches) or not all(0 < port < 2**16 for _, port in found):
-        raise PydanticCustomError("brokers", "expected host:port, several with commas between them")
-    return ",".join(f"{host}:{port}" for host, port in found)
+    return ",".join(_check_broker(each.strip()) for each in value.split(","))
+
+
+def _check_broker(address: str) -> str:
+    match = _BROKER.fullmatch(address)
+    port = int(match["port"] or DEFAULT_PORT) if match else 0
+    if match is None or not 0 < port < 2**16:
+        raise PydanticCustomError(
+            "brokers",
+            "expected host:port, several with commas between them, not {address}",
+            {"address": repr(address)},
+        )
+    return f"{match['host']}:{port}"
 
 
 Brokers = Annotated[str, AfterValidator(_check_brokers)]
@@ -41,11 +49,14 @@ class KafkaSettings(CommandSettings):
 
     flag_group: ClassVar[str | None] = "Kafka"
 
-    brokers: Brokers = Field("localhost:9092", description="Kafka's address, host:port,...")
+    brokers: Brokers = Field(
+        "localhost:9092",
+        description="Kafka's brokers as host:port, comma-separated; the port defaults to 9092",
+    )
     ack_timeout: float = Field(
         ACK_TIMEOUT_SECONDS,
-        description="for how many seconds the collector waits for Kafka's acknowledgement; give "
-        "collector and stream the same",
+        description="how many seconds the collector waits for Kafka to acknowledge an event; use "
+        "the same value for the collector and the stream",
         ge=0.1,
         le=3600,
     )
@@ -57,7 +68,9 @@ class KafkaSettings(CommandSettings):
         None, description="the certificate to show to Kafka, in PEM"
     )
     kafka_key_file: Path | None = Field(
-        None, description="the private key of that certificate, in PEM, not encrypted"
+        None,
+        description="the private key of that certificate, in PEM, not encrypted; the stream wants "
+        "PKCS #8",
     )
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
         None, description="how to log in to Kafka (default: not at all)"

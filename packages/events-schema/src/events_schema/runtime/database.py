@@ -97,6 +97,8 @@ def read_steadily(
             with open_database() as database:
                 return read(database, files)
         except FileNotFoundError as error:
+            if error.filename is None:  # none of the files, but a folder for temporary ones
+                raise
             gone = str(error.filename)
         except (EventsError, duckdb.Error) as error:
             missing = next((path for path in files if not path.exists()), None)

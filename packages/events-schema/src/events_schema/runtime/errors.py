@@ -6,7 +6,7 @@ from events_schema.errors import EventsError
 
 
 class CommandError(EventsError):
-    """The root of the errors of what the commands share."""
+    """The root of the errors in `events_schema.runtime` and `events_schema.tables`."""
 
 
 class JavaNotFound(CommandError):
@@ -57,3 +57,7 @@ class AddressUnavailable(CommandError):
     """Raised when a command cannot listen where it was told to."""
 
     exit_code = 3
+
+
+class SourceMissing(CommandError):
+    """Raised when a folder to read is not there, or is not a folder."""

@@ -1,4 +1,4 @@
-"""Lock files: one process at a time, and the kernel lets go when it dies."""
+"""Lock files: one process at a time; the kernel releases the lock when the process dies."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from events_schema.tables.errors import SourceMissing
+from events_schema.runtime.errors import SourceMissing
 
 _SPARK_PATTERNS = frozenset("\\{}[]*?")
 _DUCKDB_PATTERNS = frozenset("*?[")

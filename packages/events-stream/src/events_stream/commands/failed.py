@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from events_schema.runtime.database import Database, read_steadily
-from events_schema.runtime.errors import TableReplaced
+from events_schema.runtime.errors import DatabaseFailed, TableReplaced
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import TableDamaged
 from events_stream.table.folder.log import read_log
@@ -59,10 +59,12 @@ def _ask(paths: TablePaths, query: str, **parameters: object) -> Rows:
 
     try:
         return read_steadily(lambda: _files(paths), read)
-    except TableReplaced as error:
+    except (TableReplaced, DatabaseFailed) as error:
+        if isinstance(error, DatabaseFailed) and "IO Error" not in str(error):
+            raise
         raise TableDamaged(
-            f"the log lists failed events that are gone ({error}); restore them, or let the log "
-            f"forget them by `events-stream expire --missing --apply`"
+            f"failed events that the log lists cannot be read: {str(error).partition('; ')[0]}; "
+            f"restore them, or let the log forget them by `events-stream expire --missing --apply`"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Storing failed events that decode by now, as after an upgrade that knows a newer schema."""
+"""Storing failed events that can now be decoded, for example after an upgrade."""
 
 from __future__ import annotations
 

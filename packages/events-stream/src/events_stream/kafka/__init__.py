@@ -1,1 +1,1 @@
-"""The topic that the stream reads, and where it reads on."""
+"""The topic that the stream reads, and where it resumes."""

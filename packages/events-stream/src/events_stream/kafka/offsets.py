@@ -1,4 +1,4 @@
-"""Where a query starts to read, which offsets a batch covers, and what may be wrong with them."""
+"""Where a query starts to read, and which offsets a micro-batch covers; what may be wrong there."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def offset_range(plans: Path, batch: int, topic: str) -> OffsetRange:
 
 
 def last_plan(plans: Path) -> int | None:
-    """Return the number of the last batch that Spark has planned, None where there is none."""
+    """Return the number of the last micro-batch that Spark has planned; None without one."""
     names = (path.name for path in plans.glob("offsets/*"))
     return max((int(name) for name in names if name.isdigit()), default=None)
 

@@ -1,4 +1,4 @@
-"""What Kafka's Java client is told of TLS and logins, from the flags that all commands share."""
+"""TLS and SASL settings for Kafka's Java client, from the flags that all commands share."""
 
 from __future__ import annotations
 
@@ -26,14 +26,10 @@ def client_security(settings: KafkaSettings) -> Mapping[str, str]:
     options = {"security.protocol": settings.security_protocol} if _is_secured(settings) else {}
     if settings.kafka_ca_file:
         options["ssl.truststore.type"] = "PEM"
-        options["ssl.truststore.certificates"] = settings.kafka_ca_file.read_text(
-            "utf-8", "replace"
-        )
+        options["ssl.truststore.certificates"] = _read(settings.kafka_ca_file)
     if settings.kafka_certificate_file and settings.kafka_key_file:
         options["ssl.keystore.type"] = "PEM"
-        options["ssl.keystore.certificate.chain"] = settings.kafka_certificate_file.read_text(
-            "utf-8"
-        )
+        options["ssl.keystore.certificate.chain"] = _read(settings.kafka_certificate_file)
         options["ssl.keystore.key"] = _read_key(settings.kafka_key_file)
     if settings.sasl_mechanism:
         options["sasl.mechanism"] = settings.sasl_mechanism

@@ -21,11 +21,11 @@ FETCHING = {
     "kafka.max.poll.records": "5000",
     "kafka.max.partition.fetch.bytes": str(4 << 20),
     "kafka.receive.buffer.bytes": str(1 << 20),
-    # A consumer asks beyond its batch, and can ask for nothing else until that is answered.
+    # A consumer asks for more than is wanted now, and for nothing else until that is answered.
     "kafka.fetch.max.wait.ms": "10",
 }
 """Larger pieces than Kafka's client takes by itself, and short waits: measured, a tenth less time
-for a large batch, half of it for a small one after another query or with failed events."""
+for a large micro-batch, half of it for a small one after another query or with failed events."""
 
 
 @dataclass(frozen=True)

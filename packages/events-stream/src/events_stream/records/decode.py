@@ -39,7 +39,7 @@ def decoder(schemas: Mapping[bytes, Schema]) -> Decode:
 
     It returns the records with the columns of `StoredEvent` and `reason`. That is null for an
     event; otherwise it is the `FailureReason`, and the event's columns mean nothing. Made once for
-    many batches, and mostly of SQL: each part of a `Column` takes calls to Java.
+    many micro-batches, and mostly of SQL: each part of a `Column` takes calls to Java.
     """
     known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")

@@ -49,16 +49,17 @@ class RecordWriter:
         duplicates = self._remove_copies(change, stored)
         if duplicates:
             stored = describe_events(staging.event_files)
-        change.table_files = staging.describe(stored)
-        change.failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
+        table_files = staging.describe(stored)
+        failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
         self.table.watch(Step.DEDUPLICATED)
-        change.counts = Counts(
+        counts = Counts(
             read=read,
-            stored=sum(file.rows for file in change.table_files),
+            stored=sum(file.rows for file in table_files),
             duplicates=duplicates,
-            failed=sum(file.rows for file in change.failed_files),
+            failed=sum(file.rows for file in failed_files),
         )
-        check_counts(change.counts)
+        check_counts(counts)  # before the change has any of it
+        change.counts, change.table_files, change.failed_files = counts, table_files, failed_files
 
     def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
         earliest = [file.earliest_received for file in written if file.earliest_received]

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from events_schema.runtime.exposition import serving_metrics
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
+from events_stream.kafka.security import client_security
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
@@ -22,6 +23,7 @@ def run(settings: RunSettings) -> None:
     """Run the stream as `settings` say. Raises `EventsError`."""
     stopping = threading.Event()
     find_java()
+    client_security(settings)  # refuses unusable files before anything is made
     metrics = StreamMetrics()
     with (
         serving_metrics(metrics.registry, settings.metrics_host, settings.metrics_port),

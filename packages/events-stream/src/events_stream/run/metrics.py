@@ -67,7 +67,7 @@ class StreamMetrics:
         self._last_step = now
 
     def stored(self, counts: Counts, files: int) -> None:
-        """Note a batch that is stored."""
+        """Note a micro-batch that is stored."""
         seconds = time.monotonic() - self._begun
         self._batches.inc()
         self._batch_seconds.observe(seconds)

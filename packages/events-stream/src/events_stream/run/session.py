@@ -17,7 +17,7 @@ from events_stream.errors import Stalled
 from events_stream.records.decode import AVRO_JAVA_OPTIONS
 
 CHECKPOINT_SETTINGS = {
-    # Spark's own choice starts a shell for each file: measured, 0.07 s for each batch.
+    # Spark's own choice starts a shell for each file: measured, 0.07 s for each micro-batch.
     "spark.sql.streaming.checkpointFileManagerClass": "org.apache.spark.sql.execution.streaming"
     ".checkpointing.FileSystemBasedCheckpointFileManager",
 }

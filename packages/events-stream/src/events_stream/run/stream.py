@@ -49,7 +49,7 @@ log = structlog.get_logger()
 
 
 class _Stopped(Exception):
-    """Raised inside a batch that is not begun, because the query is ending."""
+    """Raised inside a micro-batch that is not begun, because the query is ending."""
 
 
 @dataclass
@@ -59,23 +59,23 @@ class StreamRun:
     source: KafkaSource
     sink: BatchSink
     trigger: str | None
-    """How often a batch starts; None to store what is there and stop."""
+    """How often a micro-batch starts; None to store what is there and stop."""
     broker_timeout: float
     accept_loss: bool
     watchdog: Watchdog
     _stopping: threading.Event = field(default_factory=threading.Event)
     _storing: threading.Lock = field(default_factory=threading.Lock)
     _failure: Exception | None = None
-    """What the batch in hand failed of: Spark passes on the text alone."""
+    """What the micro-batch in hand failed of: Spark passes on the text alone."""
     _clock: WallClock = field(default_factory=WallClock)
     _ending: bool = False
     """Whether the query is to be stopped."""
     _next_look: float = 0
     _away_since: float | None = None
-    """Since when Kafka fails the stream; None once a batch was stored, or none was to be."""
+    """Since when Kafka fails the stream; None once a micro-batch was stored, or none was to be."""
 
     def run(self, stopping: threading.Event) -> None:
-        """Run until `stopping` is set and the batch in hand stored, or until all is stored.
+        """Run until `stopping` is set and the micro-batch in hand stored, or until all is stored.
 
         Raises `BrokerUnavailable` where Kafka is not there at the start, or is away for longer
         than `broker_timeout` seconds; `SparkFailed` where Spark fails, `Stalled` where its Java
@@ -156,7 +156,7 @@ class StreamRun:
                     break
                 self._note_progress(query)
             self._ending = True
-            with self._storing:  # the batch in hand is stored before Spark is interrupted
+            with self._storing:  # the micro-batch in hand is stored before Spark is interrupted
                 if self._failure is not None:
                     raise self._failure
             drained = not query.isActive and query.exception() is None
@@ -180,7 +180,7 @@ class StreamRun:
             else:
                 self.sink.metrics.looked(state, lag, now - self.sink.ack_timeout)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
-            self.watchdog.beat()  # in a batch, its own steps say that something goes on
+            self.watchdog.beat()  # in a micro-batch, its own steps say that something goes on
             self._away_since = None
 
     def _start(self, start: Start) -> StreamingQuery:

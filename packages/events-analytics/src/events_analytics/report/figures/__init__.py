@@ -1,1 +1,1 @@
-"""What the tables say, by DuckDB."""
+"""The report's figures, queried with DuckDB."""

@@ -1,1 +1,1 @@
-"""Spark sessions: which one, started and ended in order."""
+"""Spark sessions: their settings, start, end and failures."""

@@ -1,4 +1,4 @@
-"""What it means when Spark fails: its Java ended, the disk is full, or a reason of its own."""
+"""Why Spark failed: its Java process ended, the disk is full, or another cause."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Change:
         """The table before the change."""
         self.source: SourceIdentity | None = state.source
         """Where the records come from. Required for a table that has no source yet."""
-        self.after: dict[int, int] = state.next_offsets
+        self.after = dict(state.next_offsets)
         """The next offset of every partition, once the change is made."""
         self.counts = Counts()
         self.complete_up_to: datetime | None = None

@@ -24,7 +24,7 @@ from events_schema.runtime.files import (
     sync_folder,
 )
 from events_schema.runtime.locks import exclusive_lock
-from events_schema.tables.partitions import PARTITION_COLUMN
+from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import NotOurs, TableDamaged, TableMissing
 from events_stream.table.folder.change import Change
@@ -232,7 +232,7 @@ def _paths(target: str) -> TablePaths:
 def _refuse_foreign(paths: TablePaths) -> None:
     known = paths.log.is_dir() and any(paths.log.glob("*.json"))
     for entry in _entries(paths.target):
-        if not known or not entry.name.startswith(f"{PARTITION_COLUMN}="):
+        if not known or partition_day(entry.name) is None:
             raise NotOurs(f"{entry} was not written by events-stream; give an empty --target")
     for entry in _entries(paths.control):
         if entry.name not in CONTROL_ENTRIES:
