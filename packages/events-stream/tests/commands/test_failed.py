@@ -210,6 +210,19 @@ def test_a_file_that_was_deleted_by_hand_is_named(
     assert len(said.splitlines()) == 1
 
 
+def test_a_file_that_cannot_be_read_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the way out, as one that is gone."""
+    (path,) = (folder / "raw.failed").iterdir()
+    path.unlink()
+    path.mkdir()  # it exists, and nobody can read it
+    assert main(["failed", "--target", str(folder / "raw")]) == 5
+    said = capsys.readouterr().err
+    assert "expire --missing --apply" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
     """And nothing is written."""
     table = open_beside_stream(str(folder / "raw"))

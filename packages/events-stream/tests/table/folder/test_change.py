@@ -105,6 +105,15 @@ def test_what_is_not_set_stays_as_it_is(target: Path) -> None:
     assert steps == [*OPENING, *STORING]
 
 
+def test_a_change_that_is_not_made_leaves_the_offsets(target: Path) -> None:
+    """Also where its own were set one by one: a later change must not skip what it covered."""
+    table, _ = open_watched(target)
+    with table.change(CommitKind.BATCH) as change:
+        change.after[0] = 99
+        change.discard()
+    assert table.state.next_offsets == read_state(table.paths.log).next_offsets == {0: 1}
+
+
 def test_the_log_has_a_change_to_the_byte(target: Path) -> None:
     """Its format is public."""
     table, _ = open_watched(target)
