@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, get_type_hints
 
 import pytest
 from importlinter.cli import lint_imports
+
+from events_schema.runtime.command import Verb
 
 ROOT = Path(__file__).parents[1]
 FEWEST, MOST = 2, 16
@@ -43,8 +48,25 @@ def test_a_folder_of_tests_is_no_heap(folder: Path) -> None:
     assert len(modules(folder)) <= MOST, modules(folder)
 
 
+VERBS: dict[str, Verb[Any]] = {
+    f"{package} {name}": verb
+    for package in ("events_analytics", "events_ingest", "events_loadgen", "events_stream")
+    for name, verb in import_module(f"{package}.cli")._VERBS.items()
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+def test_a_verb_names_a_function_that_takes_its_settings(verb: Verb[Any]) -> None:
+    """The function is loaded only when the verb runs, so nothing else finds a misspelt name."""
+    function = resolve_name(verb.run)
+    assert callable(function)
+    (taken,) = (hint for name, hint in get_type_hints(function).items() if name != "return")
+    assert issubclass(verb.settings, taken)
+
+
 LIGHT = {
     "events_schema": "import events_schema, events_schema.cli",
+    "events-schema avro": "from events_schema.cli import main; main(['avro'])",
     "events-ingest serve --help": "from events_ingest.cli import main; main(['serve', '--help'])",
     "events-ingest serve": "import events_ingest, events_ingest.server.command",
     "events-loadgen run --help": "from events_loadgen.cli import main; main(['run', '--help'])",
@@ -55,6 +77,10 @@ LIGHT = {
     "events-analytics run --help": (
         "from events_analytics.cli import main; main(['run', '--help'])"
     ),
+    "events-analytics check --help": (
+        "from events_analytics.cli import main; main(['check', '--help'])"
+    ),
+    "events-analytics report": "import events_analytics.report.command",
 }
 
 
@@ -69,14 +95,15 @@ def loaded(code: str) -> set[str]:
 
 @pytest.mark.parametrize("code", LIGHT.values(), ids=LIGHT)
 def test_what_needs_no_spark_loads_none(code: str) -> None:
-    """The contract, the collector, the load and what prints SQL start without pyspark."""
+    """The contract, the collector, the load, the report and what prints SQL need no pyspark."""
     modules = loaded(code)
     assert "events_schema" in modules
     assert "pyspark" not in modules
 
 
 def test_the_contract_loads_nothing_of_the_runtime() -> None:
-    """A service that imports the contract gets no flags, logs or files of commands."""
+    """A service that imports the contract gets no flags, logs, files or tables of commands."""
     modules = loaded("import events_schema")
     assert "events_schema.event" in modules
-    assert not {name for name in modules if name.startswith("events_schema.runtime")}
+    rooms = ("events_schema.runtime", "events_schema.tables")
+    assert not {name for name in modules if name.startswith(rooms)}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from events_ingest.endpoints.intake import Intake, OutsideWindow
 from events_ingest.limits import EventTimeWindow
 from events_ingest.telemetry.metrics import EventMetrics
-from events_schema import decode
+from events_schema import EventEnvelope, decode
 from events_schema.event import EARLIEST_TIME, LATEST_TIME
 from events_schema.testing import MICROSECOND, times
 from ingest_support.collector_app import VALID, RecordingProducer
@@ -26,10 +26,10 @@ EDGES = [RECEIVED - WINDOW.back, RECEIVED + WINDOW.ahead]
 INTAKE = Intake(RecordingProducer(), EventMetrics(), WINDOW)
 
 
-def event(event_time: datetime | None, event_id: str | None = None) -> bytes:
+def event(event_time: datetime | None, **others: object) -> bytes:
     """The text of an event of that time."""
     time = event_time and event_time.isoformat()
-    return json.dumps({**VALID, "event_id": event_id, "event_time": time}).encode()
+    return json.dumps({**VALID, "event_time": time, **others}).encode()
 
 
 near = st.sampled_from([edge + n * MICROSECOND for edge in EDGES for n in (-1, 0, 1)])
@@ -63,10 +63,13 @@ def test_an_event_without_a_time_has_that_of_its_receipt(shift: timedelta) -> No
 
 
 @pytest.mark.parametrize("event_id", [None, str(uuid.UUID(int=7))])
-def test_a_record_holds_the_receipt(event_id: str | None) -> None:
-    """The record has the time of receipt and the returned id; an id that was given is kept."""
-    value, returned_id = INTAKE.record(event(RECEIVED, event_id), RECEIVED)
+@pytest.mark.parametrize("others", [{}, {"event_action": "view", "event_value": 7}])
+def test_a_record_holds_the_receipt(event_id: str | None, others: dict[str, object]) -> None:
+    """The record has all fields of the event, its id and the time of receipt, and nothing else."""
+    event_time = RECEIVED - timedelta(hours=1)
+    value, returned_id = INTAKE.record(event(event_time, event_id=event_id, **others), RECEIVED)
 
-    record = decode(value)
-    assert (record.event_id, record.received_time) == (returned_id, RECEIVED)
+    receipt = {"event_id": returned_id, "received_time": RECEIVED}
+    expected = {**receipt, **VALID, "event_time": event_time, **others}
+    assert decode(value) == EventEnvelope.model_validate(expected)
     assert event_id in (None, returned_id)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 from cryptography.hazmat.primitives import serialization
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import SparkSession
@@ -23,28 +24,30 @@ from stream_support.streaming import store
 
 pytestmark = pytest.mark.extended
 
+LOGIN: dict[str, Any] = {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": USER}
+
 
 def login(secured: Secured, **changes: Any) -> dict[str, Any]:
     """The flags of a stream that connects by TLS and logs in."""
     return {
         "kafka_tls": True,
         "kafka_ca_file": secured.ca_file,
-        "sasl_mechanism": "SCRAM-SHA-512",
-        "sasl_username": USER,
+        **LOGIN,
         "sasl_password": PASSWORD,
         **changes,
     }
 
 
-def certificate(secured: Secured, folder: Path) -> dict[str, Any]:
-    """The flags of a stream that shows a certificate of the broker's authority."""
-    own = secured.authority.issue_cert("stream")
+def certificate(authority: trustme.CA, folder: Path) -> dict[str, Any]:
+    """The flags of a stream that trusts `authority` and shows a certificate that it issued."""
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    own = authority.issue_cert("stream")
     own.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
     key = private_key(own.private_key_pem.bytes(), serialization.NoEncryption())
     (folder / "key.pem").write_bytes(key)
     return {
         "kafka_tls": True,
-        "kafka_ca_file": secured.ca_file,
+        "kafka_ca_file": folder / "ca.pem",
         "kafka_certificate_file": folder / "certificate.pem",
         "kafka_key_file": folder / "key.pem",
     }
@@ -73,7 +76,7 @@ def test_it_shows_its_certificate(secured: Secured, spark: SparkSession, tmp_pat
     topics = Topics(secured.plain)
     topic = topics.create()
     topics.produce(topic, encoded(5))
-    flags = certificate(secured, tmp_path)
+    flags = certificate(secured.authority, tmp_path)
     assert store(spark, secured.mutual, topic, tmp_path, **flags).rows == 5
 
 
@@ -103,9 +106,10 @@ def test_the_password_does_not_show(
     assert PASSWORD not in repr(logged_in) + shown + str(failure.value)
 
 
-def test_a_key_that_java_cannot_read_is_refused(secured: Secured, tmp_path: Path) -> None:
+@pytest.mark.core
+def test_a_key_that_java_cannot_read_is_refused(tmp_path: Path) -> None:
     """The line says how to convert it."""
-    flags = certificate(secured, tmp_path)
+    flags = certificate(trustme.CA(), tmp_path)
     key = serialization.load_pem_private_key(flags["kafka_key_file"].read_bytes(), None)
     old = serialization.PrivateFormat.TraditionalOpenSSL
     none = serialization.NoEncryption()
@@ -114,14 +118,42 @@ def test_a_key_that_java_cannot_read_is_refused(secured: Secured, tmp_path: Path
         client_security(RunSettings(**flags))
 
 
-@pytest.mark.parametrize("password", ['quo"te', "back\\slash", "semi;colon", "ünïcode €"])
-def test_any_printable_password_is_quoted(secured: Secured, password: str) -> None:
-    """Java's own reader of such texts gives the password back; see `test_it_logs_in_by_tls`."""
-    config = client_security(RunSettings(**login(secured, sasl_password=password)))
-    escaped = password.replace("\\", "\\\\").replace('"', '\\"')
-    assert config["sasl.jaas.config"].endswith(f'password="{escaped}";')
+PASSWORDS = [
+    'quo"te',
+    "back\\slash",
+    "end\\",
+    '\\"',
+    "\\n",
+    "semi;colon",
+    "two words",
+    " ",
+    "ünïcode €😀",
+]
 
 
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_java_reads_any_printable_password_back(spark: SparkSession, password: str) -> None:
+    """Kafka's client finds the user and the password that were given, whatever they hold."""
+    config = client_security(RunSettings(**LOGIN, sasl_password=password))
+    jvm: Any = spark._jvm
+    text = jvm.org.apache.kafka.common.config.types.Password(config["sasl.jaas.config"])
+    options = jvm.java.util.HashMap()
+    options.put("sasl.jaas.config", text)
+    context = jvm.org.apache.kafka.common.security.JaasContext.loadClientContext(options)
+    (entry,) = context.configurationEntries()
+    assert dict(entry.getOptions()) == {"username": USER, "password": password}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("password", ["tab\tbed", "two\nlines", "nul\0", "es\x1bcape"])
+def test_a_control_character_in_a_password_is_refused(password: str) -> None:
+    """The error says so, and does not show the password."""
+    with pytest.raises(UsageError, match="holds a control character; remove it") as refused:
+        client_security(RunSettings(**LOGIN, sasl_password=password))
+    assert password not in str(refused.value)
+
+
+@pytest.mark.core
 def test_a_plain_kafka_needs_nothing() -> None:
     """Without flags for TLS and a login the client keeps its own settings."""
     assert client_security(RunSettings()) == {}

@@ -1,0 +1,116 @@
+"""The flags of every command that connects to Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from events_schema.runtime.brokers import KafkaSettings
+from events_schema.runtime.command import read_settings
+from events_schema.runtime.errors import UsageError
+
+LOGIN = ("--sasl-mechanism", "PLAIN", "--sasl-username", "ann")
+
+
+class PipeSettings(KafkaSettings):
+    """Pipe records."""
+
+    model_config = SettingsConfigDict(env_prefix="EVENTS_TEST_")
+
+    pipe: str = Field("events", description="where to")
+
+
+def settings(*arguments: str) -> PipeSettings:
+    """The settings that these flags make."""
+    return read_settings(PipeSettings, "pipe", arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "brokers"),
+    [
+        ("kafka", "kafka:9092"),
+        ("kafka:9093", "kafka:9093"),
+        ("a, b:1 ,10.0.0.1:65535", "a:9092,b:1,10.0.0.1:65535"),
+        ("[::1]:9093", "[::1]:9093"),
+        ("[2001:db8::1]", "[2001:db8::1]:9092"),
+    ],
+)
+def test_every_broker_has_a_port(given: str, brokers: str) -> None:
+    """An address without a port gets 9092; the others keep theirs."""
+    assert settings("--brokers", given).brokers == brokers
+
+
+@pytest.mark.parametrize("given", ["", "a b", "a:0", "a:70000", "a,,b", "::1"])
+def test_what_is_not_an_address_is_refused(given: str) -> None:
+    """The error names the flag and the expected form."""
+    with pytest.raises(UsageError, match=r"^--brokers: expected host:port"):
+        settings("--brokers", given)
+
+
+@pytest.mark.parametrize(
+    ("flags", "protocol"),
+    [
+        ((), "PLAINTEXT"),
+        (("--kafka-tls",), "SSL"),
+        ((*LOGIN, "--sasl-password", "secret"), "SASL_PLAINTEXT"),
+        ((*LOGIN, "--sasl-password", "secret", "--kafka-tls"), "SASL_SSL"),
+    ],
+)
+def test_tls_and_a_login_make_the_protocol(flags: tuple[str, ...], protocol: str) -> None:
+    """Each combination of TLS and a login has its own name in Kafka."""
+    assert settings(*flags).security_protocol == protocol
+
+
+def test_the_password_comes_from_the_flag_or_its_file(tmp_path: Path) -> None:
+    """Both give the same password, a file without its line end; without a login there is none."""
+    file = tmp_path / "password"
+    file.write_text("two words\n")
+    assert settings(*LOGIN, "--sasl-password", "two words").password() == "two words"
+    assert settings(*LOGIN, "--sasl-password-file", str(file)).password() == "two words"
+    assert settings().password() is None
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        LOGIN,
+        LOGIN[:2],
+        LOGIN[2:],
+        ("--sasl-password", "secret"),
+        (*LOGIN, "--sasl-password", "secret", "--sasl-password-file", "password"),
+    ],
+)
+def test_half_a_login_is_refused(flags: tuple[str, ...]) -> None:
+    """A mechanism, a user and exactly one password go together, and the error lists them."""
+    with pytest.raises(UsageError, match="--sasl-mechanism, --sasl-username and one of"):
+        settings(*flags)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--kafka-ca-file", "ca.pem"), "give --kafka-tls too"),
+        (("--kafka-tls", "--kafka-key-file", "key.pem"), "--kafka-certificate-file and"),
+        (("--kafka-tls", "--kafka-certificate-file", "own.pem"), "--kafka-certificate-file and"),
+    ],
+)
+def test_half_of_tls_is_refused(flags: tuple[str, ...], expected: str) -> None:
+    """Files need TLS, and a certificate needs its key; the error names the missing flag."""
+    with pytest.raises(UsageError, match=expected):
+        settings(*flags)
+
+
+def test_help_lists_the_flags_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """Kafka's flags stand under their title, and the command's own under `options`."""
+    with pytest.raises(SystemExit) as ended:
+        settings("--help")
+    blocks = capsys.readouterr().out.split("\n\n")
+    groups = {title: flags for title, _, flags in (block.partition("\n") for block in blocks)}
+    assert ended.value.code == 0
+    assert "--brokers" in groups["Kafka:"]
+    assert "--pipe" not in groups["Kafka:"]
+    assert "--pipe" in groups["options:"]
+    assert "--brokers" not in groups["options:"]
