@@ -43,10 +43,21 @@ def test_every_broker_has_a_port(given: str, brokers: str) -> None:
     assert settings("--brokers", given).brokers == brokers
 
 
-@pytest.mark.parametrize("given", ["", "a b", "a:0", "a:70000", "a,,b", "::1"])
-def test_what_is_not_an_address_is_refused(given: str) -> None:
-    """The error names the flag and the expected form."""
-    with pytest.raises(UsageError, match=r"^--brokers: expected host:port"):
+@pytest.mark.parametrize(
+    ("given", "refused"),
+    [
+        ("", "''"),
+        ("a b", "'a b'"),
+        ("a:0", "'a:0'"),
+        ("a:70000", "'a:70000'"),
+        ("a,,b", "''"),
+        ("::1", "'::1'"),
+        ("a,kafka://b:9092", "'kafka://b:9092'"),
+    ],
+)
+def test_what_is_not_an_address_is_refused(given: str, refused: str) -> None:
+    """The error names the flag, the expected form and the one address that lacks it."""
+    with pytest.raises(UsageError, match=rf"^--brokers: expected host:port, .*, not {refused}$"):
         settings("--brokers", given)
 
 
