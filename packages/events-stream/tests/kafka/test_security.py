@@ -148,7 +148,7 @@ def test_java_reads_any_printable_password_back(spark: SparkSession, password: s
 @pytest.mark.parametrize("password", ["tab\tbed", "two\nlines", "nul\0", "es\x1bcape"])
 def test_a_control_character_in_a_password_is_refused(password: str) -> None:
     """The error says so, and does not show the password."""
-    with pytest.raises(UsageError, match="holds a control character; remove it") as refused:
+    with pytest.raises(UsageError, match="holds a control character") as refused:
         client_security(RunSettings(**LOGIN, sasl_password=password))
     assert password not in str(refused.value)
 

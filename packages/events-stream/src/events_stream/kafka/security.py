@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,8 +60,11 @@ def _read_key(path: Path) -> str:
 
 
 def _quoted(text: str | None) -> str:
-    """Return `text` as JAAS writes it. Raises `UsageError` for what has no place there."""
-    if text is None or not text.isprintable():
-        raise UsageError("the user or the password for Kafka holds a control character; remove it")
+    """Return `text` as JAAS writes it. Raises `UsageError` for what JAAS cannot hold."""
+    if text is None or any(unicodedata.category(each) == "Cc" for each in text):
+        raise UsageError(
+            "--sasl-username or the password holds a control character, which Kafka's Java client "
+            "cannot read; use another"
+        )
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
