@@ -120,7 +120,6 @@ def test_a_certificate_of_another_host_is_an_absence(
     secured: Secured, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A certificate of the right authority must name the host that was asked for."""
-    caplog.set_level(logging.DEBUG)  # whatever a command that ran before has made of it
     brokers = secured.login.replace("127.0.0.1", "localhost")
     login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
     with capture_logs() as logs, collector(secured, brokers=brokers, **login) as client:
