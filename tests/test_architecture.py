@@ -27,7 +27,7 @@ TESTS = sorted(
 def test_imports_run_downwards() -> None:
     """Each package keeps to the layers in `.importlinter`, and siblings never import each other."""
     # A process of its own: in this one, it would turn off the loggers of what is imported already.
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
