@@ -39,8 +39,11 @@ def test_a_run_that_is_not_acknowledged_fails(capsys: pytest.CaptureFixture[str]
         (["--url", "http://a:99999"], "--url: "),
         (["--token", "a b"], "--token: "),
         (["--token", "a", "--token-file", "b"], "--token and --token-file are both given"),
-        (["--token-file", "/does/not/exist"], "--token-file /does/not/exist cannot be read"),
-        (["--token-file", os.devnull], "holds no key"),
+        (
+            ["--token-file", "/does/not/exist"],
+            "--token-file: cannot read /does/not/exist: No such file",
+        ),
+        (["--token-file", os.devnull], "does not hold one line"),
         (["--events", "0"], "--events: "),
         (["--concurrency", "0"], "--concurrency: "),
         (["--think-time", "nan"], "--think-time: "),

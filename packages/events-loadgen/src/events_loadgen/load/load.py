@@ -13,6 +13,7 @@ from events_loadgen.load.report import Report
 from events_loadgen.load.retries import RetryPolicy
 from events_loadgen.settings import RunSettings
 from events_schema.runtime.errors import UsageError
+from events_schema.runtime.flags import read_secret
 
 
 def run(settings: RunSettings) -> int:
@@ -39,12 +40,11 @@ def read_token(settings: RunSettings) -> str | None:
         return settings.token
     if settings.token is not None:
         raise UsageError("--token and --token-file are both given; give one of them")
-    try:
-        token = settings.token_file.read_text("ascii").strip()
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"--token-file {settings.token_file} cannot be read: {error}") from None
-    if not token or not token.isprintable() or " " in token:
-        raise UsageError(f"--token-file {settings.token_file} holds no key; expected one line")
+    token = read_secret("--token-file", settings.token_file)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise UsageError(
+            f"--token-file: {settings.token_file} holds no key; give a file of one key"
+        )
     return token
 
 

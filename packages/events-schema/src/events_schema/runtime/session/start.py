@@ -101,10 +101,10 @@ def _reason(said: str, error: Exception) -> str:
     return (causes or [str(error)])[-1][:500]
 
 
-def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
+def stop_session(spark: SparkSession) -> None:
     """Stop what `start_session` started, and wait for its Java process to end.
 
-    One that takes longer than `seconds` is killed; tell whether it ended in order.
+    One that takes longer than `STOP_SECONDS` is killed.
 
     By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
     running, and fails where a signal has cut off a call to it.
@@ -112,13 +112,12 @@ def stop_session(spark: SparkSession, seconds: float = STOP_SECONDS) -> bool:
     process = _java_process(spark)
     if process is None:  # spark-submit's own
         spark.stop()
-        return True
+        return
     process.terminate()
     try:
-        return process.wait(seconds) >= 0  # below, it is the number of a signal
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         kill_session(spark)
-        return False
 
 
 def kill_session(spark: SparkSession) -> None:
