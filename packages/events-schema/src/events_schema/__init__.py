@@ -1,55 +1,101 @@
-"""The contract of the events pipeline: models, wire format, derived schemas, the metrics."""
+"""The contract of the events pipeline: models, wire format, derived schemas, the metrics.
 
-from events_schema.avro import (
-    avro_schema,
-    decode,
-    encode,
-    envelope_encoder,
-    fingerprint,
-    max_record_bytes,
-    released_schemas,
-)
-from events_schema.columns import Column, ColumnType, column_names, columns
-from events_schema.ddl import ddl
-from events_schema.enrichment import enrich
-from events_schema.errors import DecodeError, EventsError, MalformedJson, SchemaError
-from events_schema.event import (
-    EnrichedEvent,
-    Event,
-    EventEnvelope,
-    PostedEvent,
-    StoredEvent,
-    UserMetrics,
-)
-from events_schema.failed import FailureReason
-from events_schema.json_schema import json_schema
-from events_schema.parse import parse_event
+Names are loaded on first use, so that a program pays for what it needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from events_schema.avro import fingerprint
+    from events_schema.columns import Column, ColumnType, column_names, columns
+    from events_schema.contract import Contract
+    from events_schema.ddl import ddl
+    from events_schema.errors import (
+        ContractError,
+        DecodeError,
+        EventsError,
+        ForeignFields,
+        InvalidEvent,
+        MalformedJson,
+        NotAnEvolution,
+        NotReleased,
+        ReleaseError,
+        SchemaError,
+    )
+    from events_schema.failed import FailureReason
+    from events_schema.loading import load_contract
+    from events_schema.models.event import Event, EventEnvelope, PostedEvent
+    from events_schema.models.rows import EnrichedEvent, StoredEvent, UserMetrics
+    from events_schema.models.types import Bool, Float64, Int32, Int64, Text, Time
+
+_MODULES = {
+    "avro": ("fingerprint",),
+    "columns": ("Column", "ColumnType", "column_names", "columns"),
+    "contract": ("Contract",),
+    "ddl": ("ddl",),
+    "errors": (
+        "ContractError",
+        "DecodeError",
+        "EventsError",
+        "ForeignFields",
+        "InvalidEvent",
+        "MalformedJson",
+        "NotAnEvolution",
+        "NotReleased",
+        "ReleaseError",
+        "SchemaError",
+    ),
+    "failed": ("FailureReason",),
+    "loading": ("load_contract",),
+    "models.event": ("Event", "EventEnvelope", "PostedEvent"),
+    "models.rows": ("EnrichedEvent", "StoredEvent", "UserMetrics"),
+    "models.types": ("Bool", "Float64", "Int32", "Int64", "Text", "Time"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Bool",
     "Column",
     "ColumnType",
+    "Contract",
+    "ContractError",
     "DecodeError",
     "EnrichedEvent",
     "Event",
     "EventEnvelope",
     "EventsError",
     "FailureReason",
+    "Float64",
+    "ForeignFields",
+    "Int32",
+    "Int64",
+    "InvalidEvent",
     "MalformedJson",
+    "NotAnEvolution",
+    "NotReleased",
     "PostedEvent",
+    "ReleaseError",
     "SchemaError",
     "StoredEvent",
+    "Text",
+    "Time",
     "UserMetrics",
-    "avro_schema",
     "column_names",
     "columns",
     "ddl",
-    "decode",
-    "encode",
-    "enrich",
-    "envelope_encoder",
     "fingerprint",
-    "json_schema",
-    "max_record_bytes",
-    "parse_event",
-    "released_schemas",
+    "load_contract",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,57 +1,142 @@
-"""`events-schema`: prints what is derived from the models."""
+"""`events-schema`: prints what is derived from a contract, checks it, and releases it."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
-from events_schema.avro import avro_schema, released_schemas
+from events_schema.contract import Contract
 from events_schema.ddl import ddl
-from events_schema.event import EnrichedEvent, StoredEvent
-from events_schema.json_schema import json_schema
+from events_schema.errors import EventsError
+from events_schema.evolution.check import check_against, check_contract, release_contract
+from events_schema.loading import DEFAULT, ENVIRONMENT, load_contract
 
 
-def _fingerprints() -> str:
+def _avro(contract: Contract[Any]) -> str:
+    return json.dumps(contract.avro_schema, indent=2)
+
+
+def _fingerprints(contract: Contract[Any]) -> str:
     return "\n".join(
-        f"{written_with.hex()} {schema['name']}{' (current)' if schema == avro_schema() else ''}"
-        for written_with, schema in released_schemas().items()
+        f"{release.fingerprint.hex()} {release.schema['name']} {release.version}"
+        f"{' (current)' if release.schema == contract.avro_schema else ''}"
+        for release in contract.releases
     )
 
 
-_OUTPUTS: Mapping[str, tuple[str, Callable[[], str]]] = {
-    "avro": (
-        "the Avro schema of a Kafka record, to be released as it stands",
-        lambda: json.dumps(avro_schema(), indent=2),
+def _json_schema(contract: Contract[Any]) -> str:
+    return json.dumps(contract.json_schema(), indent=2)
+
+
+def _ddl(contract: Contract[Any]) -> str:
+    raw, enriched = ddl(contract.stored, "raw_events"), ddl(contract.enriched, "enriched_events")
+    return f"{raw}\n\n{enriched}"
+
+
+@dataclass(frozen=True)
+class _Output:
+    """What one word prints of a contract."""
+
+    summary: str
+    produce: Callable[[Contract[Any]], str]
+
+
+_OUTPUTS: Mapping[str, _Output] = {
+    "avro": _Output("print the Avro schema of a Kafka record", _avro),
+    "fingerprints": _Output(
+        "print the CRC-64-AVRO fingerprint of every released schema, as on the wire", _fingerprints
     ),
-    "fingerprints": (
-        "the CRC-64-AVRO fingerprint of every released schema, as on the wire",
-        _fingerprints,
-    ),
-    "json-schema": (
-        "the JSON Schema of what a client posts",
-        lambda: json.dumps(json_schema(), indent=2),
-    ),
-    "ddl": (
-        "SQL for the raw and the enriched table",
-        lambda: f"{ddl(StoredEvent, 'raw_events')}\n\n{ddl(EnrichedEvent, 'enriched_events')}",
-    ),
+    "json-schema": _Output("print the JSON Schema of what a client posts", _json_schema),
+    "ddl": _Output("print SQL for the raw and the enriched table", _ddl),
 }
+
+
+def _print(arguments: argparse.Namespace) -> int:
+    contract = load_contract(arguments.contract, allow_unreleased=True)
+    print(_OUTPUTS[arguments.verb].produce(contract))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    contract = load_contract(arguments.contract, allow_unreleased=True)
+    if arguments.against is not None:
+        verdict = check_against(contract, arguments.against)
+    else:
+        verdict = check_contract(contract, allow_unreleased=arguments.allow_unreleased)
+    print("\n".join(verdict.lines))
+    return 0 if verdict.fits else 1
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    contract = load_contract(arguments.contract, allow_unreleased=True)
+    print(f"released {contract.name} as {release_contract(contract, arguments.version)}")
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
+    given = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = given.run
+    try:
+        return run(given)
+    except EventsError as error:
+        if given.verbose:
+            traceback.print_exc()
+        print(f"events-schema: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="events-schema",
-        description="Print what is derived from the contract of the events pipeline.",
+        description="Print what is derived from the contract of the events pipeline, check how it "
+        "changed, and release it.",
     )
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version('events-schema')}"
     )
-    outputs = parser.add_subparsers(dest="output", required=True, metavar="OUTPUT")
-    for name, (summary, _) in _OUTPUTS.items():
-        outputs.add_parser(name, help=summary, description=f"Print {summary}.")
-    _, produce = _OUTPUTS[parser.parse_args(arguments).output]
-    print(produce())
-    return 0
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    for name, output in _OUTPUTS.items():
+        _add(verbs, name, output.summary, _print)
+    check = _add(
+        verbs,
+        "check",
+        "compare the model with every release, and say what breaks, for whom",
+        _check,
+    )
+    check.add_argument(
+        "--against", type=Path, metavar="FILE", help="compare with this Avro schema instead"
+    )
+    check.add_argument(
+        "--allow-unreleased", action="store_true", help="do not ask for a release of a change"
+    )
+    release = _add(
+        verbs, "release", "freeze the model as the next version, beside its module", _release
+    )
+    release.add_argument("version", metavar="VERSION", help="such as 1.2.0, above all others")
+    return parser
+
+
+def _add(
+    verbs: Any, name: str, summary: str, run: Callable[[argparse.Namespace], int]
+) -> argparse.ArgumentParser:
+    described = f"{summary[0].upper()}{summary[1:]}."
+    parser: argparse.ArgumentParser = verbs.add_parser(name, help=summary, description=described)
+    parser.set_defaults(run=run)
+    parser.add_argument("--verbose", action="store_true", help="show stack traces")
+    group = parser.add_argument_group("contract")
+    group.add_argument(
+        "--contract",
+        metavar="MODULE:CLASS",
+        default=os.environ.get(ENVIRONMENT, DEFAULT),
+        help=f"the class of the events (default: {ENVIRONMENT} or {DEFAULT})",
+    )
+    return parser

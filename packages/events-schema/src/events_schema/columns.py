@@ -18,6 +18,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ColumnType(StrEnum):
     """The types that the contract stores, as annotated on the models' fields."""
 
+    BOOL = "bool"
+    FLOAT64 = "float64"
     INT32 = "int32"
     INT64 = "int64"
     STRING = "string"
@@ -46,7 +48,7 @@ def column_names(model: type[BaseModel]) -> tuple[str, ...]:
 def _column(name: str, field: FieldInfo) -> Column:
     nullable = False
     markers = [*field.metadata]
-    for part in _union_members(field.annotation):
+    for part in union_members(field.annotation):
         if part is NoneType:
             nullable = True
         elif get_origin(part) is Annotated:
@@ -57,7 +59,8 @@ def _column(name: str, field: FieldInfo) -> Column:
     return Column(name, types[0], nullable)
 
 
-def _union_members(annotation: Any) -> tuple[Any, ...]:
+def union_members(annotation: Any) -> tuple[Any, ...]:
+    """Return the members of a union, or the annotation itself where it is not one."""
     if get_origin(annotation) in (Union, UnionType):
         return get_args(annotation)
     return (annotation,)

@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from events_schema.columns import ColumnType, columns
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
+    ColumnType.BOOL: "BOOLEAN",
+    ColumnType.FLOAT64: "DOUBLE PRECISION",
     ColumnType.INT32: "INTEGER",
     ColumnType.INT64: "BIGINT",
     ColumnType.STRING: "VARCHAR",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from operator import call, itemgetter
+from struct import Struct
 from typing import Any
 
 from events_schema.columns import EPOCH, Column, ColumnType
@@ -21,6 +22,8 @@ Writer = Callable[[Any], bytes]
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 4096
 """How many values of one column are remembered: at most some 5 MB of texts of full length."""
+_REMEMBERED_IN_ALL = 8 * _REMEMBERED
+"""How many values of all columns together: a team may have a hundred columns."""
 
 
 def _varint(number: int) -> bytes:
@@ -70,13 +73,24 @@ class _TimeWriter:
         return written
 
 
+_double = Struct("<d").pack
+
+
+def _bool(value: bool) -> bytes:  # the value to write
+    return b"\1" if value else b"\0"
+
+
 _WRITERS: Mapping[ColumnType, Writer] = {
+    ColumnType.BOOL: _bool,
+    ColumnType.FLOAT64: _double,
     ColumnType.INT32: zigzag,
     ColumnType.INT64: zigzag,
     ColumnType.STRING: _text,
     ColumnType.TIMESTAMP: _TimeWriter(),
 }
 _NULL, _VALUE = zigzag(0), zigzag(1)  # the branches of ["null", type]
+_NOT_REMEMBERED = frozenset({ColumnType.TIMESTAMP, ColumnType.FLOAT64})
+"""Types of which a value is written as fast as it is found; 0.0 would also be found for -0.0."""
 
 
 def _writer(column: Column) -> Writer:
@@ -98,8 +112,14 @@ def record_encoder(
     It takes the record by column name, with values of the columns' types: it checks none. Of
     columns named in `unique`, which hardly repeat a value, none is remembered.
     """
+    remembered = [
+        column
+        for column in columns
+        if column.name not in unique and column.type not in _NOT_REMEMBERED
+    ]
+    size = min(_REMEMBERED, _REMEMBERED_IN_ALL // max(len(remembered), 1))
     writers = [
-        _writer(column) if column.name in unique else lru_cache(_REMEMBERED)(_writer(column))
+        lru_cache(size)(_writer(column)) if column in remembered else _writer(column)
         for column in columns
     ]
     values_of = itemgetter(*(column.name for column in columns))

@@ -6,21 +6,21 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from events_schema.event import EnrichedEvent, StoredEvent
+from events_schema.models.rows import EnrichedEvent, StoredEvent
 
 WINDOW = timedelta(hours=3)
 """How long before the processing time an event counts in `u_count`, unless told otherwise."""
 
 
 def enrich(
-    events: Iterable[StoredEvent], processing_time: datetime, window: timedelta = WINDOW
+    events: Iterable[StoredEvent],
+    processing_time: datetime,
+    window: timedelta,
+    model: type[EnrichedEvent],
 ) -> list[EnrichedEvent]:
-    """Return every event of the raw table with its user's two metrics, in the given order.
+    """Return every event of the raw table as a `model` with its user's metrics, in order.
 
-    With `T` the processing time, `u_count` is how many of the user's events have
-    `T - window <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent non-null
-    `event_action` over all the events, ties going to the first by Unicode code point, null for
-    none. Events without a user keep both null.
+    `Contract.enrich` says what they are.
     """
     rows = list(events)
     recent: Counter[int] = Counter()
@@ -33,17 +33,20 @@ def enrich(
         if row.event_action is not None:
             actions[row.user_id][row.event_action] += 1
     favourite = {user: _most_frequent(counts) for user, counts in actions.items()}
-    return [_enriched(row, recent, favourite) for row in rows]
+    return [_enriched(row, recent, favourite, model) for row in rows]
 
 
 def _most_frequent(counts: Counter[str]) -> str:
     return min(counts, key=lambda action: (-counts[action], action))
 
 
-def _enriched(row: StoredEvent, recent: Counter[int], favourite: dict[int, str]) -> EnrichedEvent:
+def _enriched(
+    row: StoredEvent,
+    recent: Counter[int],
+    favourite: dict[int, str],
+    model: type[EnrichedEvent],
+) -> EnrichedEvent:
     known = row.model_dump(exclude={"event_id", "received_time"})
     if row.user_id is None:
-        return EnrichedEvent(**known, u_count=None, u_mp_ea=None)
-    return EnrichedEvent(
-        **known, u_count=recent[row.user_id] or None, u_mp_ea=favourite.get(row.user_id)
-    )
+        return model(**known, u_count=None, u_mp_ea=None)
+    return model(**known, u_count=recent[row.user_id] or None, u_mp_ea=favourite.get(row.user_id))

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 from pyspark.sql.types import (
+    BooleanType,
     DataType,
+    DoubleType,
     IntegerType,
     LongType,
     StringType,
@@ -18,6 +20,8 @@ from pyspark.sql.types import (
 from events_schema.columns import ColumnType, columns
 
 _SPARK_TYPES: Mapping[ColumnType, DataType] = {
+    ColumnType.BOOL: BooleanType(),
+    ColumnType.FLOAT64: DoubleType(),
     ColumnType.INT32: IntegerType(),
     ColumnType.INT64: LongType(),
     ColumnType.STRING: StringType(),

@@ -12,6 +12,8 @@ from events_schema.runtime.database import Database
 from events_schema.tables.locations import duckdb_path
 
 _TYPES = {
+    ColumnType.BOOL: "BOOLEAN",
+    ColumnType.FLOAT64: "DOUBLE",
     ColumnType.INT32: "INTEGER",
     ColumnType.INT64: "BIGINT",
     ColumnType.STRING: "VARCHAR",

@@ -1,20 +1,15 @@
-"""The models: what an event is on the wire, on Kafka and in the two tables."""
+"""The types of columns: what a value must be, at the edge and in storage."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
@@ -102,14 +97,21 @@ _CANONICAL = _Matching(
     "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
 )
 
+Bool = Annotated[bool, ColumnType.BOOL, Field(strict=True)]
+"""True or false; numbers and texts are refused."""
+Float64 = Annotated[float, ColumnType.FLOAT64, Field(strict=True, allow_inf_nan=False)]
+"""A finite number, as the nearest double; texts and booleans are refused."""
 Int32 = Annotated[int, ColumnType.INT32, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
+"""An integer of 32 bits; texts, booleans and `3.0` are refused."""
 Int64 = Annotated[int, ColumnType.INT64, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+"""An integer of 64 bits; texts, booleans and `3.0` are refused."""
 Text = Annotated[
     str,
     ColumnType.STRING,
     Field(strict=True, min_length=1, max_length=MAX_TEXT_LENGTH),
     _WITHOUT_NUL,
 ]
+"""1 to 256 characters, without NUL and lone surrogates."""
 Time = Annotated[
     datetime,
     ColumnType.TIMESTAMP,
@@ -117,6 +119,7 @@ Time = Annotated[
     AfterValidator(_in_utc),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_TIME_PATTERN}$"}),
 ]
+"""A time with a zone, in the years 1970 to 9999, kept in UTC with microseconds."""
 EventId = Annotated[
     str,
     ColumnType.STRING,
@@ -126,80 +129,14 @@ EventId = Annotated[
 ]
 StoredText = Annotated[str, ColumnType.STRING, Field(strict=True)]
 
-
-class _Contract(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class Event(_Contract):
-    """An event as its sender describes it: six fields, of which three may be left out.
-
-    `event_time` is set by the collector where the sender leaves it out.
-    """
-
-    event_time: Time | None = None
-    user_id: Int32
-    app_name: Text
-    event_action: Text | None = None
-    event_category: Text
-    event_value: Int32 | None = None
-
-
-class PostedEvent(Event):
-    """What a client posts: an event and, optionally, its idempotency key."""
-
-    event_id: EventId | None = None
-
-
-class _Receipt(_Contract):
-    event_id: EventId
-    received_time: Time
-
-
-class EventEnvelope(Event, _Receipt):
-    """A record on Kafka: the receipt that the collector gave, then the six fields."""
-
-    event_time: Time
-
-
-class _EventRow(_Contract):
-    event_time: Time | None
-    user_id: Int32 | None
-    app_name: StoredText | None
-    event_action: StoredText | None
-    event_category: StoredText | None
-    event_value: Int32 | None
-
-
-class StoredEvent(_EventRow):
-    """A row of the raw table: the six columns, then the receipt. Every column is nullable."""
-
-    event_id: StoredText | None
-    received_time: Time | None
-
-    @classmethod
-    def from_envelope(cls, envelope: EventEnvelope) -> StoredEvent:
-        """Return the row that `envelope` becomes."""
-        return cls.model_validate(dict(envelope))
-
-
-class EnrichedEvent(_EventRow):
-    """A row of the enriched table: the six columns, then the two metrics of its user.
-
-    `u_count` counts the user's events of the last 3 hours, `u_mp_ea` names the user's most
-    frequent action; `events_schema.enrich` defines both.
-    """
-
-    u_count: Int64 | None
-    u_mp_ea: StoredText | None
-
-
-class UserMetrics(_Contract):
-    """A row of the users table: one for each `user_id` that the raw table holds, never null.
-
-    The raw table, left-joined with it on `user_id`, is the enriched table.
-    """
-
-    user_id: Int32 | None
-    u_count: Int64 | None
-    u_mp_ea: StoredText | None
+OWN_TYPES: Mapping[str, Any] = MappingProxyType(
+    {
+        "Bool": Bool,
+        "Float64": Float64,
+        "Int32": Int32,
+        "Int64": Int64,
+        "Text": Text,
+        "Time": Time,
+    }
+)
+"""The types that a team's own fields may have, by name."""

@@ -1,0 +1,250 @@
+"""The contract: one object that everything derived from a class of events hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from events_schema.avro import MARKER, RecordReader, Schema, avro_schema, fingerprint
+from events_schema.columns import Column, ColumnType, columns
+from events_schema.encoder import record_encoder
+from events_schema.enrichment import WINDOW, enrich
+from events_schema.errors import (
+    ContractError,
+    DecodeError,
+    ForeignFields,
+    NotAnEvolution,
+    NotReleased,
+)
+from events_schema.evolution.releases import Release, read_releases, releases_folder
+from events_schema.failed import FailureReason
+from events_schema.json_schema import json_schema
+from events_schema.models.derived import (
+    enriched_model,
+    envelope_model,
+    posted_model,
+    stored_model,
+)
+from events_schema.models.event import Event, EventEnvelope, PostedEvent
+from events_schema.models.own_fields import own_field_names
+from events_schema.models.rows import EnrichedEvent, StoredEvent
+from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH
+from events_schema.parse import EventParser
+
+EventT = TypeVar("EventT", bound=Event)
+
+_UNIQUE = ("event_id", "received_time", "event_time")
+_LONGEST: Mapping[ColumnType, Any] = MappingProxyType(
+    {
+        ColumnType.BOOL: True,
+        ColumnType.FLOAT64: 1.0,
+        ColumnType.INT32: -(2**31),
+        ColumnType.INT64: -(2**63),
+        ColumnType.STRING: "\U0010ffff" * MAX_TEXT_LENGTH,
+        ColumnType.TIMESTAMP: LATEST_TIME,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Contract(Generic[EventT]):
+    """What follows from the class `event`: models, wire format, schemas, parser, metrics.
+
+    `Contract(Event)` is the default one, `Contract(AcmeEvent)` a team's own. Two of one class are
+    equal. Raises `ContractError` for what is not a subclass of `Event` that a team may write.
+    """
+
+    event: type[EventT]
+
+    def __post_init__(self) -> None:
+        event: Any = self.event
+        derived = (PostedEvent, EventEnvelope)
+        if not (isinstance(event, type) and issubclass(event, Event)) or issubclass(event, derived):
+            raise ContractError(
+                f"{getattr(event, '__name__', event)!s:.100} is not a class of events; give "
+                f"events_schema.Event, or a subclass that adds fields to it"
+            )
+
+    @property
+    def name(self) -> str:
+        """The class as `--contract` names it."""
+        if self.event is Event:
+            return "events_schema:Event"
+        return f"{self.event.__module__}:{self.event.__qualname__}"
+
+    # --- models ---
+
+    @property
+    def posted(self) -> type[PostedEvent]:
+        """What a client posts; its values are instances of `event` too."""
+        return posted_model(self.event)
+
+    @property
+    def envelope(self) -> type[EventEnvelope]:
+        """The record on Kafka; its values are instances of `event` too."""
+        return envelope_model(self.event)
+
+    @property
+    def stored(self) -> type[StoredEvent]:
+        """A row of the raw table."""
+        return stored_model(self.event)
+
+    @property
+    def enriched(self) -> type[EnrichedEvent]:
+        """A row of the enriched table."""
+        return enriched_model(self.event)
+
+    @cached_property
+    def own_columns(self) -> tuple[Column, ...]:
+        """The columns that `event` adds to the contract's, in their order."""
+        names = own_field_names(self.event, Event)
+        return tuple(column for column in columns(self.event) if column.name in names)
+
+    @property
+    def own_types(self) -> dict[str, str]:
+        """The own columns' types by name, in order: what a table remembers of its contract."""
+        return {column.name: column.type.value for column in self.own_columns}
+
+    # --- events ---
+
+    def parse_event(self, body: bytes) -> PostedEvent:
+        """Read one posted event from the JSON in `body`.
+
+        Raises `MalformedJson` where it is not one JSON object, and `InvalidEvent`, which names
+        each field, where it is not an event.
+        """
+        return self.parser.parse(body)
+
+    @cached_property
+    def parser(self) -> EventParser[PostedEvent]:
+        """What reads posted events from JSON."""
+        return EventParser(self.posted)
+
+    def encode(self, envelope: EventEnvelope) -> bytes:
+        """Return the record value of `envelope`, written with the model's schema.
+
+        Raises `ForeignFields` for fields that this contract does not hold; those of its own that
+        `envelope` lacks are null.
+        """
+        if type(envelope) is self.envelope:
+            return self.encoder(envelope.__dict__)
+        foreign = [name for name in envelope.__dict__ if name not in self.envelope.model_fields]
+        if foreign:
+            raise ForeignFields(
+                f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} does not "
+                f"hold; encode it with the contract that it was made with"
+            )
+        own = dict.fromkeys(column.name for column in self.own_columns)
+        return self.encoder({**own, **envelope.__dict__})
+
+    @cached_property
+    def encoder(self) -> Callable[[Mapping[str, Any]], bytes]:
+        """What makes record values of envelopes given as mappings.
+
+        For callers that have validated every value: it checks none.
+        """
+        header = MARKER + fingerprint(self.avro_schema)
+        return record_encoder(header, columns(self.envelope), unique=_UNIQUE)
+
+    def decode(self, value: bytes | None) -> EventEnvelope:
+        """Return the envelope in the record value `value`, whichever known schema wrote it.
+
+        Raises `DecodeError`, with the reason code that the stream keeps for the same bytes.
+        """
+        record = self._reader.read(value)
+        try:
+            return self.envelope.model_validate(record)
+        except ValidationError as error:
+            fields = ", ".join(str(each["loc"][0]) for each in error.errors())
+            raise DecodeError(FailureReason.OUTSIDE_CONTRACT, fields) from None
+
+    @cached_property
+    def _reader(self) -> RecordReader:
+        return RecordReader(self.schemas)
+
+    @cached_property
+    def max_record_bytes(self) -> int:
+        """The length of the longest record value that an envelope can have, in bytes."""
+        longest = {column.name: _LONGEST[column.type] for column in columns(self.envelope)}
+        return len(self.encoder({**longest, "event_id": "f" * 36}))
+
+    def enrich(
+        self, events: Iterable[StoredEvent], processing_time: datetime, window: timedelta = WINDOW
+    ) -> list[EnrichedEvent]:
+        """Return every event of the raw table with its user's two metrics, in the given order.
+
+        With `T` the processing time, `u_count` is how many of the user's events have
+        `T - window <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent
+        non-null `event_action` over all the events, ties going to the first by Unicode code
+        point, null for none. Events without a user keep both null.
+        """
+        return enrich(events, processing_time, window, self.enriched)
+
+    # --- schemas ---
+
+    @cached_property
+    def avro_schema(self) -> Schema:
+        """The writer schema of the model: of records that `encode` makes."""
+        return avro_schema(self.envelope)
+
+    def json_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema (draft 2020-12) of what a client posts."""
+        return json_schema(self.posted)
+
+    @cached_property
+    def releases(self) -> tuple[Release, ...]:
+        """The released writer schemas: those of `Event`, then those of each subclass.
+
+        Raises `ReleaseError` for files that are not as they were released.
+        """
+        folders: dict[Path, str] = {}
+        for each in reversed(self.event.__mro__):
+            folder = releases_folder(each) if issubclass(each, Event) else None
+            if folder is not None:
+                folders.setdefault(folder, each.__name__)
+        return read_releases(folders)
+
+    @cached_property
+    def schemas(self) -> Mapping[bytes, Schema]:
+        """The writer schemas that can be read, by fingerprint: all released ones, and the model's.
+
+        Raises `ReleaseError`.
+        """
+        known = {release.fingerprint: release.schema for release in self.releases}
+        return MappingProxyType({**known, fingerprint(self.avro_schema): self.avro_schema})
+
+    def check_released(self) -> None:
+        """Check that the model is its newest release, so that every stream of it can read it.
+
+        Raises `NotReleased`, and `ReleaseError`.
+        """
+        newest = self.releases[-1] if self.releases else None
+        if newest is not None and newest.schema == self.avro_schema:
+            return
+        than = f"differs from its newest release, {newest.file}" if newest else "has no release"
+        raise NotReleased(
+            f"contract {self.name} {than}; run `events-schema release VERSION --contract "
+            f"{self.name}`, or give --allow-unreleased to try it out"
+        )
+
+    def check_evolves(self, own_types: Mapping[str, str], what: str) -> None:
+        """Check that `what`, which has columns of `own_types`, can go on with this contract.
+
+        Its own columns must begin with those. Raises `NotAnEvolution`.
+        """
+        now = list(self.own_types.items())
+        for place, (name, type_) in enumerate(own_types.items()):
+            if now[place : place + 1] != [(name, type_)]:
+                found = " ".join(now[place]) if place < len(now) else "nothing"
+                raise NotAnEvolution(
+                    f"{what} was written with the own field {name} {type_} where contract "
+                    f"{self.name} has {found}; give the contract that it was written with, or one "
+                    f"that adds fields to it (--contract)"
+                )

@@ -1,0 +1,1 @@
+"""How a contract changes: its releases, and what a change breaks."""

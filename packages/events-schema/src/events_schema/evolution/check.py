@@ -1,0 +1,117 @@
+"""Checking a contract against its releases, and releasing it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from events_schema.avro import Schema, fingerprint
+from events_schema.contract import Contract
+from events_schema.errors import ReleaseError
+from events_schema.evolution.comparison import breaks
+from events_schema.evolution.releases import (
+    collision,
+    is_version,
+    parse_schema,
+    releases_folder,
+    version_key,
+    write_release,
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a contract fits what was released, and what there is to say, line by line."""
+
+    fits: bool
+    lines: Sequence[str]
+
+
+def check_contract(contract: Contract[Any], *, allow_unreleased: bool) -> Verdict:
+    """Compare the model with every release of the contract.
+
+    Raises `ReleaseError` for files that are not as they were released.
+    """
+    broken = [
+        f"breaks: {each}"
+        for release in contract.releases
+        for each in breaks(release.schema, str(release), contract.avro_schema)
+    ]
+    if broken:
+        return Verdict(fits=False, lines=broken)
+    releases = ", ".join(map(str, contract.releases))
+    lines = [f"{contract.name} fits {releases}: for producers, the stream and readers of parquet"]
+    if _is_newest(contract):
+        return Verdict(fits=True, lines=lines)
+    lines.append(
+        f"it is not released yet{_added(contract)}; run `events-schema release "
+        f"{_next_version(contract)} --contract {contract.name}`"
+    )
+    return Verdict(fits=allow_unreleased, lines=lines)
+
+
+def check_against(contract: Contract[Any], path: Path) -> Verdict:
+    """Compare the model with the Avro schema in the file `path`. Raises `ReleaseError`."""
+    try:
+        schema = parse_schema(path, path.read_bytes())
+    except OSError as error:
+        raise ReleaseError(
+            f"--against: cannot read {path}: {error.strerror}; give the file of an Avro schema"
+        ) from None
+    broken = [f"breaks: {each}" for each in breaks(schema, str(path), contract.avro_schema)]
+    return Verdict(not broken, broken or [f"{contract.name} fits {path}"])
+
+
+def release_contract(contract: Contract[Any], version: str) -> Path:
+    """Freeze the model as `version`, a file beside the contract's module; return the file.
+
+    Raises `ReleaseError` for a version that is not above all others, a model that is released or
+    breaks a release, and a folder that cannot be written.
+    """
+    folder = releases_folder(contract.event)
+    if folder is None:
+        raise ReleaseError(f"contract {contract.name} is in no file; put its class into a module")
+    if not is_version(version):
+        raise ReleaseError(f"{version!a:.80} is not a version; give X.Y.Z, such as 1.2.0")
+    own = [release for release in contract.releases if release.file.parent == folder]
+    if own and version_key(version) <= version_key(own[-1].version):
+        raise ReleaseError(
+            f"version {version} is not above {own[-1].version}, the newest release; give "
+            f"{_next_version(contract)}"
+        )
+    if _is_newest(contract):
+        raise ReleaseError(
+            f"contract {contract.name} is released already, as {contract.releases[-1].file}; "
+            f"there is nothing to do"
+        )
+    for release in contract.releases:
+        for each in breaks(release.schema, str(release), contract.avro_schema):
+            raise ReleaseError(f"{each} (events-schema check says all)")
+        if release.fingerprint == fingerprint(contract.avro_schema):
+            raise ReleaseError(collision(f"contract {contract.name}", release))
+    return write_release(folder, version, contract.avro_schema)
+
+
+def _is_newest(contract: Contract[Any]) -> bool:
+    return bool(contract.releases) and contract.releases[-1].schema == contract.avro_schema
+
+
+def _added(contract: Contract[Any]) -> str:
+    known = _names(contract.releases[-1].schema) if contract.releases else []
+    added = [name for name in _names(contract.avro_schema) if name not in known]
+    return f", with the new {', '.join(added)}" if added else ""
+
+
+def _names(schema: Schema) -> list[str]:
+    return [field["name"] for field in schema["fields"]]
+
+
+def _next_version(contract: Contract[Any]) -> str:
+    folder = releases_folder(contract.event)
+    own = [release for release in contract.releases if release.file.parent == folder]
+    if not own:
+        return "1.0.0"
+    major, minor, _ = version_key(own[-1].version)
+    return f"{major}.{minor + 1}.0"

@@ -1,0 +1,91 @@
+"""What an event is: as its sender describes it, as a client posts it, and on Kafka."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import uuid4
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from events_schema.models.own_fields import check_own_fields
+from events_schema.models.types import EventId, Int32, Text, Time
+
+
+class Model(BaseModel):
+    """The root of the contract's models: nothing is coerced, unknown or changed later."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,  # so that an own field of another type gets our error
+    )
+
+
+class Event(Model):
+    """An event as its sender describes it: six fields, of which three may be left out.
+
+    `event_time` is set by the collector where the sender leaves it out. A team adds fields of
+    its own in a subclass: optional ones, of the types in `events_schema`. Raises `ContractError`
+    for any other subclass.
+    """
+
+    event_time: Time | None = Field(
+        None, description="when it happened; the time of receipt where it is left out"
+    )
+    user_id: Int32 = Field(description="who did it")
+    app_name: Text = Field(description="in which product")
+    event_action: Text | None = Field(None, description="what was done, such as `page_view`")
+    event_category: Text = Field(description="with what, such as a page or a feature")
+    event_value: Int32 | None = Field(None, description="a number that goes with the action")
+
+    def __init_subclass__(cls, *, derived: bool = False) -> None:
+        """Take the keyword that tells what the contract derives from what a team writes."""
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, derived: bool = False, **kwargs: Any) -> None:
+        """Check the own fields of a team's class. Raises `ContractError`."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if not derived:
+            check_own_fields(cls, Event)
+
+
+class PostedEvent(Event, derived=True):
+    """What a client posts: an event and, optionally, its idempotency key."""
+
+    event_id: EventId | None = Field(
+        None,
+        description="the idempotency key: a request that is sent again with it is stored once",
+    )
+
+
+class _Receipt(Model):
+    event_id: EventId = Field(description="the idempotency key")
+    received_time: Time = Field(description="when the collector or the service took the event")
+
+
+class EventEnvelope(Event, _Receipt, derived=True):
+    """A record on Kafka: the receipt that the collector gave, then the event's fields."""
+
+    event_time: Time = Field(description="when it happened")
+
+    @classmethod
+    def from_posted(cls, event: Event) -> Self:
+        """Return the envelope of `event`, received now.
+
+        Fills `received_time`, and `event_id` and `event_time` where `event` has none: a random
+        UUID and the time of receipt. Raises pydantic's `ValidationError` for an event that has
+        fields this contract does not have.
+        """
+        members = event.__dict__
+        received_time = datetime.now(UTC)
+        return cls.model_validate(
+            {
+                **members,
+                "event_id": members.get("event_id") or str(uuid4()),
+                "received_time": received_time,
+                "event_time": members["event_time"] or received_time,
+            }
+        )

@@ -1,0 +1,127 @@
+"""The rules for a team's own fields, checked when the class is defined.
+
+They keep every derived thing the same for all engines: what one of them cannot store, or would
+read as something else, is refused before anybody sends it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from types import NoneType
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from events_schema.columns import union_members
+from events_schema.errors import ContractError
+from events_schema.models.reserved import RESERVED, SQL_WORDS
+from events_schema.models.types import OWN_TYPES
+
+MAX_OWN_FIELDS = 100
+MAX_NAME_LENGTH = 64
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_EXPECTED = f"{', '.join(list(OWN_TYPES)[:-1])} or {list(OWN_TYPES)[-1]}"
+_PLAIN_ATTRIBUTES = frozenset({"annotation", "default", "description", "title", "examples"})
+"""What a field may say of itself: none of it changes which values are taken."""
+
+
+def own_field_names(event: type[BaseModel], base: type[BaseModel]) -> list[str]:
+    """Return the names of the fields that `event` adds to `base`, in their order."""
+    return [name for name in event.model_fields if name not in base.model_fields]
+
+
+def check_own_fields(event: type[BaseModel], base: type[BaseModel]) -> None:
+    """Check that `event` extends `base`, the contract's event, by columns and nothing else.
+
+    Raises `ContractError`, one line that says what to do.
+    """
+    for wrong in _defects(event, base):
+        raise ContractError(f"{event.__name__}: {wrong}")
+
+
+def _defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
+    """Yield what is wrong with `event`; only the first is sure to be right."""
+    yield from _class_defects(event, base)
+    own = own_field_names(event, base)
+    if len(own) > MAX_OWN_FIELDS:
+        yield f"it has {len(own)} own fields; {MAX_OWN_FIELDS} is the most, leave some out"
+    for name in own:
+        yield from _name_defects(name, base)
+        yield from _field_defects(name, event.model_fields[name])
+
+
+def _class_defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
+    for each in event.__mro__[: event.__mro__.index(base)]:
+        if not issubclass(each, BaseModel):
+            continue
+        if not issubclass(each, base):
+            yield f"{each.__name__} is a model too; put its fields into the class itself"
+        if base.model_fields.keys() & event.model_fields.keys() != base.model_fields.keys():
+            yield f"it lacks fields of {base.__name__}; leave them as they are"
+        for name in inspect.get_annotations(each):
+            if name in base.model_fields:
+                yield f"field {name!r} is the contract's; choose another name"
+    if event.model_config != base.model_config:
+        yield "model_config is the contract's; leave it out"
+    if event.__private_attributes__:
+        name = next(iter(event.__private_attributes__))
+        yield f"attribute {name!r} would not be stored; leave it out, or name a field without _"
+    found = event.__pydantic_decorators__
+    decorated = any(getattr(found, kind.name) for kind in fields(found))
+    if decorated or event.__pydantic_post_init__:
+        yield (
+            "validators, serializers and computed fields would hold in Python alone, not in the "
+            "stream; check such things before you make an event"
+        )
+
+
+def _name_defects(name: str, base: type[BaseModel]) -> Iterator[str]:
+    if not _SNAKE_CASE.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
+        yield (
+            f"field {name!r} is not a column name; give snake_case of at most {MAX_NAME_LENGTH} "
+            f"letters and digits, such as plan_name"
+        )
+    if name in RESERVED or hasattr(base, name) or name.startswith("model_"):
+        yield f"field {name!r} has a reserved name; choose another, such as own_{name}"
+    if name in SQL_WORDS:
+        yield (
+            f"field {name!r} is a reserved word of SQL, which every query would have to quote; "
+            f"choose another, such as {name}_name"
+        )
+
+
+def _field_defects(name: str, field: FieldInfo) -> Iterator[str]:
+    members = union_members(field.annotation)
+    types = [each for each in members if each is not NoneType]
+    if len(types) != 1 or not any(types[0] == each for each in OWN_TYPES.values()):
+        if field.metadata and NoneType not in members:  # a known type, without a None beside it
+            yield _not_optional(name)
+        yield (
+            f"field {name!r} is not of a column type; give one of {_EXPECTED} of events_schema, "
+            f"such as {name}: Text | None = None"
+        )
+    if NoneType not in members or field.is_required():
+        yield _not_optional(name)
+    if field.default is not None or field.default_factory is not None:
+        yield f"field {name!r} has a default that is not None; write {name}: ... | None = None"
+    extras = field.metadata or field._attributes_set.keys() - _PLAIN_ATTRIBUTES  # noqa: SLF001
+    if extras:
+        yield (
+            f"field {name!r} has rules beside its type ({_listed(extras)}); only a description may "
+            f"be added, since the stream and the engines know the type alone"
+        )
+
+
+def _not_optional(name: str) -> str:
+    return (
+        f"field {name!r} is required, and events of older senders lack it; "
+        f"write {name}: ... | None = None"
+    )
+
+
+def _listed(extras: Any) -> str:
+    return ", ".join(sorted(str(each) for each in extras))

@@ -1,0 +1,39 @@
+"""Contracts of a team's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+from pydantic import create_model
+
+from events_schema.contract import Contract
+from events_schema.errors import ContractError
+from events_schema.models.event import Event
+from events_schema.models.types import OWN_TYPES
+
+
+def field_names() -> st.SearchStrategy[str]:
+    """Names that an own field may have."""
+    letters = st.from_regex(r"[a-z][a-z0-9]{0,8}(_[a-z0-9]{1,6}){0,2}", fullmatch=True)
+    return letters.filter(_is_allowed)
+
+
+def _is_allowed(name: str) -> bool:
+    try:
+        _event({name: "Bool"})
+    except ContractError:
+        return False
+    return True
+
+
+def contracts(*, min_fields: int = 0, max_fields: int = 20) -> st.SearchStrategy[Contract[Any]]:
+    """Contracts with so many own fields, of every type."""
+    return st.dictionaries(
+        field_names(), st.sampled_from(sorted(OWN_TYPES)), min_size=min_fields, max_size=max_fields
+    ).map(lambda types: Contract(_event(types)))
+
+
+def _event(types: dict[str, str]) -> type[Event]:
+    own: dict[str, Any] = {name: (OWN_TYPES[type_] | None, None) for name, type_ in types.items()}
+    return create_model("GeneratedEvent", __base__=Event, **own)

@@ -1,0 +1,39 @@
+-- For Presto: presto --catalog hive -f THIS_FILE
+-- Times are shown cut to milliseconds, in the zone of the session.
+CREATE SCHEMA IF NOT EXISTS events;
+
+CREATE TABLE IF NOT EXISTS events.raw_events (
+    event_time timestamp,
+    user_id integer,
+    app_name varchar,
+    event_action varchar,
+    event_category varchar,
+    event_value integer,
+    event_id varchar,
+    received_time timestamp,
+    event_date date
+)
+WITH (
+    format = 'PARQUET',
+    external_location = 's3://bucket/events/raw',
+    partitioned_by = ARRAY['event_date']
+);
+
+-- Again whenever a day is new, or gone:
+CALL system.sync_partition_metadata('events', 'raw_events', 'FULL');
+
+-- When a new version is published: nothing to run.
+CREATE TABLE IF NOT EXISTS events.enriched_events (
+    event_time timestamp,
+    user_id integer,
+    app_name varchar,
+    event_action varchar,
+    event_category varchar,
+    event_value integer,
+    u_count bigint,
+    u_mp_ea varchar
+)
+WITH (
+    format = 'PARQUET',
+    external_location = 's3://bucket/events/enriched'
+);
