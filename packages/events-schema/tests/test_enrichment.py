@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
+from hypothesis import strategies as st
 
-from events_schema import EnrichedEvent, StoredEvent, enrich
-from events_schema.testing import raw_tables
+from events_schema import Contract, EnrichedEvent, Event, StoredEvent
+from events_schema.testing import contracts, raw_tables
 
 T = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+CONTRACT = Contract(Event)
 
 
 def stored(
@@ -31,7 +33,7 @@ def stored(
 
 def metrics(*rows: StoredEvent) -> list[tuple[int | None, str | None]]:
     """Return the two metrics of each row."""
-    return [(row.u_count, row.u_mp_ea) for row in enrich(rows, T)]
+    return [(row.u_count, row.u_mp_ea) for row in CONTRACT.enrich(rows, T)]
 
 
 def test_the_window_includes_its_start_and_excludes_its_end() -> None:
@@ -63,13 +65,16 @@ def test_users_do_not_mix_and_rows_without_a_user_have_no_metrics() -> None:
     assert metrics(*rows) == [(1, "a"), (1, "b"), (None, None)]
 
 
-@given(raw_tables(T))
-def test_every_row_appears_once_with_its_six_columns(rows: list[StoredEvent]) -> None:
+@given(st.data(), st.just(CONTRACT) | contracts())
+def test_every_row_appears_once_with_all_columns_of_its_event(
+    data: st.DataObject, contract: Contract[Event]
+) -> None:
     """Nothing is dropped, repeated or altered."""
-    enriched = enrich(rows, T)
-    assert [_six(row) for row in enriched] == [_six(row) for row in rows]
+    rows = data.draw(raw_tables(contract, T))
+    enriched = contract.enrich(rows, T)
+    assert [_event(row) for row in enriched] == [_event(row) for row in rows]
 
 
-def _six(row: StoredEvent | EnrichedEvent) -> dict[str, object]:
+def _event(row: StoredEvent | EnrichedEvent) -> dict[str, object]:
     beyond = {"event_id", "received_time", "u_count", "u_mp_ea"}
     return row.model_dump(exclude=beyond)

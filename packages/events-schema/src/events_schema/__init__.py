@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from events_schema.avro import fingerprint
-    from events_schema.columns import Column, ColumnType, column_names, columns
+    from events_schema.column import Column, ColumnType, column_names, columns
     from events_schema.contract import Contract
-    from events_schema.ddl import ddl
     from events_schema.errors import (
         ContractError,
         DecodeError,
@@ -28,12 +27,13 @@ if TYPE_CHECKING:
     from events_schema.models.event import Event, EventEnvelope, PostedEvent
     from events_schema.models.rows import EnrichedEvent, StoredEvent, UserMetrics
     from events_schema.models.types import Bool, Float64, Int32, Int64, Text, Time
+    from events_schema.sql import ddl
 
 _MODULES = {
     "avro": ("fingerprint",),
-    "columns": ("Column", "ColumnType", "column_names", "columns"),
+    "column": ("Column", "ColumnType", "column_names", "columns"),
     "contract": ("Contract",),
-    "ddl": ("ddl",),
+    "sql": ("ddl",),
     "errors": (
         "ContractError",
         "DecodeError",

@@ -15,7 +15,7 @@ from fastavro.schema import fingerprint as fastavro_fingerprint
 from fastavro.schema import to_parsing_canonical_form
 from pydantic import BaseModel
 
-from events_schema.columns import Column, ColumnType, columns
+from events_schema.column import Column, ColumnType, columns
 from events_schema.errors import DecodeError
 from events_schema.failed import FailureReason
 

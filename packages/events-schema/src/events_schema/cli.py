@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from events_schema.contract import Contract
-from events_schema.ddl import ddl
 from events_schema.errors import EventsError
 from events_schema.evolution.check import check_against, check_contract, release_contract
 from events_schema.loading import DEFAULT, ENVIRONMENT, load_contract
+from events_schema.sql import ddl
 
 
 def _avro(contract: Contract[Any]) -> str:

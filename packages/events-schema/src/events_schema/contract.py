@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from events_schema.avro import MARKER, RecordReader, Schema, avro_schema, fingerprint
-from events_schema.columns import Column, ColumnType, columns
+from events_schema.column import Column, ColumnType, columns
 from events_schema.encoder import record_encoder
 from events_schema.enrichment import WINDOW, enrich
 from events_schema.errors import (

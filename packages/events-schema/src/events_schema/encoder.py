@@ -15,7 +15,7 @@ from operator import call, itemgetter
 from struct import Struct
 from typing import Any
 
-from events_schema.columns import EPOCH, Column, ColumnType
+from events_schema.column import EPOCH, Column, ColumnType
 
 Writer = Callable[[Any], bytes]
 

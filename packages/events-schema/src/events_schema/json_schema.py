@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 
 _WORDS: Mapping[ColumnType, str] = {
     ColumnType.BOOL: "true or false",

@@ -9,7 +9,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 from events_schema.errors import FieldError, InvalidEvent, MalformedJson
 from events_schema.models.event import PostedEvent
 from events_schema.models.own_fields import own_field_names

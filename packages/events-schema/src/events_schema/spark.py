@@ -17,7 +17,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 
 _SPARK_TYPES: Mapping[ColumnType, DataType] = {
     ColumnType.BOOL: BooleanType(),

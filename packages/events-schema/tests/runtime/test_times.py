@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_schema.event import EARLIEST_TIME, LATEST_TIME
+from events_schema.models.types import EARLIEST_TIME, LATEST_TIME
 from events_schema.runtime.times import from_micros, midnight, to_micros
 from events_schema.testing import times
 

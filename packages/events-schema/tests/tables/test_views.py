@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from events_schema.event import StoredEvent, UserMetrics
+
 from events_schema.runtime.database import Database, open_database
 from events_schema.tables.views import view_files
 

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from events_schema.columns import union_members
+from events_schema.column import union_members
 from events_schema.errors import ContractError
 from events_schema.models.reserved import RESERVED, SQL_WORDS
 from events_schema.models.types import OWN_TYPES
@@ -50,7 +50,7 @@ def _defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
     if len(own) > MAX_OWN_FIELDS:
         yield f"it has {len(own)} own fields; {MAX_OWN_FIELDS} is the most, leave some out"
     for name in own:
-        yield from _name_defects(name, base)
+        yield from name_defects(name, base)
         yield from _field_defects(name, event.model_fields[name])
 
 
@@ -79,7 +79,8 @@ def _class_defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[st
         )
 
 
-def _name_defects(name: str, base: type[BaseModel]) -> Iterator[str]:
+def name_defects(name: str, base: type[BaseModel]) -> Iterator[str]:
+    """Yield what keeps `name` from being an own field of a subclass of `base`."""
     if not _SNAKE_CASE.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
         yield (
             f"field {name!r} is not a column name; give snake_case of at most {MAX_NAME_LENGTH} "

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandle
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-from events_schema.columns import EPOCH, ColumnType
+from events_schema.column import EPOCH, ColumnType
 
 MAX_TEXT_LENGTH = 256
 EARLIEST_TIME = EPOCH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from events_schema.columns import EPOCH
+from events_schema.column import EPOCH
 
 _MICROSECOND = timedelta(microseconds=1)
 

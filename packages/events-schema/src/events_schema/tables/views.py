@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 from events_schema.runtime.database import Database
 from events_schema.tables.locations import duckdb_path
 

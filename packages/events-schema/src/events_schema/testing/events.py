@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from events_schema.columns import columns
+from events_schema.column import columns
 from events_schema.contract import Contract
 from events_schema.models.event import EventEnvelope
 from events_schema.testing.values import (

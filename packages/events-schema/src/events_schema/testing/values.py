@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from events_schema.columns import ColumnType
+from events_schema.column import ColumnType
 from events_schema.models.types import EARLIEST_TIME, LATEST_TIME, MAX_TEXT_LENGTH
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 
 _SQL_TYPES: Mapping[ColumnType, str] = {
     ColumnType.BOOL: "BOOLEAN",
