@@ -52,7 +52,7 @@ def _import(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0] or str(Path.cwd()) in sys.path:
             raise _not_imported(name, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _not_imported(name, error) from error
     # Last, so that no file of the folder stands in for a module that is installed.
     sys.path.append(str(Path.cwd()))
@@ -60,7 +60,7 @@ def _import(name: str) -> Any:
     return _import(name)
 
 
-def _not_imported(name: str, error: Exception) -> EventsError:
+def _not_imported(name: str, error: BaseException) -> EventsError:
     if isinstance(error, EventsError):
         return error
     said = " ".join(str(error).split())[:300]

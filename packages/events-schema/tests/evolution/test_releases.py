@@ -1,104 +1,290 @@
-"""Released schemas never change, and every change of the model fits all of them."""
+"""Releases: files that never change, and refusals of those that did."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
-from importlib import resources
-from typing import Any
+from functools import partial
+from pathlib import Path
 
 import pytest
-from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
-from avro.schema import parse
 
-from events_schema import avro_schema, fingerprint, released_schemas
-
-Schema = dict[str, Any]
+from events_schema import Contract, Event, EventsError, NotReleased, ReleaseError, load_contract
+from events_schema.evolution.check import check_against, check_contract, release_contract
+from events_schema.evolution.releases import SUMS, releases_folder, write_release
 
 SHA256_OF_RELEASED = {
     "1.0.0.avsc": "869e101a91b08cc547f6aea5269b32d6acca7e4094649addf9d82b88883378f0",
 }
-"""Add a line for each release; never change one."""
+"""Of the default contract. Add a line for each release; never change one."""
+
+MODULE = '''"""The contract of the Acme shop."""
+
+from events_schema import Bool, Event, Float64, Text
 
 
-def defects(current: Schema, released: list[Schema]) -> list[str]:
-    """Say what keeps `current` from being written to a topic that `released` were written to."""
-    found = []
-    if current not in released:
-        if fingerprint(current) in map(fingerprint, released):
-            found.append("fingerprint exists already")
-        else:
-            found.append("not released")
-    for old in released:
-        for reader, writer in ((current, old), (old, current)):
-            if not _reads(reader, writer):
-                found.append(f"incompatible: {fingerprint(reader).hex()} cannot read the other")
-    return found
+class AcmeEvent(Event):
+    """An event of the Acme shop."""
+
+    plan: Text | None = None
+'''
 
 
-def _reads(reader: Schema, writer: Schema) -> bool:
-    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
-    checked = checker.get_compatibility(parse(json.dumps(reader)), parse(json.dumps(writer)))
-    return bool(checked.compatibility is SchemaCompatibilityType.compatible)
+class Team:
+    """A module with a contract, that is changed and loaded again."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self._monkeypatch = monkeypatch
+        self._versions = 0
+        monkeypatch.syspath_prepend(str(folder))
+        self.write(MODULE)
+
+    @property
+    def released(self) -> Path:
+        """Where the releases are."""
+        return self.folder / "released"
+
+    def write(self, text: str) -> None:
+        """Let the module be `text`, under a name that nobody has imported yet."""
+        self._versions += 1
+        self.name = f"acme_{self.folder.name.replace('-', '_')}_{self._versions}"
+        (self.folder / f"{self.name}.py").write_text(text)
+
+    def add(self, line: str) -> None:
+        """Add a field to the class."""
+        self.write(f"{(self.folder / f'{self.name}.py').read_text()}    {line}\n")
+
+    def contract(self, *, allow_unreleased: bool = True) -> Contract[Event]:
+        """The contract of the module as it is."""
+        return load_contract(f"{self.name}:AcmeEvent", allow_unreleased=allow_unreleased)
 
 
-def test_the_current_schema_is_released_and_fits_every_released_one() -> None:
-    """The model of today writes what every reader since 1.0.0 reads, and reads what they wrote."""
-    assert defects(avro_schema(), list(released_schemas().values())) == []
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
+    """A contract with one own field, not released."""
+    return Team(tmp_path, monkeypatch)
 
 
-def test_no_released_file_was_edited() -> None:
+def refusal(call: Callable[[], object]) -> str:
+    """The one line with which something is refused."""
+    with pytest.raises(ReleaseError) as refused:
+        call()
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+def test_the_default_contract_is_released_and_its_files_were_never_edited() -> None:
     """Each released file is, to the byte, what was released; none is missing or unknown."""
-    folder = resources.files("events_schema") / "released"
+    contract = Contract(Event)
+    contract.check_released()
+    folder = releases_folder(Event)
+    assert folder is not None
     assert {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.glob("*.avsc")
     } == SHA256_OF_RELEASED
+    assert check_contract(contract, allow_unreleased=False).fits
 
 
-def _retype(schema: Schema) -> None:
-    schema["fields"][3]["type"] = "string"
+def test_a_contract_runs_once_it_is_released(team: Team) -> None:
+    """Its first release is a file beside its module; before that, it is for trying out."""
+    with pytest.raises(NotReleased, match=f"release VERSION --contract {team.name}:AcmeEvent"):
+        team.contract(allow_unreleased=False)
+    assert release_contract(team.contract(), "1.0.0") == team.released / "1.0.0.avsc"
+    contract = team.contract(allow_unreleased=False)
+    assert json.loads((team.released / "1.0.0.avsc").read_text()) == contract.avro_schema
+    assert [str(release) for release in contract.releases] == ["Event 1.0.0", "AcmeEvent 1.0.0"]
 
 
-def _require(schema: Schema) -> None:
-    schema["fields"].append({"name": "session", "type": "string"})
+def test_a_field_that_is_added_wants_a_release_of_its_own(team: Team) -> None:
+    """A model that differs from its newest release is refused until it is released too."""
+    release_contract(team.contract(), "1.0.0")
+    team.add("vip: Bool | None = None")
+    with pytest.raises(NotReleased, match=r"1\.0\.0\.avsc"):
+        team.contract(allow_unreleased=False)
+    verdict = check_contract(team.contract(), allow_unreleased=False)
+    assert not verdict.fits
+    assert "with the new vip; run `events-schema release 1.1.0" in verdict.lines[-1]
+    assert check_contract(team.contract(), allow_unreleased=True).fits
+    release_contract(team.contract(), "1.1.0")
+    contract = team.contract(allow_unreleased=False)
+    assert len(contract.schemas) == 3
+    assert check_contract(contract, allow_unreleased=False).fits
 
 
-def _drop(schema: Schema) -> None:
-    del schema["fields"][3]
+def test_releases_are_read_in_the_order_of_their_versions(team: Team) -> None:
+    """1.10.0 is newer than 1.9.0."""
+    for number, version in enumerate(("1.0.0", "1.9.0", "1.10.0")):
+        team.add(f"field_{number}: Text | None = None")
+        release_contract(team.contract(), version)
+    versions = [release.version for release in team.contract().releases]
+    assert versions == ["1.0.0", "1.0.0", "1.9.0", "1.10.0"]
 
 
-def _rename(schema: Schema) -> None:
-    schema["fields"][4]["name"] = "application"
+def test_every_release_is_compared_and_not_the_newest_alone(team: Team) -> None:
+    """A field that was there once, and is gone for two releases, cannot come back differently."""
+    release_contract(team.contract(), "1.0.0")
+    fields = team.contract().avro_schema["fields"][:-1]
+    write_release(team.released, "1.1.0", {**team.contract().avro_schema, "fields": fields})
+    team.write(MODULE.replace("plan: Text", "plan: Float64"))
+    lines = check_contract(team.contract(), allow_unreleased=True).lines
+    assert len(lines) == 1
+    assert "plan is double, and string in AcmeEvent 1.0.0" in lines[0]
 
 
-def _coarsen(schema: Schema) -> None:
+def test_a_release_that_breaks_somebody_is_refused(team: Team) -> None:
+    """Nothing is written where a field is gone."""
+    release_contract(team.contract(), "1.0.0")
+    team.write(MODULE.replace("plan", "tariff"))
+    assert "plan is gone" in refusal(lambda: release_contract(team.contract(), "2.0.0"))
+    assert sorted(path.name for path in team.released.iterdir()) == ["1.0.0.avsc", SUMS]
+
+
+@pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-rc", "01.0.0", "../1.0.0", ""])
+def test_a_version_has_three_numbers(team: Team, version: str) -> None:
+    """It becomes the name of a file."""
+    assert "is not a version" in refusal(lambda: release_contract(team.contract(), version))
+    assert not team.released.exists()
+
+
+def test_a_version_is_above_all_others(team: Team) -> None:
+    """No release takes the place of another."""
+    release_contract(team.contract(), "1.2.0")
+    team.add("vip: Bool | None = None")
+    for version in ("1.2.0", "1.1.9", "0.9.0"):
+        text = refusal(partial(release_contract, team.contract(), version))
+        assert "is not above 1.2.0" in text
+        assert "1.3.0" in text
+
+
+def test_nothing_is_released_twice(team: Team) -> None:
+    """A release that changes nothing is refused."""
+    release_contract(team.contract(), "1.0.0")
+    assert "released already" in refusal(lambda: release_contract(team.contract(), "1.1.0"))
+
+
+def _edit(folder: Path) -> None:
+    path = folder / "1.0.0.avsc"
+    path.write_text(path.read_text().replace("plan", "plan2"))
+
+
+def _delete(folder: Path) -> None:
+    (folder / "1.0.0.avsc").unlink()
+
+
+def _delete_sums(folder: Path) -> None:
+    (folder / SUMS).unlink()
+
+
+def _damage_sums(folder: Path) -> None:
+    (folder / SUMS).write_text("1.0.0.avsc\n")
+
+
+def _add(folder: Path) -> None:
+    shutil.copy(folder / "1.0.0.avsc", folder / "1.1.0.avsc")
+
+
+def _escape(folder: Path) -> None:
+    (folder / SUMS).write_text(f"{'0' * 64}  ../../secret.avsc\n")
+
+
+def _truncate(folder: Path) -> None:
+    content = b'{"type": "record"'
+    (folder / "1.0.0.avsc").write_bytes(content)
+    (folder / SUMS).write_text(f"{hashlib.sha256(content).hexdigest()}  1.0.0.avsc\n")
+
+
+def _collide(folder: Path) -> None:
+    """Another logical type has the same fingerprint: no reader could tell the two apart."""
+    schema = json.loads((folder / "1.0.0.avsc").read_text())
     schema["fields"][1]["type"]["logicalType"] = "timestamp-millis"
-
-
-def _add_optional(schema: Schema) -> None:
-    schema["fields"].append({"name": "session", "type": ["null", "string"], "default": None})
+    write_release(folder, "1.1.0", schema)
 
 
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("change", "said"),
     [
-        (_retype, "incompatible"),
-        (_require, "incompatible"),
-        (_drop, "incompatible"),
-        (_rename, "incompatible"),
-        (_coarsen, "fingerprint exists already"),
-        (_add_optional, "not released"),
+        (_edit, "was edited after its release; restore it"),
+        (_delete, "was released and is gone; restore it"),
+        (_delete_sums, "is gone, which lists what was released; restore it"),
+        (_damage_sums, "line 1 of"),
+        (_add, "its release was not finished; delete it"),
+        (_escape, "line 1 of"),
+        (_truncate, "is not the Avro schema of a record"),
+        (_collide, "has the fingerprint of"),
     ],
 )
-def test_a_change_that_would_break_someone_is_noticed(
-    change: Callable[[Schema], None], expected: str
+def test_releases_that_are_not_as_they_were_are_refused(
+    team: Team, change: Callable[[Path], None], said: str
 ) -> None:
-    """Each kind of breaking change is refused; an optional field only wants to be released."""
-    changed = copy.deepcopy(avro_schema())
-    change(changed)
-    found = defects(changed, list(released_schemas().values()))
-    assert any(defect.startswith(expected) for defect in found)
-    if change is _add_optional:
-        assert found == ["not released"]
+    """By every command, also by one that takes what is not released."""
+    release_contract(team.contract(), "1.0.0")
+    change(team.released)
+    text = refusal(team.contract)
+    assert said in text
+    assert "released" in text
+
+
+def test_a_release_that_would_collide_is_refused(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two schemas of one fingerprint: the second is never written."""
+    release_contract(team.contract(), "1.0.0")
+    team.add("vip: Bool | None = None")
+    monkeypatch.setattr(
+        "events_schema.evolution.check.fingerprint",
+        lambda _: team.contract().releases[-1].fingerprint,
+    )
+    assert "fingerprint" in refusal(lambda: release_contract(team.contract(), "1.1.0"))
+    assert not (team.released / "1.1.0.avsc").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told(team: Team) -> None:
+    """A file in the place of the folder, as on a read-only disk."""
+    team.released.write_text("")
+    assert "cannot write" in refusal(lambda: release_contract(team.contract(), "1.0.0"))
+
+
+def test_a_contract_is_compared_with_any_schema_file(team: Team, tmp_path: Path) -> None:
+    """As a team's CI does with the file of its main branch."""
+    path = tmp_path / "main.avsc"
+    path.write_text(json.dumps(team.contract().avro_schema))
+    assert check_against(team.contract(), path).fits
+    team.write(MODULE.replace("plan: Text", "plan: Bool"))
+    verdict = check_against(team.contract(), path)
+    assert not verdict.fits
+    assert f"plan is boolean, and string in {path}" in verdict.lines[0]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", "[]", '"string"', '{"type": "record", "fields": 3}', '{"type": "enum"}', "[" * 9999,
+     '{"type": "record", "name": "x", "fields": [{"name": 1, "type": "int"}]}',
+     '{"type": "record", "name": "x", "fields": [{"name": "a", "type": "unknown"}]}'],
+    ids=lambda content: content[:40],
+)  # fmt: skip
+def test_a_file_that_is_no_schema_is_refused(team: Team, tmp_path: Path, content: str) -> None:
+    """Whatever is in it."""
+    path = tmp_path / "main.avsc"
+    path.write_text(content)
+    assert str(path) in refusal(lambda: check_against(team.contract(), path))
+
+
+def test_a_file_that_is_not_there_is_refused(team: Team, tmp_path: Path) -> None:
+    """One line, and no stack trace."""
+    text = refusal(lambda: check_against(team.contract(), tmp_path / "main.avsc"))
+    assert "--against: cannot read" in text
+
+
+def test_a_class_of_the_same_fields_needs_no_release(team: Team) -> None:
+    """Its records are those of the class that it extends."""
+    team.write(MODULE.replace("    plan: Text | None = None\n", ""))
+    team.contract(allow_unreleased=False)
+
+
+def test_an_error_of_a_release_is_an_error_of_events() -> None:
+    """A service catches one root."""
+    assert issubclass(ReleaseError, EventsError)

@@ -3,13 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
 
 import pytest
-from events_schema.event import StoredEvent, UserMetrics
 
+from events_schema import (
+    Bool,
+    Contract,
+    Event,
+    Float64,
+    Int32,
+    Int64,
+    StoredEvent,
+    Text,
+    Time,
+    UserMetrics,
+    column_names,
+)
 from events_schema.runtime.database import Database, open_database
 from events_schema.tables.views import view_files
+
+
+class ShopEvent(Event):
+    """An event with a field of each type."""
+
+    plan: Text | None = None
+    gift: Bool | None = None
+    price: Float64 | None = None
+    items: Int32 | None = None
+    cents: Int64 | None = None
+    shipped: Time | None = None
+
+
+RAW = {
+    "event_time": "TIMESTAMP WITH TIME ZONE",
+    "user_id": "INTEGER",
+    "app_name": "VARCHAR",
+    "event_action": "VARCHAR",
+    "event_category": "VARCHAR",
+    "event_value": "INTEGER",
+    "event_id": "VARCHAR",
+    "received_time": "TIMESTAMP WITH TIME ZONE",
+}
+STORED = Contract(ShopEvent).stored
+OWN = {
+    "plan": "VARCHAR",
+    "gift": "BOOLEAN",
+    "price": "DOUBLE",
+    "items": "INTEGER",
+    "cents": "BIGINT",
+    "shipped": "TIMESTAMP WITH TIME ZONE",
+}
 
 
 @pytest.fixture
@@ -35,16 +80,7 @@ def described(database: Database, name: str) -> dict[str, str]:
 def test_a_view_of_no_files_has_the_columns_of_its_model(database: Database) -> None:
     """Queries of it work, and find no row."""
     view_files(database, "stored", [], StoredEvent)
-    assert described(database, "stored") == {
-        "event_time": "TIMESTAMP",
-        "user_id": "INTEGER",
-        "app_name": "VARCHAR",
-        "event_action": "VARCHAR",
-        "event_category": "VARCHAR",
-        "event_value": "INTEGER",
-        "event_id": "VARCHAR",
-        "received_time": "TIMESTAMP",
-    }
+    assert described(database, "stored") == RAW
     assert database.one("SELECT count(*) FROM stored") == (0,)
 
 
@@ -75,3 +111,55 @@ def test_a_partition_adds_no_column(database: Database, tmp_path: Path) -> None:
     file = write(database, tmp_path / "event_date=2026-01-31" / "a.parquet", 1)
     view_files(database, "metrics", [file], UserMetrics)
     assert list(described(database, "metrics")) == ["user_id", "u_count", "u_mp_ea"]
+
+
+def write_raw(database: Database, path: Path, user_id: int, own: str = "") -> Path:
+    """Write a parquet file with one raw row, of that user; `own` are more columns."""
+    nulls = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in RAW.items())
+    row = f"SELECT * REPLACE ({user_id} AS user_id){own} FROM (SELECT {nulls})"
+    database.ask(f"COPY ({row}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_own_columns_that_no_file_has_are_null_of_their_type(
+    database: Database, tmp_path: Path, files: int
+) -> None:
+    """Before any file is there, and with old ones alone, the view has all columns in order."""
+    paths = [write_raw(database, tmp_path / f"{number}.parquet", 1) for number in range(files)]
+    view_files(database, "stored", paths, STORED)
+    assert list(described(database, "stored").items()) == [*RAW.items(), *OWN.items()]
+    assert database.ask(f"SELECT {', '.join(OWN)} FROM stored") == [(None,) * len(OWN)] * files
+
+
+def test_own_columns_of_some_files_are_null_in_the_others(
+    database: Database, tmp_path: Path
+) -> None:
+    """Whichever file comes first, and whatever else the files hold."""
+    files = [
+        write_raw(database, tmp_path / "old.parquet", 1),
+        write_raw(database, tmp_path / "newer.parquet", 2, ", 'pro' AS plan"),
+        write_raw(
+            database,
+            tmp_path / "newest.parquet",
+            3,
+            ", 'x' AS other, 4 AS items, 'free' AS plan",
+        ),
+    ]
+    for number, order in enumerate(permutations(files)):
+        view_files(database, f"stored{number}", order, STORED)
+        assert list(described(database, f"stored{number}")) == list(column_names(STORED))
+        rows = database.ask(f"SELECT user_id, plan, items FROM stored{number} ORDER BY user_id")
+        assert rows == [(1, None, None), (2, "pro", None), (3, "free", 4)]
+
+
+def test_columns_that_are_not_the_models_are_left_out(database: Database, tmp_path: Path) -> None:
+    """Files with a team's columns are read by the default contract too, in any order."""
+    files = [
+        write_raw(database, tmp_path / "a.parquet", 1, ", 'pro' AS plan"),
+        write_raw(database, tmp_path / "b.parquet", 2),
+    ]
+    view_files(database, "stored", files, StoredEvent)
+    assert list(described(database, "stored")) == list(column_names(StoredEvent))
+    assert sorted(database.ask("SELECT user_id FROM stored")) == [(1,), (2,)]
+    assert database.one("SELECT count(*) FROM (SELECT * FROM stored)") == (2,)

@@ -32,13 +32,17 @@ class Event(Model):
     """
 
     event_time: Time | None = Field(
-        None, description="when it happened; the time of receipt where it is left out"
+        default=None, description="when it happened; the time of receipt where it is left out"
     )
     user_id: Int32 = Field(description="who did it")
     app_name: Text = Field(description="in which product")
-    event_action: Text | None = Field(None, description="what was done, such as `page_view`")
+    event_action: Text | None = Field(
+        default=None, description="what was done, such as `page_view`"
+    )
     event_category: Text = Field(description="with what, such as a page or a feature")
-    event_value: Int32 | None = Field(None, description="a number that goes with the action")
+    event_value: Int32 | None = Field(
+        default=None, description="a number that goes with the action"
+    )
 
     def __init_subclass__(cls, *, derived: bool = False) -> None:
         """Take the keyword that tells what the contract derives from what a team writes."""
@@ -56,7 +60,7 @@ class PostedEvent(Event, derived=True):
     """What a client posts: an event and, optionally, its idempotency key."""
 
     event_id: EventId | None = Field(
-        None,
+        default=None,
         description="the idempotency key: a request that is sent again with it is stored once",
     )
 

@@ -55,13 +55,13 @@ def _defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
 
 
 def _class_defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
-    for each in event.__mro__[: event.__mro__.index(base)]:
-        if not issubclass(each, BaseModel):
+    for each in event.__mro__:
+        if each in base.__mro__ or not issubclass(each, BaseModel):
             continue
         if not issubclass(each, base):
             yield f"{each.__name__} is a model too; put its fields into the class itself"
-        if base.model_fields.keys() & event.model_fields.keys() != base.model_fields.keys():
-            yield f"it lacks fields of {base.__name__}; leave them as they are"
+        if each is not event and "event_id" in each.model_fields:
+            yield f"{each.__name__} is made from a class of events; extend {base.__name__} instead"
         for name in inspect.get_annotations(each):
             if name in base.model_fields:
                 yield f"field {name!r} is the contract's; choose another name"

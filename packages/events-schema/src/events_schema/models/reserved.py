@@ -17,7 +17,7 @@ all alter analyse analyze and any anti array as asc asymmetric at authorization 
 binary boolean both by cache case cast char character check collate column commit conf constraint
 create cross cube current current_catalog current_date current_path current_role current_schema
 current_time current_timestamp current_user cursor database date dayofweek decimal default
-deferrable delete desc describe distinct div double drop else end escape except exchange execute
+deferrable delete desc describe distinct div do double drop else end escape except exchange execute
 exists extended external extract false fetch filter float floor following for foreign from full
 function grant group grouping having if ilike import in initially inner insert int integer
 intersect interval into is join json_array json_exists json_object json_query json_table json_value

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from events_schema.column import ColumnType, columns
+from events_schema.column import Column, ColumnType, columns
 from events_schema.runtime.database import Database
 from events_schema.tables.locations import duckdb_path
+from events_schema.tables.own_columns import own_columns
 
 _TYPES = {
     ColumnType.BOOL: "BOOLEAN",
@@ -17,17 +18,35 @@ _TYPES = {
     ColumnType.INT32: "INTEGER",
     ColumnType.INT64: "BIGINT",
     ColumnType.STRING: "VARCHAR",
-    ColumnType.TIMESTAMP: "TIMESTAMP",
+    ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
 }
 
 
 def view_files(
     database: Database, name: str, files: Sequence[Path], model: type[BaseModel]
 ) -> None:
-    """Make the view `name` of the rows of exactly these files, which may be none."""
-    if files:
-        paths = [duckdb_path(path) for path in files]
-        database.connection.read_parquet(paths, hive_partitioning=False).create_view(name)
-        return
-    nulls = ", ".join(f"NULL::{_TYPES[each.type]} AS {each.name}" for each in columns(model))
-    database.connection.execute(f"CREATE VIEW {name} AS SELECT {nulls} WHERE false")
+    """Make the view `name` of the columns of `model`, and the rows of exactly these files.
+
+    There may be no files. A team's own columns are null where a file lacks them.
+    """
+    selected = ", ".join(
+        f"{each.name}::{_TYPES[each.type]} AS {each.name}" for each in columns(model)
+    )
+    rows = _read(files, own_columns(model)) if files else _no_rows(columns(model))
+    view = f"CREATE VIEW {name} AS SELECT {selected} FROM ({rows})"  # noqa: S608  # our own names
+    database.connection.execute(view)
+
+
+def _read(files: Iterable[Path], own: Sequence[Column]) -> str:
+    paths = ", ".join("'" + duckdb_path(path).replace("'", "''") + "'" for path in files)
+    if not own:
+        return f"FROM read_parquet([{paths}], hive_partitioning = false)"
+    # By name all footers are read first. The rows that are not there stand for the columns that
+    # no file has yet.
+    every = f"FROM read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
+    return f"{_no_rows(own)} UNION ALL BY NAME {every}"
+
+
+def _no_rows(of: Iterable[Column]) -> str:
+    nulls = ", ".join(f"NULL::{_TYPES[each.type]} AS {each.name}" for each in of)
+    return f"SELECT {nulls} WHERE false"

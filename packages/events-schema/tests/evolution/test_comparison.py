@@ -1,0 +1,127 @@
+"""What a change breaks: said in words, and held to Avro's own rules."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from avro.schema import parse
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events_schema import Contract, Event
+from events_schema.evolution.comparison import breaks
+from events_schema.testing import contracts
+
+Schema = dict[str, Any]
+
+BASE: Schema = json.loads(json.dumps(Contract(Event).avro_schema))
+
+
+def reads(reader: Schema, writer: Schema) -> bool:
+    """Whether Avro's rules let `reader` read what `writer` wrote."""
+    checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
+    checked = checker.get_compatibility(parse(json.dumps(reader)), parse(json.dumps(writer)))
+    return bool(checked.compatibility is SchemaCompatibilityType.compatible)
+
+
+def _retype(fields: list[Schema]) -> None:
+    fields[3]["type"] = "string"
+
+
+def _widen(fields: list[Schema]) -> None:
+    fields[3]["type"] = "long"
+
+
+def _coarsen(fields: list[Schema]) -> None:
+    fields[1]["type"]["logicalType"] = "timestamp-millis"
+
+
+def _require(fields: list[Schema]) -> None:
+    fields.append({"name": "session", "type": "string"})
+
+
+def _tighten(fields: list[Schema]) -> None:
+    fields[5] = {"name": "event_action", "type": "string"}
+
+
+def _loosen(fields: list[Schema]) -> None:
+    fields[4] = {"name": "app_name", "type": ["null", "string"], "default": None}
+
+
+def _drop(fields: list[Schema]) -> None:
+    del fields[5]
+
+
+def _rename(fields: list[Schema]) -> None:
+    fields[5]["name"] = "event_verb"
+
+
+def _insert(fields: list[Schema]) -> None:
+    fields.insert(3, {"name": "session", "type": ["null", "string"], "default": None})
+
+
+def _swap(fields: list[Schema]) -> None:
+    fields[3], fields[4] = fields[4], fields[3]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_retype, ["user_id is string, and int in 1.0.0", "producers", "stream", "parquet"]),
+        (_widen, ["user_id is long, and int in 1.0.0", "producers", "stream", "parquet"]),
+        (_coarsen, ["received_time is timestamp-millis, and timestamp-micros in 1.0.0"]),
+        (_require, ["session is required", "producers that leave it out", "the stream cannot"]),
+        (_tighten, ["event_action is required", "producers that leave it out"]),
+        (_loosen, ["app_name is optional, and required in 1.0.0", "stream with 1.0.0"]),
+        (_drop, ["event_action is gone", "producers", "the stream cannot store", "parquet"]),
+        (_rename, ["event_action is gone", "producers", "parquet"]),
+        (_insert, ["another order", "readers of parquet that go by position"]),
+        (_swap, ["another order", "readers of parquet that go by position"]),
+    ],
+)
+def test_each_kind_of_break_is_told_with_whom_it_breaks(
+    change: Callable[[list[Schema]], None], said: list[str]
+) -> None:
+    """The first line names the field, what it was, who is hit, and what to do."""
+    changed = copy.deepcopy(BASE)
+    change(changed["fields"])
+    line, *_ = breaks(BASE, "1.0.0", changed)
+    assert [text for text in said if text not in line] == []
+    assert "; " in line
+    assert "\n" not in line
+
+
+def test_another_name_of_the_record_breaks_every_reader() -> None:
+    """Avro resolves records by name."""
+    (line,) = breaks(BASE, "1.0.0", {**BASE, "name": "Other"})
+    assert line.startswith("the record is named events.Other, and events.EventEnvelope in 1.0.0")
+
+
+@given(contracts(), st.data())
+def test_optional_fields_at_the_end_break_nothing(
+    contract: Contract[Event], data: st.DataObject
+) -> None:
+    """Every contract evolves from each beginning of it, both ways by Avro's rules too."""
+    new = contract.avro_schema
+    own = len(contract.own_columns)
+    kept = data.draw(st.integers(0, own))
+    old = {**new, "fields": new["fields"][: len(new["fields"]) - own + kept]}
+    assert breaks(old, "1.0.0", new) == []
+    assert reads(old, new)
+    assert reads(new, old)
+
+
+@given(contracts(min_fields=1, max_fields=6), contracts(max_fields=6))
+def test_what_avro_cannot_read_is_a_break(one: Contract[Event], other: Contract[Event]) -> None:
+    """Two contracts that Avro cannot read both ways are never said to fit."""
+    if not (
+        reads(one.avro_schema, other.avro_schema) and reads(other.avro_schema, one.avro_schema)
+    ):
+        assert breaks(one.avro_schema, "1.0.0", other.avro_schema)
+    if not breaks(one.avro_schema, "1.0.0", other.avro_schema):
+        other.check_evolves(one.own_types, "the table")

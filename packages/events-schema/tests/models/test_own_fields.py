@@ -1,0 +1,253 @@
+"""A team's own fields: what a class may add, and what is refused when it is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+import duckdb
+import pytest
+from hypothesis import given
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
+
+from events_schema import (
+    Bool,
+    Contract,
+    ContractError,
+    Event,
+    EventEnvelope,
+    Float64,
+    Int32,
+    Int64,
+    PostedEvent,
+    Text,
+    Time,
+    column_names,
+)
+from events_schema.models.reserved import SQL_WORDS
+from events_schema.testing import contracts
+
+SIX = ("event_time", "user_id", "app_name", "event_action", "event_category", "event_value")
+
+
+class AcmeEvent(Event):
+    """An event of the Acme shop."""
+
+    plan: Text | None = None
+    price: Float64 | None = Field(None, description="in euros")
+    vip: Bool | None = None
+    visits: Int32 | None = None
+    bytes_sent: Int64 | None = None
+    signed_up: Time | None = None
+
+
+OWN = ("plan", "price", "vip", "visits", "bytes_sent", "signed_up")
+
+
+def defined(**own: Any) -> type[Event]:
+    """A class with these own fields, each an annotation or an annotation and a default."""
+    fields: Any = {
+        name: each if isinstance(each, tuple) else (each, None) for name, each in own.items()
+    }
+    return create_model("BadEvent", __base__=Event, **fields)
+
+
+def refusal(define: Callable[[], object]) -> str:
+    """The one line with which a definition is refused."""
+    with pytest.raises(ContractError) as refused:
+        define()
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+def test_own_columns_come_after_the_contract_s_and_in_their_order() -> None:
+    """The columns of the default contract never move, in records and in both tables."""
+    contract = Contract(AcmeEvent)
+    assert column_names(contract.event) == (*SIX, *OWN)
+    assert column_names(contract.envelope) == ("event_id", "received_time", *SIX, *OWN)
+    assert column_names(contract.stored) == (*SIX, "event_id", "received_time", *OWN)
+    assert column_names(contract.enriched) == (*SIX, "u_count", "u_mp_ea", *OWN)
+    assert set(column_names(contract.posted)) == {*SIX, *OWN, "event_id"}
+
+
+@given(contracts())
+def test_every_model_of_a_contract_begins_as_the_default_one(contract: Contract[Event]) -> None:
+    """Whatever own fields there are."""
+    default = Contract(Event)
+    own = tuple(column.name for column in contract.own_columns)
+    for model in ("event", "envelope", "stored", "enriched"):
+        names = column_names(getattr(contract, model))
+        assert names == (*column_names(getattr(default, model)), *own)
+
+
+def test_a_class_may_be_extended_again() -> None:
+    """The fields of the first class stay where they were."""
+
+    class ShopEvent(AcmeEvent):
+        basket: Int64 | None = None
+
+    assert Contract(ShopEvent).own_types == {**Contract(AcmeEvent).own_types, "basket": "int64"}
+
+
+def test_values_are_of_the_team_s_class_too() -> None:
+    """A type checker and `isinstance` know the own fields of an envelope."""
+    contract = Contract(AcmeEvent)
+    posted = contract.parse_event(
+        b'{"user_id": 1, "app_name": "shop", "event_category": "page", "plan": "pro"}'
+    )
+    envelope = contract.envelope.from_posted(posted)
+    assert isinstance(posted, AcmeEvent)
+    assert isinstance(posted, PostedEvent)
+    assert isinstance(envelope, AcmeEvent)
+    assert isinstance(envelope, EventEnvelope)
+    assert envelope.plan == "pro"
+
+
+def test_constants_and_methods_are_the_team_s_own_business() -> None:
+    """They change nothing of what is stored."""
+
+    class MethodEvent(Event):
+        plans: ClassVar[tuple[str, ...]] = ("free", "pro")
+        plan: Text | None = None
+
+        def is_pro(self) -> bool:
+            return self.plan == "pro"
+
+    assert MethodEvent(user_id=1, app_name="a", event_category="c", plan="pro").is_pro()
+    assert [column.name for column in Contract(MethodEvent).own_columns] == ["plan"]
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"plan": (Text, ...)}, "required"),
+        ({"plan": (Text | None, ...)}, "required"),
+        ({"plan": (Text, None)}, "required"),
+        ({"plan": (Text | None, "free")}, "default that is not None"),
+        ({"plan": (Text | None, Field(default_factory=str))}, "default that is not None"),
+        ({"tags": (list[str] | None, [])}, "not of a column type"),
+        ({"plan": (Text | None, [])}, "default that is not None"),
+        ({"plan": str | None}, "not of a column type"),
+        ({"plan": Any}, "not of a column type"),
+        ({"price": Decimal | None}, "not of a column type"),
+        ({"price": float | None}, "not of a column type"),
+        ({"parts": dict[str, int] | None}, "not of a column type"),
+        ({"plan": Text | Int32 | None}, "not of a column type"),
+        ({"plan": None}, "not of a column type"),
+        ({"plan": object}, "not of a column type"),
+        ({"plan": (Text | None, Field(None, max_length=3))}, "rules beside its type"),
+        ({"plan": (Text | None, Field(None, alias="tariff"))}, "rules beside its type"),
+        ({"plan": (Text | None, Field(None, exclude=True))}, "rules beside its type"),
+        ({"price": Annotated[Float64 | None, Field(ge=0)]}, "rules beside its type"),
+        ({"user_id": Int64 | None}, "is the contract's"),
+        ({"event_time": Time | None}, "is the contract's"),
+        ({"event_id": Text | None}, "reserved name"),
+        ({"received_time": Time | None}, "reserved name"),
+        ({"event_date": Text | None}, "reserved name"),
+        ({"u_count": Int64 | None}, "reserved name"),
+        ({"u_mp_ea": Text | None}, "reserved name"),
+        ({"file_row_number": Int64 | None}, "reserved name"),
+        ({"model_name": Text | None}, "reserved name"),
+        ({"order": Text | None}, "reserved word of SQL"),
+        ({"Plan": Text | None}, "not a column name"),
+        ({"plan2B": Text | None}, "not a column name"),
+        ({"plan__name": Text | None}, "not a column name"),
+        ({"plän": Text | None}, "not a column name"),
+        ({"x" * 65: Text | None}, "not a column name"),
+        ({f"own_{number}": Text | None for number in range(101)}, "100 is the most"),
+    ],
+    ids=lambda case: next(iter(case)) if isinstance(case, dict) else case,
+)
+def test_a_field_that_could_not_be_kept_is_refused(own: dict[str, Any], said: str) -> None:
+    """Every own field is optional, of a column type, and has a name that all engines take."""
+    text = refusal(lambda: defined(**own))
+    assert text.startswith("BadEvent: ")
+    assert said in text
+
+
+def test_a_hundred_fields_are_allowed() -> None:
+    """The limit itself is."""
+    event = defined(**{f"own_{number}": Text | None for number in range(100)})
+    assert len(Contract(event).own_columns) == 100
+
+
+@pytest.mark.filterwarnings("ignore:Field name:UserWarning")  # pydantic's own, before ours
+def test_a_name_of_pydantic_s_is_refused() -> None:
+    """`copy` and `json` are methods of every model."""
+    assert "reserved name" in refusal(lambda: defined(copy=Text | None))
+
+
+def test_an_annotation_that_does_not_exist_is_refused() -> None:
+    """A misspelt type is no column type, though pydantic would wait for it to be defined."""
+    assert "not of a column type" in refusal(lambda: defined(plan="Txet | None"))
+
+
+def test_rules_that_only_python_would_know_are_refused() -> None:
+    """A validator would hold in the collector, and not in the stream."""
+
+    def with_validator() -> None:
+        class BadEvent(Event):
+            plan: Text | None = None
+
+            @field_validator("plan")
+            @classmethod
+            def _known(cls, value: str | None) -> str | None:
+                return value
+
+    def with_config() -> None:
+        class BadEvent(Event):
+            model_config = ConfigDict(extra="allow")
+
+    def with_private() -> None:
+        class BadEvent(Event):
+            _plan: str = "free"
+
+    def with_hook() -> None:
+        class BadEvent(Event):
+            def model_post_init(self, context: Any, /) -> None:
+                pass
+
+    assert "validators" in refusal(with_validator)
+    assert "model_config" in refusal(with_config)
+    assert "_plan" in refusal(with_private)
+    assert "validators" in refusal(with_hook)
+
+
+def test_fields_of_another_model_are_refused() -> None:
+    """A mixin's fields would come before the contract's."""
+
+    class Plans(BaseModel):
+        plan: Text | None = None
+
+    def mixed() -> None:
+        class BadEvent(Event, Plans):
+            pass
+
+    assert "Plans is a model too" in refusal(mixed)
+
+
+def test_only_event_may_be_extended() -> None:
+    """The models that follow from it are made, not written."""
+
+    def extended() -> None:
+        class BadEnvelope(EventEnvelope):
+            plan: Text | None = None
+
+    assert "extend Event instead" in refusal(extended)
+
+
+@pytest.mark.parametrize("given", [PostedEvent, EventEnvelope, BaseModel, int, "Event", None])
+def test_nothing_but_a_class_of_events_makes_a_contract(given: Any) -> None:
+    """What is derived from an event, or is none, is refused."""
+    assert "not a class of events" in refusal(lambda: Contract(given))
+
+
+def test_the_reserved_words_are_those_of_the_engines() -> None:
+    """Each word that DuckDB takes as a column in quotes alone is refused."""
+    found = duckdb.execute(
+        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
+    ).fetchall()
+    assert len(found) > 50
+    assert {word for (word,) in found} - SQL_WORDS == set()

@@ -1,0 +1,115 @@
+"""Finding the contract that a flag names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from events_schema import Contract, ContractError, Event, EventsError, load_contract
+
+CLASS = '''"""A contract."""
+from events_schema import Event, Text
+
+class AcmeEvent(Event):
+    """An event."""
+
+    plan: Text | None = None
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder; what Python looks for is as it was afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return tmp_path
+
+
+def write(folder: Path, name: str, text: str = CLASS) -> None:
+    """Write a module."""
+    (folder / f"{name}.py").write_text(text)
+
+
+def refusal(name: str) -> str:
+    """The one line with which the contract `name` is refused."""
+    with pytest.raises(EventsError) as refused:
+        load_contract(name, allow_unreleased=True)
+    assert "\n" not in str(refused.value)
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+def test_the_default_contract_is_named_like_any_other() -> None:
+    """And equal to any of its class."""
+    assert load_contract("events_schema:Event") == Contract(Event)
+
+
+def test_a_module_is_found_in_the_current_folder(folder: Path) -> None:
+    """As a newcomer expects; a console script alone would not look there."""
+    write(folder, "loading_here")
+    contract = load_contract("loading_here:AcmeEvent", allow_unreleased=True)
+    assert contract.own_types == {"plan": "string"}
+    assert contract.name == "loading_here:AcmeEvent"
+
+
+def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path) -> None:
+    """A stray file does not stand in for what is installed."""
+    write(folder, "hypothesis")
+    load_contract("events_schema:Event")
+    assert "has no AcmeEvent" in refusal("hypothesis:AcmeEvent")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("", "is not MODULE:CLASS"),
+        ("acme", "is not MODULE:CLASS"),
+        ("acme.AcmeEvent", "is not MODULE:CLASS"),
+        ("acme:", "is not MODULE:CLASS"),
+        ("acme:Acme.Event", "is not MODULE:CLASS"),
+        ("../acme:Event", "is not MODULE:CLASS"),
+        ("acme:__import__('os')", "is not MODULE:CLASS"),
+        ("a\nb:C", "is not MODULE:CLASS"),
+        ("x" * 10_000, "is not MODULE:CLASS"),
+        ("no_such_module:AcmeEvent", "cannot import no_such_module"),
+        ("events_schema.nothing:AcmeEvent", "cannot import events_schema.nothing"),
+        ("events_schema:Nothing", "has no Nothing"),
+        ("json:dumps", "not a class of events"),
+        ("events_schema:EventEnvelope", "not a class of events"),
+        ("pydantic:BaseModel", "not a class of events"),
+    ],
+)
+def test_what_names_no_contract_is_refused(folder: Path, name: str, said: str) -> None:
+    """In one line that says what to give."""
+    text = refusal(name)
+    assert said in text
+    assert len(text) < 600
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def", "SyntaxError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise ValueError('a\\nb')", "ValueError: a b"),
+        ("import no_such_module", "No module named 'no_such_module'"),
+        ("raise SystemExit(3)", "SystemExit"),
+        (CLASS.replace("= None", ""), "AcmeEvent: field 'plan' is required"),
+        (CLASS.replace("Text | None = None", "str | None = None"), "not of a column type"),
+        (CLASS.replace("plan: Text | None", "plan"), "non-annotated"),
+    ],
+)
+def test_a_module_that_fails_is_refused(folder: Path, text: str, said: str) -> None:
+    """Whatever it raises, the first cause is on one line."""
+    name = f"loading_{folder.name}"
+    write(folder, name, text)
+    assert said in refusal(f"{name}:AcmeEvent")
+
+
+def test_an_error_of_the_class_keeps_its_own_text(folder: Path) -> None:
+    """What the class says of its field is not wrapped in another error."""
+    write(folder, "loading_reserved", CLASS.replace("plan", "u_count"))
+    with pytest.raises(ContractError, match=r"^AcmeEvent: field 'u_count' has a reserved name"):
+        load_contract("loading_reserved:AcmeEvent")
