@@ -15,8 +15,17 @@ from pydantic import BaseModel
 
 from events_analytics.report.tables import FailedRow
 from events_analytics.versions.names import file_name, new_version
-from events_schema import ColumnType, FailureReason, StoredEvent, UserMetrics, columns, enrich
+from events_schema import (
+    ColumnType,
+    Contract,
+    Event,
+    FailureReason,
+    StoredEvent,
+    UserMetrics,
+    columns,
+)
 
+CONTRACT = Contract(Event)
 NOW = datetime(2026, 11, 24, 16, 41, 12, tzinfo=UTC)
 DAYS = 30
 USERS = 4_000
@@ -143,5 +152,5 @@ def _failed(chance: random.Random) -> list[dict[str, Any]]:
 
 def _metrics(rows: Sequence[StoredEvent]) -> list[dict[str, Any]]:
     """Return the rows of the users table, by the metrics' definition."""
-    known = {row.user_id: row for row in enrich(rows, NOW) if row.user_id is not None}
+    known = {row.user_id: row for row in CONTRACT.enrich(rows, NOW) if row.user_id is not None}
     return [row.model_dump(include=set(UserMetrics.model_fields)) for row in known.values()]

@@ -16,10 +16,11 @@ from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
 from events_ingest import CollectorServer, ServeSettings
 from events_loadgen import post_events
-from events_schema import StoredEvent, enrich
+from events_schema import Contract, Event, StoredEvent
 from line_support.topics import Topics
 from stream_support.streaming import store
 
+CONTRACT = Contract(Event)
 SAMPLE = """\
 2020-11-09 08:51:30.128801|1      |product_3|scroll      |category_3    |12
 2020-11-09 08:51:30.180028|1      |product_1|scroll      |category_2    |null
@@ -65,11 +66,11 @@ def test_the_seeds_sample_rows_come_out_as_its_check_shows_them(
     topic = topics.create()
     post(rows, topics.bootstrap, topic)
     store(spark, topics.bootstrap, topic, tmp_path)
-    events_analytics.run(spark, tmp_path / "raw", tmp_path / "enriched", PROCESSING_TIME)
-    show(read_published(spark, verify(str(tmp_path / "enriched")).files))
+    events_analytics.run(spark, CONTRACT, tmp_path / "raw", tmp_path / "enriched", PROCESSING_TIME)
+    show(read_published(spark, verify(str(tmp_path / "enriched"), CONTRACT).files))
     table, _, schema = capsys.readouterr().out.partition("Rows in the result dataset: 16\n")
     shown = [cells(line.strip("|")) for line in table.splitlines() if "|2020-" in line]
-    posted = zip(SAMPLE.splitlines(), enrich(rows, PROCESSING_TIME), strict=True)
+    posted = zip(SAMPLE.splitlines(), CONTRACT.enrich(rows, PROCESSING_TIME), strict=True)
     assert schema.splitlines() == [*SCHEMA.splitlines(), ""]
     assert sorted(shown) == sorted(
         cells(f"{line}|{event.u_count}|{event.u_mp_ea or 'null'}") for line, event in posted

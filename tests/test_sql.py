@@ -22,9 +22,9 @@ import events_analytics
 from analytics_support.raw_schema import COLUMNS
 from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
-from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema import EnrichedEvent, StoredEvent, column_names
 from line_support.sql_engines import Duck, Rows, SparkSql, Sql, statements
-from line_support.sql_rows import T, at, generated, story
+from line_support.sql_rows import CONTRACT, T, at, generated, story
 from line_support.sql_tables import publish, write_raw
 
 pytestmark = pytest.mark.extended
@@ -47,7 +47,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """The tables of generated events, as stream and job write them, in an awkward place."""
     folder = tmp_path_factory.mktemp("sql") / AWKWARD
     write_raw(spark, generated(1200), folder / "raw", 1)
-    events_analytics.run(spark, folder / "raw", folder / "events", T)
+    events_analytics.run(spark, CONTRACT, folder / "raw", folder / "events", T)
     return folder
 
 
@@ -63,7 +63,7 @@ def test_both_read_the_raw_table_to_the_microsecond(spark: SparkSession, folder:
 
 def test_both_read_the_enriched_table(spark: SparkSession, folder: Path) -> None:
     """DuckDB and Spark read the enriched rows that the definition gives."""
-    expected = Counter(tuple(dict(row).values()) for row in enrich(generated(1200), T))
+    expected = Counter(tuple(dict(row).values()) for row in CONTRACT.enrich(generated(1200), T))
     sql = "SELECT * FROM enriched_events"
     assert Counter(Duck(folder).query(sql)) == expected
     assert Counter(SparkSql(spark, folder).query(sql)) == expected

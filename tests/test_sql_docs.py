@@ -16,9 +16,8 @@ from events_analytics.ddl.statements import ddl
 from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.names import file_name
-from events_schema import enrich
 from line_support.sql_engines import Duck
-from line_support.sql_rows import T, at, story
+from line_support.sql_rows import CONTRACT, T, at, story
 from line_support.sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +45,7 @@ def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) ->
     rows = Duck(tmp_path, Layout.USERS).query(join.replace("2026-01-01", "2026-01-12"))
     expected = [
         (*dict(row).values(), row.event_time.date(), rich.u_count, rich.u_mp_ea)
-        for row, rich in zip(story(), enrich(story(), T), strict=True)
+        for row, rich in zip(story(), CONTRACT.enrich(story(), T), strict=True)
         if row.event_time and row.event_time >= at(12, 0)
     ]
     assert Counter(rows) == Counter(expected)
@@ -98,7 +97,12 @@ def test_a_version_gets_to_s3(publishing: Publishing, tmp_path: Path) -> None:
     location = f"s3://bucket/events/enriched/{VERSION}/"
     assert f"ALTER TABLE events.enriched_events SET LOCATION '{location}'" in last
     text = ddl(
-        Engine.ATHENA, "raw", str(tmp_path / "enriched"), Layout.EVENTS, "s3://bucket/events"
+        Engine.ATHENA,
+        CONTRACT,
+        "raw",
+        str(tmp_path / "enriched"),
+        Layout.EVENTS,
+        "s3://bucket/events",
     )
     assert f"LOCATION '{location}'" in text
 

@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 from events_analytics.ddl.statements import ddl
 from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
+from events_schema import Contract
+from line_support.sql_rows import CONTRACT
 
 Rows = list[tuple[Any, ...]]
 
@@ -29,10 +31,16 @@ class Sql(Protocol):
 class Duck:
     """DuckDB, with the tables of a folder."""
 
-    def __init__(self, folder: Path, layout: Layout = Layout.EVENTS, zone: str = "UTC") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        layout: Layout = Layout.EVENTS,
+        zone: str = "UTC",
+        contract: Contract[Any] = CONTRACT,
+    ) -> None:
         self._connection = duckdb.connect()
         self._connection.execute(f"SET TimeZone = '{zone}'")
-        self._connection.execute(statements(Engine.DUCKDB, folder, layout))
+        self._connection.execute(statements(Engine.DUCKDB, folder, layout, contract))
 
     def table(self, sql: str) -> pa.Table:
         """Return what `sql` gives."""
@@ -47,10 +55,16 @@ class Duck:
 class SparkSql:
     """Spark SQL, with the tables of a folder; those of another folder are forgotten."""
 
-    def __init__(self, spark: SparkSession, folder: Path, layout: Layout = Layout.EVENTS) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        folder: Path,
+        layout: Layout = Layout.EVENTS,
+        contract: Contract[Any] = CONTRACT,
+    ) -> None:
         self._spark = spark
         self.forget(spark)
-        for statement in statements(Engine.SPARK, folder, layout).split(";\n"):
+        for statement in statements(Engine.SPARK, folder, layout, contract).split(";\n"):
             spark.sql(statement.strip().removesuffix(";"))
 
     @staticmethod
@@ -71,9 +85,11 @@ class SparkSql:
         return rows_of(self.table(sql))
 
 
-def statements(engine: Engine, folder: Path, layout: Layout) -> str:
+def statements(
+    engine: Engine, folder: Path, layout: Layout, contract: Contract[Any] = CONTRACT
+) -> str:
     """Return the DDL for the tables in `folder`."""
-    return ddl(engine, f"{folder}/raw", f"{folder}/{layout}", layout, None)
+    return ddl(engine, contract, f"{folder}/raw", f"{folder}/{layout}", layout, None)
 
 
 def rows_of(table: Any) -> Rows:

@@ -7,8 +7,10 @@ from random import Random
 from uuid import UUID
 
 from events_loadgen.load.classic import classic_events
-from events_schema import StoredEvent
+from events_schema import Contract, Event, StoredEvent
 
+CONTRACT = Contract(Event)
+"""What they are events of, unless a test says otherwise."""
 T = datetime(2026, 1, 13, 10, tzinfo=UTC)
 """The metrics' time."""
 

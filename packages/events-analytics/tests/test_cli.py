@@ -22,11 +22,13 @@ from events_analytics.job.command import make_job
 from events_analytics.job.job import Job
 from events_analytics.settings import RunSettings
 from events_analytics.versions.layout import SortBy
+from events_schema import Contract, Event
 from events_schema.runtime.command import read_settings
 from events_schema.runtime.errors import UsageError
 from line_support.processes import wait_until_ended
 
 DEADLINE_SECONDS = 90
+CONTRACT = Contract(Event)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 QUICK = ("--conf", "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1")
 
@@ -113,16 +115,16 @@ def test_a_job_is_what_the_flags_say() -> None:
     """Days, durations and layouts are read, and what is not given is as it was in 1.0."""
     days = ["--window", "90 minutes", "--since", "30 days"]
     flags = [*days, "--files", "3", "--sort-by", "user_id"]
-    job = make_job(read_settings(RunSettings, "run", flags), NOW)
+    job = make_job(read_settings(RunSettings, "run", flags), CONTRACT, NOW)
     assert (job.window, job.files, job.sort_by) == (timedelta(minutes=90), 3, SortBy.USER_ID)
     assert job.first_day == date(2026, 1, 1)
     by_day = read_settings(RunSettings, "run", ["--since", "2026-01-02", "--layout", "events"])
-    assert make_job(by_day, NOW).first_day == date(2026, 1, 2)
-    plain = make_job(read_settings(RunSettings, "run"), NOW)
-    assert plain == Job("./events-data/raw", "./events-data/enriched", NOW)
+    assert make_job(by_day, CONTRACT, NOW).first_day == date(2026, 1, 2)
+    plain = make_job(read_settings(RunSettings, "run"), CONTRACT, NOW)
+    assert plain == Job(CONTRACT, "./events-data/raw", "./events-data/enriched", NOW)
     users = read_settings(RunSettings, "run", ["--layout", "users", "--sort-by", "user_id"])
     with pytest.raises(UsageError, match="leave out"):
-        make_job(users, NOW)
+        make_job(users, CONTRACT, NOW)
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from analytics_support.raw_schema import RAW, TIME
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import version_of_file
-from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema import Contract, EnrichedEvent, Event, StoredEvent, column_names
 from events_schema.tables.paths import TablePaths
 
+CONTRACT = Contract(Event)
 COLUMNS = column_names(EnrichedEvent)
 _METRICS: list[tuple[str, pa.DataType]] = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
 _ENRICHED = pa.schema([*(RAW.field(name) for name in COLUMNS[:-2]), *pa.schema(_METRICS)])
@@ -75,7 +76,7 @@ class ExpectedVersions:
 
     def _expected(self, manifest: Manifest) -> Found:
         stored = [row for file in manifest.raw_files for row in self._stored(file.name)]
-        enriched = enrich(stored, manifest.processing_time)
+        enriched = CONTRACT.enrich(stored, manifest.processing_time)
         rows = pa.Table.from_pylist([row.model_dump() for row in enriched], schema=_ENRICHED)
         assert rows.num_rows == manifest.rows, f"{rows.num_rows} rows are to be {manifest.rows}"
         with duckdb.connect() as connection:

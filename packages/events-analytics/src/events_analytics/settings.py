@@ -14,8 +14,8 @@ from pydantic_settings import SettingsConfigDict
 
 from events_analytics.versions.layout import Layout, SortBy
 from events_schema.enrichment import WINDOW
-from events_schema.event import Time
-from events_schema.runtime.command import CommandSettings
+from events_schema.models.types import Time
+from events_schema.runtime.contract import ContractSettings
 from events_schema.runtime.flags import Day, Duration
 from events_schema.runtime.session.settings import SparkSettings
 
@@ -70,7 +70,7 @@ def _check_suffix(file: Path) -> Path:
 MetricsFile = Annotated[Path, AfterValidator(_check_suffix)]
 
 
-class RunSettings(SparkSettings):
+class RunSettings(SparkSettings, ContractSettings):
     """Add each user's metrics to the raw events and publish the result in one step.
 
     SIGINT or SIGTERM ends a run, and the old result stays; once the new one is being
@@ -109,7 +109,7 @@ class RunSettings(SparkSettings):
     )
 
 
-class CheckSettings(SparkSettings):
+class CheckSettings(SparkSettings, ContractSettings):
     """Verify the published table and show it: 50 rows, how many there are, and the schema.
 
     Its files, schema and rows are compared with its manifest and the raw files that it was made
@@ -130,7 +130,7 @@ class CheckSettings(SparkSettings):
     )
 
 
-class ReportSettings(CommandSettings):
+class ReportSettings(ContractSettings):
     """Write one HTML page, or JSON, of what the tables hold and how good it is.
 
     The page needs no server and nothing from elsewhere. All days and times are in UTC.
@@ -171,7 +171,7 @@ class ReportSettings(CommandSettings):
         return now.date() - timedelta(days=self.days - 1) if self.days else None
 
 
-class DdlSettings(CommandSettings):
+class DdlSettings(ContractSettings):
     """Print SQL that lets an engine read the raw and the enriched table.
 
     Nothing is read or changed: pipe it into the engine's own shell.

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 
 from analytics_support.raw_schema import COLUMNS, RAW, TIME
 from events_analytics.report import Report, Scope, Tables, read_report
-from events_schema import StoredEvent
+from events_schema import Contract, Event, StoredEvent
 
+CONTRACT = Contract(Event)
 DAY = "event_date=2026-11-24"
 
 _METRICS: list[tuple[str, pa.DataType]] = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
@@ -38,12 +39,12 @@ def write(path: Path, rows: Iterable[BaseModel], schema: pa.Schema = RAW) -> Pat
     return path
 
 
-def report_on(folder: Path, scope: Scope) -> Report:
+def report_on(folder: Path, scope: Scope, contract: Contract[Any] = CONTRACT) -> Report:
     """Report on the tables `raw`, `enriched` and `raw.failed` in `folder`, where they are."""
     other = [
         path if path.exists() else None for path in (folder / "enriched", folder / "raw.failed")
     ]
-    return read_report(Tables("raw", folder / "raw", *other), scope)
+    return read_report(Tables("raw", folder / "raw", *other), contract, scope)
 
 
 def cut(names: Counter[str | None], top: int) -> tuple[list[str | None], dict[str, int] | None]:

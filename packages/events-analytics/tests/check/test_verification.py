@@ -33,13 +33,14 @@ from events_analytics.job.job import JobOptions
 from events_analytics.raw.footer import Footer, read_footer
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.publish import open_versions
-from events_schema import EventsError, StoredEvent, enrich
+from events_schema import Contract, Event, EventsError, StoredEvent
 from events_schema.runtime.database import Database, open_database
 from events_schema.runtime.errors import SourceMissing, TableReplaced
 from events_schema.runtime.files import exchange
 from events_schema.tables.paths import TablePaths
 from events_schema.testing import raw_tables
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, BEFORE = "event_date=2026-11-24", "event_date=2026-11-20"
 LAST, ASTRAL = "\uffff", "😀"
@@ -96,7 +97,7 @@ def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
     write(folder / "raw" / TODAY / "a.parquet", NEW)
     write(folder / "raw" / BEFORE / "b.parquet", OLD)
     for name, options in [("events", VARIANTS["events"]), *VARIANTS.items()]:
-        events_analytics.run(spark, folder / "raw", folder / name, T, **options)
+        events_analytics.run(spark, CONTRACT, folder / "raw", folder / name, T, **options)
     return folder
 
 
@@ -136,7 +137,7 @@ class Tables:
 
     def verify(self, name: str, sample: int = 100) -> str:
         """Verify the table `name`."""
-        return str(verify(str(self.folder / name), str(self.raw), sample))
+        return str(verify(str(self.folder / name), CONTRACT, str(self.raw), sample))
 
     def refused(self, name: str, error: type[EventsError] = NotVerified) -> str:
         """Verify the table `name`; return the line that refuses it."""
@@ -163,7 +164,7 @@ def tables(published: Path, tmp_path: Path) -> Tables:
 def test_a_good_table_is_verified(published: Path, name: str, rows: str, users: int) -> None:
     """Each layout is, and a part of the days, with the raw files where the manifest says."""
     for sample, recomputed in ((100, users), (2, 2), (0, 0)):
-        verified = verify(str(published / name), sample=sample)
+        verified = verify(str(published / name), CONTRACT, sample=sample)
         assert str(verified) == f"verified: {rows}, metrics of {recomputed} users recomputed"
 
 
@@ -172,8 +173,8 @@ def test_an_empty_table_is_verified(spark: SparkSession, tmp_path: Path) -> None
     (tmp_path / "raw").mkdir()
     for name in ("events", "users"):
         options: JobOptions = {"layout": Layout(name), "allow_empty": True}
-        events_analytics.run(spark, tmp_path / "raw", tmp_path / name, T, **options)
-        assert "verified: 0 rows of 0 raw files" in str(verify(str(tmp_path / name)))
+        events_analytics.run(spark, CONTRACT, tmp_path / "raw", tmp_path / name, T, **options)
+        assert "verified: 0 rows of 0 raw files" in str(verify(str(tmp_path / name), CONTRACT))
 
 
 def files_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
@@ -388,7 +389,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "empty").mkdir()
     target = wrong if "://" in wrong else str(tmp_path / wrong)
     with pytest.raises((SourceMissing, NoData), match=r"publish with|local folder"):
-        verify(target)
+        verify(target, CONTRACT)
 
 
 def replacing(tables: Tables, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +413,7 @@ def test_a_version_that_takes_its_place_is_verified(
     """Where the table is replaced while it is read, the version that is there then is read."""
     before = tables.file("events").name
     replacing(tables, 1, monkeypatch)
-    verified = verify(str(tables.folder / "events"), str(tables.raw))
+    verified = verify(str(tables.folder / "events"), CONTRACT, str(tables.raw))
     assert [path.name for path in verified.files] == [tables.file("events").name] != [before]
 
 
@@ -458,14 +459,14 @@ WINDOWS = st.sampled_from([3 * HOUR, timedelta(microseconds=1), timedelta(days=3
 @settings(max_examples=40)
 @example([event(1, ASTRAL), event(1, LAST), event(1, LAST), event(1, ASTRAL)], 3 * HOUR)
 @example([event(1, "a", ago) for ago in (timedelta(0), 3 * HOUR, 3 * HOUR)], 3 * HOUR)
-@given(rows=raw_tables(T), window=WINDOWS)
+@given(rows=raw_tables(CONTRACT, T), window=WINDOWS)
 def test_the_recomputation_equals_the_definition(
     raw_file: Path, rows: list[StoredEvent], window: timedelta
 ) -> None:
     """DuckDB's metrics of each user are those that plain Python finds."""
     expected = {
         row.user_id: (row.u_count, row.u_mp_ea)
-        for row in enrich(rows, T, window)
+        for row in CONTRACT.enrich(rows, T, window)
         if row.user_id is not None
     }
     write(raw_file, rows)

@@ -15,9 +15,10 @@ from events_analytics.ddl.statements import ddl
 from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.names import file_name
-from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
+from events_schema import Contract, EnrichedEvent, Event, StoredEvent, UserMetrics, column_names
 from events_schema.runtime.errors import UsageError
 
+CONTRACT = Contract(Event)
 VERSION = "v20261124T120000123456Z_3f2a91c0"
 NAMES: Mapping[Layout, Mapping[str, list[str]]] = {
     Layout.EVENTS: {
@@ -53,7 +54,7 @@ REGISTERED = {
 
 def printed(engine: Engine, layout: Layout = Layout.EVENTS, location: str = "s3://b/e") -> str:
     """Return the statements for tables that are nowhere."""
-    return ddl(engine, "./no/raw", "./no/enriched", layout, location)
+    return ddl(engine, CONTRACT, "./no/raw", "./no/enriched", layout, location)
 
 
 def parsed(engine: Engine, text: str) -> list[exp.Create]:
@@ -127,7 +128,9 @@ def test_any_name_becomes_one_literal(name: str) -> None:
     assume(name not in {".", ".."})
     for engine in (Engine.TRINO, Engine.PRESTO, Engine.SPARK):
         try:
-            text = ddl(engine, f"/x/{name}/raw", f"/x/{name}/enriched", Layout.EVENTS, None)
+            text = ddl(
+                engine, CONTRACT, f"/x/{name}/raw", f"/x/{name}/enriched", Layout.EVENTS, None
+            )
         except UsageError:
             continue
         tables = [each for each in parsed(engine, text) if each.kind == "TABLE"]
@@ -140,7 +143,9 @@ def test_a_version_in_the_target_is_named_for_athena(tmp_path: Path) -> None:
     target = tmp_path / "enriched"
     target.mkdir()
     (target / file_name(VERSION, 0)).touch()
-    text = ddl(Engine.ATHENA, f"{tmp_path}/raw", str(target), Layout.EVENTS, "s3://bucket/events")
+    text = ddl(
+        Engine.ATHENA, CONTRACT, f"{tmp_path}/raw", str(target), Layout.EVENTS, "s3://bucket/events"
+    )
     assert f"LOCATION 's3://bucket/events/enriched/{VERSION}/';" in text
     assert "SET LOCATION 's3://bucket/events/enriched/VERSION/'\n" in text
 
@@ -218,7 +223,9 @@ def test_what_cannot_be_used_is_refused(
 
 def test_duckdb_needs_a_file(tmp_path: Path) -> None:
     """Where a folder holds no file yet, DuckDB says so, and the printed comment did."""
-    text = ddl(Engine.DUCKDB, f"{tmp_path}/raw", f"{tmp_path}/enriched", Layout.EVENTS, None)
+    text = ddl(
+        Engine.DUCKDB, CONTRACT, f"{tmp_path}/raw", f"{tmp_path}/enriched", Layout.EVENTS, None
+    )
     assert "once its folder holds a file" in text
     with duckdb.connect() as connection, pytest.raises(duckdb.IOException, match="No files found"):
         connection.execute(text)

@@ -17,13 +17,14 @@ import events_analytics
 from analytics_support.raw_schema import RAW
 from events_analytics.versions import publish
 from events_loadgen.processes.waiting import wait_until
-from events_schema import EventsError
+from events_schema import Contract, Event, EventsError
 from events_schema.runtime.errors import PublishError, SparkFailed
 from events_schema.runtime.files import create_new
 from line_support.small_disk import MEBIBYTE, fill, small_disk
 
 pytestmark = pytest.mark.extended
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROWS = 100
 
@@ -56,7 +57,7 @@ def run(spark: SparkSession, source: Path, disk: Path) -> Callable[[], int]:
     """Return what runs the job, and returns how many rows it has published."""
 
     def run() -> int:
-        return events_analytics.run(spark, source, disk / "enriched", T).rows
+        return events_analytics.run(spark, CONTRACT, source, disk / "enriched", T).rows
 
     return run
 

@@ -12,12 +12,12 @@ from pyspark.sql import functions as F
 
 from events_analytics import enrich
 from events_analytics.job.enrichment import user_metrics, with_metrics
-from events_schema import EnrichedEvent, StoredEvent, column_names
-from events_schema import enrich as defined
+from events_schema import Contract, EnrichedEvent, Event, StoredEvent, column_names
 from events_schema.enrichment import WINDOW
 from events_schema.spark import spark_schema
 from events_schema.testing import raw_tables
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, 0, 0, 1, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -45,7 +45,7 @@ def expected(
             None if event.event_time is None else (event.event_time - EPOCH) // MICROSECOND,
             *list(event.model_dump().values())[1:],
         )
-        for event in defined(events, processing_time, window)
+        for event in CONTRACT.enrich(events, processing_time, window)
     )
 
 
@@ -69,17 +69,17 @@ def metrics(
     spark: SparkSession, events: Sequence[StoredEvent], processing_time: datetime = T
 ) -> set[tuple[int | None, int | None, str | None]]:
     """Return the different (user_id, u_count, u_mp_ea)."""
-    enriched = enrich(frame(spark, events), processing_time)
+    enriched = enrich(frame(spark, events), CONTRACT, processing_time)
     return {(row.user_id, row.u_count, row.u_mp_ea) for row in enriched.collect()}
 
 
 @pytest.mark.extended
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(events=raw_tables(T), choice=st.data())
+@given(events=raw_tables(CONTRACT, T), choice=st.data())
 def test_spark_equals_the_definition(
     spark: SparkSession, events: list[StoredEvent], choice: st.DataObject
 ) -> None:
-    """For any history, Spark's rows are those of `events_schema.enrich`, each as often.
+    """For any history, Spark's rows are those of `Contract.enrich`, each as often.
 
     Whichever actions are counted in columns: none, some, all, and such as no event has.
     """
@@ -87,13 +87,13 @@ def test_spark_equals_the_definition(
     frequent = choice.draw(st.lists(st.sampled_from(actions), unique=True))
     window = choice.draw(st.sampled_from([WINDOW, MICROSECOND, timedelta(days=30)]))
     rows = frame(spark, events)
-    enriched = with_metrics(rows, user_metrics(rows, T, window, frequent))
+    enriched = with_metrics(rows, CONTRACT, user_metrics(rows, T, window, frequent))
     assert multiset(enriched) == expected(events, T, window)
 
 
 def test_the_columns_are_the_contract(spark: SparkSession) -> None:
     """The result has the eight columns in order, with the contract's types, all nullable."""
-    assert enrich(frame(spark, []), T).schema == spark_schema(EnrichedEvent)
+    assert enrich(frame(spark, []), CONTRACT, T).schema == spark_schema(EnrichedEvent)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_rows_without_a_user_keep_nulls(spark: SparkSession) -> None:
     """Rows without a user are kept, without metrics, and count for nobody."""
     events = [event(T - MICROSECOND, user, "a") for user in (None, None, 0)]
     assert metrics(spark, events) == {(None, None, None), (0, 1, "a")}
-    assert enrich(frame(spark, events), T).count() == 3
+    assert enrich(frame(spark, events), CONTRACT, T).count() == 3
 
 
 def test_the_processing_time_may_be_in_any_zone(spark: SparkSession) -> None:

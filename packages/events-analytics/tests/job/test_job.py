@@ -21,9 +21,10 @@ from events_analytics.check.display import read_published, show
 from events_analytics.check.verification import verify
 from events_analytics.errors import ColumnsMissing, NoData, UnreadableFile
 from events_analytics.job.job import JobOptions
-from events_schema import EnrichedEvent, StoredEvent, column_names, enrich
+from events_schema import Contract, EnrichedEvent, Event, StoredEvent, column_names
 from events_schema.runtime.errors import PublishError, SourceMissing, SparkFailed, UsageError
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = "event_date=2026-11-24"
 SCHEMA = """\
@@ -70,7 +71,7 @@ def rows_of(table: pa.Table) -> Counter[tuple[object, ...]]:
 
 def expected(stored: Sequence[StoredEvent]) -> Counter[tuple[object, ...]]:
     """Return the rows that `stored` becomes."""
-    return Counter(tuple(dict(row).values()) for row in enrich(stored, T))
+    return Counter(tuple(dict(row).values()) for row in CONTRACT.enrich(stored, T))
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def target(tmp_path: Path) -> Path:
 
 def run(spark: SparkSession, source: Path, target: Path, **more: Unpack[JobOptions]) -> Manifest:
     """Run the job at `T`."""
-    return events_analytics.run(spark, source, target, T, **more)
+    return events_analytics.run(spark, CONTRACT, source, target, T, **more)
 
 
 def test_the_result_is_the_enriched_table(spark: SparkSession, source: Path, target: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_strange_target_path_is_no_pattern(
     published = run(spark, source, target)
     assert published.users == 3
     assert read_published(spark, target.iterdir()).count() == 10
-    assert verify(str(target)).users == 3
+    assert verify(str(target), CONTRACT).users == 3
 
 
 def test_an_empty_source_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
@@ -263,7 +264,7 @@ def test_what_cannot_be_a_source_is_refused(
     """A source that is missing, a file or remote is refused, also where empty is allowed."""
     for wrong in (source / "nothing", source / DAY / "a.parquet", "hdfs://host/raw"):
         with pytest.raises(SourceMissing):
-            events_analytics.run(spark, wrong, target, T, allow_empty=True)  # type: ignore[arg-type]
+            events_analytics.run(spark, CONTRACT, wrong, target, T, allow_empty=True)  # type: ignore[arg-type]
 
 
 def test_folders_that_overlap_are_refused(spark: SparkSession, source: Path) -> None:
@@ -282,7 +283,7 @@ def test_folders_that_overlap_are_refused(spark: SparkSession, source: Path) -> 
 def test_a_time_without_zone_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
     """A processing time without a zone is refused."""
     with pytest.raises(UsageError, match="no zone"):
-        events_analytics.run(spark, source, target, T.replace(tzinfo=None))
+        events_analytics.run(spark, CONTRACT, source, target, T.replace(tzinfo=None))
 
 
 def test_check_prints_the_result(
@@ -291,7 +292,7 @@ def test_check_prints_the_result(
     """`check` prints 50 rows, how many there are, and the schema, all nullable, in order."""
     write(source / DAY / "c.parquet", events(90, start=10))
     run(spark, source, target)
-    show(read_published(spark, verify(str(target)).files))
+    show(read_published(spark, verify(str(target), CONTRACT).files))
     printed = capsys.readouterr().out
     assert printed.count("app 😀") == 50
     assert "Rows in the result dataset: 100\n" in printed

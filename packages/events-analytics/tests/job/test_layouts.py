@@ -23,9 +23,10 @@ from events_analytics.job.job import JobOptions
 from events_analytics.raw.files import RawFile, RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions
 from events_analytics.versions.layout import Layout, SortBy
-from events_schema import StoredEvent, UserMetrics, column_names, enrich
+from events_schema import Contract, Event, StoredEvent, UserMetrics, column_names
 from events_schema.runtime.errors import SourceMissing, UsageError
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAYS = [date(2026, 11, 24) - timedelta(days=number) for number in range(6)]
 EVERY = timedelta(minutes=7)
@@ -78,7 +79,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(spark: SparkSession, source: Path, target: Path, **options: Unpack[JobOptions]) -> Manifest:
     """Run the job at `T`."""
-    return events_analytics.run(spark, source, target, T, **options)
+    return events_analytics.run(spark, CONTRACT, source, target, T, **options)
 
 
 def rows_in(target: Path) -> Counter[tuple[object, ...]]:
@@ -92,7 +93,7 @@ def expected(
     """Return the rows by the definition, of the days from `since`."""
     return Counter(
         tuple(dict(row).values())
-        for row in enrich(HISTORY, T, window)
+        for row in CONTRACT.enrich(HISTORY, T, window)
         if row.event_time and row.event_time.date() >= since
     )
 
@@ -111,7 +112,7 @@ def test_the_users_layout_has_a_row_for_each_user(
     manifest = run(spark, source, target, layout=Layout.USERS)
     users = {
         (row.user_id, row.u_count, row.u_mp_ea)
-        for row in enrich(HISTORY, T)
+        for row in CONTRACT.enrich(HISTORY, T)
         if row.user_id is not None
     }
     assert rows_in(target) == Counter(users)
@@ -209,7 +210,7 @@ def test_users_have_no_days(spark: SparkSession, source: Path, target: Path) -> 
 
 def test_frequent_actions_come_first(source: Path) -> None:
     """The most frequent actions of the largest file are found, at most eight."""
-    found = frequent_actions(list_raw(source))
+    found = frequent_actions(list_raw(source, CONTRACT))
     assert found[0] == "b"
     assert len(found) == len(set(found)) == 8
 

@@ -13,7 +13,11 @@ from analytics_support.raw_schema import RAW, TIME
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_analytics.raw.files import list_raw
 from events_analytics.raw.footer import READABLE, check_columns, check_exact_columns, read_footer
-from events_schema import ColumnType, EnrichedEvent, StoredEvent, column_names
+from events_analytics.versions.layout import Layout
+from events_schema import ColumnType, Contract, Event, StoredEvent, column_names
+
+CONTRACT = Contract(Event)
+ENRICHED = Layout.EVENTS.column_types({})
 
 
 def write(path: Path, schema: pa.Schema, rows: int = 0) -> Path:
@@ -80,11 +84,11 @@ def test_the_result_has_its_columns_in_order(tmp_path: Path) -> None:
     metrics = [("u_count", pa.int64()), ("u_mp_ea", pa.string())]
     right = pa.schema([*list(RAW)[:6], *(pa.field(*metric) for metric in metrics)])
     path = write(tmp_path / "a.parquet", right)
-    check_exact_columns(path, read_footer(path), EnrichedEvent)
+    check_exact_columns(path, read_footer(path), ENRICHED)
     for wrong in (right.remove(7), right.append(pa.field("x", pa.string())), right.remove(0)):
         path = write(tmp_path / "a.parquet", wrong)
         with pytest.raises(ColumnsMissing, match="expected event_time"):
-            check_exact_columns(path, read_footer(path), EnrichedEvent)
+            check_exact_columns(path, read_footer(path), ENRICHED)
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=200).map(lambda b: b"PAR1" + b + b"PAR1"))
@@ -122,7 +126,7 @@ def test_damaged_sizes_do_not_end_the_process(tmp_path: Path) -> None:
     for at in heads:
         path.write_bytes(content[:at] + b"\x46" + content[at + 1 :])
         with contextlib.suppress(UnreadableFile):
-            assert list_raw(tmp_path).rows == 3
+            assert list_raw(tmp_path, CONTRACT).rows == 3
 
 
 def test_a_file_whose_sizes_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ def test_a_file_whose_sizes_cannot_be_read_is_named(tmp_path: Path) -> None:
     before, name, after = path.read_bytes().rpartition(b"event_time")
     path.write_bytes(before + b"\xff" + name[1:] + after)
     with pytest.raises(UnreadableFile, match=r"damaged\.parquet is no parquet file, or a part"):
-        list_raw(tmp_path)
+        list_raw(tmp_path, CONTRACT)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

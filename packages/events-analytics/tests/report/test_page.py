@@ -24,9 +24,10 @@ from events_analytics.report.page.wording import (
     spell_out,
 )
 from events_analytics.report.tables import FailedRow
-from events_schema import StoredEvent, enrich
+from events_schema import Contract, Event, StoredEvent
 from events_schema.testing import AWKWARD_TEXTS, texts
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DESK, PHONE = (1280, 720), (390, 844)
 ALL = Scope(T, since=None, top=100)
@@ -84,7 +85,7 @@ def rows() -> list[StoredEvent]:
 def page_of(folder: Path) -> str:
     """Return the page of tables with rows of all kinds."""
     write(folder / "raw" / DAY / "a.parquet", rows())
-    write(folder / "enriched" / "a.parquet", enrich(rows(), T), ENRICHED)
+    write(folder / "enriched" / "a.parquet", CONTRACT.enrich(rows(), T), ENRICHED)
     failed = [FailedRow(reason=name, timestamp=T) for name in HOSTILE]
     write(folder / "raw.failed" / "a.parquet", failed, FAILED)
     return render_page(report_on(folder, ALL).model_copy(update={"raw": HOSTILE[0]}))

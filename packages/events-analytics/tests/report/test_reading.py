@@ -37,7 +37,7 @@ from events_analytics.report.tables import FailedRow, enriched_files
 from events_analytics.session.signals import interruptible
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import file_name, new_version
-from events_schema import EnrichedEvent, FailureReason, StoredEvent, enrich
+from events_schema import Contract, EnrichedEvent, Event, FailureReason, StoredEvent
 from events_schema.runtime import database as database_module
 from events_schema.runtime.database import Database, open_database, read_steadily
 from events_schema.runtime.errors import DatabaseFailed, TableReplaced
@@ -45,6 +45,7 @@ from events_schema.runtime.files import exchange
 from events_schema.tables.views import view_files
 from events_schema.testing import repetitive_tables, times
 
+CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TOP = 3
 ALL = Scope(T, since=None, top=TOP)
@@ -76,7 +77,7 @@ def report(rows: Sequence[StoredEvent], scope: Scope = ALL) -> Report:
 
 
 @settings(max_examples=15)
-@given(rows=repetitive_tables(T))
+@given(rows=repetitive_tables(CONTRACT, T))
 def test_figures_are_those_of_the_rows(rows: list[StoredEvent]) -> None:
     """Each figure is what plain Python counts, also with nulls anywhere."""
     found = report(rows)
@@ -100,7 +101,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
 
 
 @settings(max_examples=15)
-@given(rows=repetitive_tables(T))
+@given(rows=repetitive_tables(CONTRACT, T))
 def test_each_event_is_in_its_bin(rows: list[StoredEvent]) -> None:
     """Bins hold the events between their starts; what has no time, or a later one, is in none."""
     found = report(rows)
@@ -212,10 +213,10 @@ def test_failed_events_are_counted_by_reason(reasons: list[str | None]) -> None:
 
 
 @settings(max_examples=10)
-@given(rows=repetitive_tables(T))
+@given(rows=repetitive_tables(CONTRACT, T))
 def test_both_layouts_of_the_enriched_table_say_the_same(rows: list[StoredEvent]) -> None:
     """A row for each event or one for each user: the figures are those of the definition."""
-    enriched = enrich(rows, T)
+    enriched = CONTRACT.enrich(rows, T)
     users = {row.user_id: row for row in enriched if row.user_id is not None}
     version = new_version(T)
     found = []
@@ -314,8 +315,8 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
 def test_a_table_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
     """Where files go between listing and reading, the new version is what is read."""
     table, new = tmp_path / "enriched", tmp_path / "new"
-    write(table / "v1.parquet", enrich([event()] * 2, T), ENRICHED)
-    write(new / "v2.parquet", enrich([event()] * 3, T), ENRICHED)
+    write(table / "v1.parquet", CONTRACT.enrich([event()] * 2, T), ENRICHED)
+    write(new / "v2.parquet", CONTRACT.enrich([event()] * 3, T), ENRICHED)
 
     def count(database: Database, files: Sequence[Path]) -> int:
         if new.exists():

@@ -31,9 +31,10 @@ def show(rows: DataFrame) -> None:
 
 def check(settings: CheckSettings) -> None:
     """Verify the published table and print it."""
+    contract = settings.load_contract()
     find_java()
     with interruptible():
-        verified = verify(settings.target, settings.source, settings.sample)
+        verified = verify(settings.target, contract, settings.source, settings.sample)
         with session(settings) as spark, spark_errors():
             show(read_published(spark, verified.files))
     print(verified)

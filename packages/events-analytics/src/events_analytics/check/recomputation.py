@@ -1,6 +1,6 @@
 """The metrics of some users, computed anew from the raw files, and compared with a table's.
 
-By DuckDB, from the definition in `events_schema.enrichment`: nothing of the job's own code.
+By DuckDB, from the definition in `Contract.enrich`: nothing of the job's own code.
 """
 
 from __future__ import annotations

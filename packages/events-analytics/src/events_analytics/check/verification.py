@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from events_analytics.check.recomputation import (
     CountedTimes,
@@ -33,7 +34,7 @@ from events_analytics.settings import SAMPLE
 from events_analytics.versions.layout import Layout
 from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
-from events_schema import EventsError, columns
+from events_schema import Contract, EventsError, UserMetrics
 from events_schema.runtime.database import READ_TRIES, Database, open_database, query_errors
 from events_schema.runtime.errors import SourceMissing, TableReplaced
 from events_schema.tables.locations import find_folder
@@ -56,25 +57,28 @@ class Verified:
         since = f" since {self.manifest.since}" if self.manifest.since else ""
         return (
             f"verified: {sum(file.rows for file in self.manifest.files)} rows of "
-            f"{self.raw_files} raw files{since}, {len(columns(self.manifest.layout.model))} "
+            f"{self.raw_files} raw files{since}, {len(self.manifest.column_types)} "
             f"columns, metrics of {self.users} users recomputed"
         )
 
 
-def verify(target: str, source: str | None = None, sample: int = SAMPLE) -> Verified:
+def verify(
+    target: str, contract: Contract[Any], source: str | None = None, sample: int = SAMPLE
+) -> Verified:
     """Verify the version that readers of `target` see, and return what it is.
 
     The raw files are looked for in `source`, or where the manifest says; the metrics of at most
     `sample` users are recomputed. Where a new version is published meanwhile, that one is
-    verified. Raises `NotVerified` where the table is not what it should be, and `SourceMissing`,
-    `NoData`, `ManifestMissing`, `SourceChanged`, `TableReplaced`, `ColumnsMissing`,
-    `UnreadableFile` and `DatabaseFailed` where that cannot be told.
+    verified, and own columns that `contract` has got since may be missing. Raises `NotVerified`
+    where the table is not what it should be, `NotAnEvolution` where it is another contract's, and
+    `SourceMissing`, `NoData`, `ManifestMissing`, `SourceChanged`, `TableReplaced`,
+    `ColumnsMissing`, `UnreadableFile` and `DatabaseFailed` where that cannot be told.
     """
     folder = _find_target(target)
     for _ in range(READ_TRIES):
         names = _list(folder)
         try:
-            return _verify(folder, names, source, sample)
+            return _verify(folder, names, contract, source, sample)
         except EventsError:
             if _list(folder) == names:
                 raise
@@ -99,12 +103,15 @@ def _list(folder: Path) -> list[str]:
     return names
 
 
-def _verify(folder: Path, names: Sequence[str], source: str | None, sample: int) -> Verified:
+def _verify(
+    folder: Path, names: Sequence[str], contract: Contract[Any], source: str | None, sample: int
+) -> Verified:
     manifest = _read_manifest(folder, _the_version(folder, names))
+    contract.check_evolves(manifest.own_types, f"target {folder}")
     footers = _read_footers(folder, names, manifest)
     for name, footer in footers.items():
-        _check_columns(folder / name, footer, manifest.layout)
-    raw = _find_raw(source, manifest)
+        _check_columns(folder / name, footer, manifest)
+    raw = _find_raw(source, manifest, contract)
     shown = _shown(raw, manifest)
     found = sum(footer.rows for footer in footers.values())
     if manifest.layout is Layout.EVENTS and found != shown.rows:
@@ -175,27 +182,28 @@ def _read_footer(path: Path) -> Footer:
         raise NotVerified(f"{str(error).partition('; ')[0]}; {_AGAIN}") from None
 
 
-def _check_columns(path: Path, footer: Footer, layout: Layout) -> None:
+def _check_columns(path: Path, footer: Footer, manifest: Manifest) -> None:
     try:
-        check_exact_columns(path, footer, layout.model)
+        check_exact_columns(path, footer, manifest.column_types)
     except ColumnsMissing as error:
         raise NotVerified(f"{error}; {_AGAIN}") from None
 
 
-def _find_raw(source: str | None, manifest: Manifest) -> RawFiles:
+def _find_raw(source: str | None, manifest: Manifest, contract: Contract[Any]) -> RawFiles:
     """Return the raw files that the manifest names, as it names them."""
     folder = find_folder("source", source or manifest.source)
-    return RawFiles(folder, tuple(_raw_file(folder, file) for file in manifest.raw_files))
+    files = (_raw_file(folder, file, contract) for file in manifest.raw_files)
+    return RawFiles(folder, tuple(files))
 
 
-def _raw_file(folder: Path, expected: FileRows) -> RawFile:
+def _raw_file(folder: Path, expected: FileRows, contract: Contract[Any]) -> RawFile:
     path = folder / expected.name
     if not path.exists():
         raise SourceChanged(
             f"raw file {path}, which the target was made from, is gone; {_AGAIN}, or give the "
             f"folder that holds it as --source"
         )
-    found = read_raw_file(folder, path)
+    found = read_raw_file(folder, path, contract)
     if found.rows != expected.rows:
         raise SourceChanged(
             f"raw file {path} holds {found.rows} rows; it held {expected.rows} when the target "
@@ -217,7 +225,7 @@ def _verify_rows(
     shown = _shown(raw, manifest)
     earlier = sorted(set(raw.files) - set(shown.files), key=lambda file: file.name)
     tally_users(database, _paths(raw, earlier), _paths(raw, shown.files), window)
-    view_files(database, "target", files, manifest.layout.model)
+    view_files(database, "target", files, UserMetrics)
     if manifest.layout is Layout.USERS:
         check_each_user_once(database)
     users = choose_users(database, manifest.version, sample)

@@ -8,8 +8,9 @@ from types import MappingProxyType
 
 from events_analytics.ddl.declared_table import DeclaredTable
 from events_analytics.settings import Engine
-from events_schema.columns import ColumnType, columns
+from events_schema.column import ColumnType, columns
 from events_schema.tables.locations import duckdb_path
+from events_schema.tables.own_columns import own_columns
 from events_schema.tables.partitions import PARTITION_COLUMN
 
 SCHEMA = "events"
@@ -30,6 +31,8 @@ class Dialect(ABC):
     def type_of(self, column_type: ColumnType) -> str:
         """Return the name of a column's type."""
         types: Mapping[ColumnType, str] = {
+            ColumnType.BOOL: "boolean",
+            ColumnType.FLOAT64: "double",
             ColumnType.INT32: self.int32,
             ColumnType.INT64: "bigint",
             ColumnType.STRING: self.string,
@@ -223,9 +226,21 @@ class DuckDB(Dialect):
             options = f"hive_partitioning = true, hive_types = {{'{PARTITION_COLUMN}': varchar}}"
         selected = ",\n".join(f"    {each}" for each in declared)
         files = _quoted(f"{duckdb_path(table.location)}/{pattern}")
+        rows = f"read_parquet({files}, {options})"
+        if own_columns(table.model):
+            rows = self._by_name(table, f"read_parquet({files}, {options}, union_by_name = true)")
+        return f"CREATE OR REPLACE VIEW {self._name(table)} AS\nSELECT\n{selected}\nFROM {rows};"
+
+    def _by_name(self, table: DeclaredTable, files: str) -> str:
+        """Return the rows of `files`, of which some lack own columns, or all do.
+
+        For all of them, the rows that are not there stand.
+        """
+        own = own_columns(table.model)
+        nulls = ", ".join(f"NULL::{self.type_of(each.type)} AS {each.name}" for each in own)
         return (
-            f"CREATE OR REPLACE VIEW {self._name(table)} AS\nSELECT\n{selected}\n"
-            f"FROM read_parquet({files}, {options});"
+            f"(\n    SELECT {nulls} WHERE false\n    UNION ALL BY NAME\n"  # noqa: S608
+            f"    SELECT * FROM {files}\n)"
         )
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from events_analytics.ddl.addresses import current_version, locate
 from events_analytics.ddl.declared_table import DeclaredTable
 from events_analytics.ddl.dialects import DIALECTS, Dialect
 from events_analytics.settings import DdlSettings, Engine
 from events_analytics.versions.layout import Layout
-from events_schema import EnrichedEvent, StoredEvent, UserMetrics, column_names
+from events_schema import Contract, UserMetrics, column_names
 
 RAW, ENRICHED, USERS = "raw_events", "enriched_events", "user_metrics"
 
 
-def ddl(engine: Engine, source: str, target: str, layout: Layout, location: str | None) -> str:
+def ddl(  # noqa: PLR0917
+    engine: Engine,
+    contract: Contract[Any],
+    source: str,
+    target: str,
+    layout: Layout,
+    location: str | None,
+) -> str:
     """Return statements for `engine` that declare `raw_events` and `enriched_events`.
 
     `source` and `target` are the local folders, `location` is where the engine sees the folder
@@ -24,22 +33,22 @@ def ddl(engine: Engine, source: str, target: str, layout: Layout, location: str 
     folder = seen.result
     if engine is Engine.ATHENA:  # in S3 no folder takes the place of another in one step
         folder += f"/{current_version(target) or 'VERSION'}"
-    raw = DeclaredTable(RAW, StoredEvent, seen.raw, partitioned=True)
+    raw = DeclaredTable(RAW, contract.stored, seen.raw, partitioned=True)
     result = (
-        DeclaredTable(ENRICHED, EnrichedEvent, folder)
+        DeclaredTable(ENRICHED, contract.enriched, folder)
         if layout is Layout.EVENTS
         else DeclaredTable(USERS, UserMetrics, folder)
     )
-    view = [_view(dialect)] if layout is Layout.USERS else []
+    view = [_view(dialect, contract)] if layout is Layout.USERS else []
     return "\n\n".join([dialect.opening, dialect.raw(raw), dialect.result(result), *view])
 
 
-def _view(dialect: Dialect) -> str:
+def _view(dialect: Dialect, contract: Contract[Any]) -> str:
     """Return the view that joins the two: as many rows as the raw table, since users are unique."""
     prefix = dialect.schema_prefix
-    raw = frozenset(column_names(StoredEvent))
+    raw = frozenset(column_names(contract.stored))
     selected = ",\n".join(
-        f"    {'r' if name in raw else 'm'}.{name}" for name in column_names(EnrichedEvent)
+        f"    {'r' if name in raw else 'm'}.{name}" for name in column_names(contract.enriched)
     )
     return (
         "-- The enriched table. Where one of this name is a table: drop that, its files stay.\n"
@@ -51,6 +60,6 @@ def _view(dialect: Dialect) -> str:
 
 def print_ddl(settings: DdlSettings) -> None:
     """Print the tables' SQL."""
-    print(
-        ddl(settings.engine, settings.source, settings.target, settings.layout, settings.location)
-    )
+    contract = settings.load_contract()
+    tables = settings.source, settings.target, settings.layout, settings.location
+    print(ddl(settings.engine, contract, *tables))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from events_analytics.job.job import Job, run_job
 from events_analytics.job.textfile import writing_metrics
 from events_analytics.session.session import session
 from events_analytics.session.signals import interruptible
 from events_analytics.settings import RunSettings
+from events_schema import Contract
 from events_schema.runtime.java.find import find_java
 
 
@@ -17,10 +19,11 @@ def run(settings: RunSettings) -> None:
     """Run the job once, print what was published, and leave metrics where they are asked for."""
     started = time.monotonic()
     with writing_metrics(settings.metrics_file, settings.target):
+        contract = settings.load_contract()
         find_java()
         with interruptible() as signals:
             published = run_job(
-                make_job(settings, datetime.now(UTC)),
+                make_job(settings, contract, datetime.now(UTC)),
                 lambda: session(settings),
                 before_publish=signals.ignore,
             )
@@ -32,9 +35,10 @@ def run(settings: RunSettings) -> None:
         )
 
 
-def make_job(settings: RunSettings, now: datetime) -> Job:
+def make_job(settings: RunSettings, contract: Contract[Any], now: datetime) -> Job:
     """Return the job that the flags ask for, at `now` where they name no time."""
     return Job(
+        contract=contract,
         source=settings.source,
         target=settings.target,
         processing_time=settings.processing_time or now,

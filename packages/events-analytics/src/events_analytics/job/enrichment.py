@@ -1,30 +1,36 @@
-"""The two metrics of each user, as Spark transforms equal to `events_schema.enrich`."""
+"""The two metrics of each user, as Spark transforms equal to `Contract.enrich`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from events_schema import EnrichedEvent, column_names
+from events_schema import Contract, column_names
 from events_schema.enrichment import WINDOW
 
 
-def enrich(events: DataFrame, processing_time: datetime, window: timedelta = WINDOW) -> DataFrame:
-    """Return each row of the raw table once, with its user's metrics: `EnrichedEvent`'s columns.
+def enrich(
+    events: DataFrame,
+    contract: Contract[Any],
+    processing_time: datetime,
+    window: timedelta = WINDOW,
+) -> DataFrame:
+    """Return each row of the raw table once, with its user's metrics: `contract.enriched`.
 
-    `processing_time` has a zone. `events_schema.enrich` defines the metrics.
+    `processing_time` has a zone. `Contract.enrich` defines the metrics.
     """
-    return with_metrics(events, user_metrics(events, processing_time, window))
+    return with_metrics(events, contract, user_metrics(events, processing_time, window))
 
 
-def with_metrics(events: DataFrame, metrics: DataFrame) -> DataFrame:
-    """Return each of `events` with its user's row of `metrics`: `EnrichedEvent`'s columns."""
+def with_metrics(events: DataFrame, contract: Contract[Any], metrics: DataFrame) -> DataFrame:
+    """Return each of `events` with its user's row of `metrics`: `contract.enriched`."""
     # A null user_id equals nothing in a join, so such rows keep nulls.
     enriched = events.join(metrics, on="user_id", how="left")
-    return enriched.select(*column_names(EnrichedEvent))
+    return enriched.select(*column_names(contract.enriched))
 
 
 def user_metrics(

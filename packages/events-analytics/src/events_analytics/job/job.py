@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -26,12 +26,14 @@ from events_analytics.raw.source import frequent_actions, read_raw
 from events_analytics.session.session import spark_errors
 from events_analytics.versions.layout import Layout, SortBy
 from events_analytics.versions.manifest import Manifest
-from events_analytics.versions.publish import open_versions
-from events_schema import UserMetrics
+from events_analytics.versions.publish import Versions, open_versions
+from events_schema import Contract, Event
 from events_schema.enrichment import WINDOW
 from events_schema.runtime.errors import PublishError, UsageError
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
+
+_USER_TYPES = Layout.USERS.column_types({})
 
 
 class JobOptions(TypedDict, total=False):
@@ -55,12 +57,13 @@ class JobOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Job:
-    """One run: the raw table's folder, the enriched one's, and the time of the metrics.
+    """One run: the contract, the raw table's folder, the enriched one's, the metrics' time.
 
     `processing_time` has a zone. `JobOptions` describes the others. Raises `UsageError` for
     what goes together with nothing.
     """
 
+    contract: Contract[Any]
     source: str
     target: str
     processing_time: datetime
@@ -91,6 +94,7 @@ class Job:
 
 def run(
     spark: SparkSession,
+    contract: Contract[Any],
     source: Path,
     target: Path,
     processing_time: datetime,
@@ -98,10 +102,11 @@ def run(
 ) -> Manifest:
     """Publish the enriched rows of `source` as `target` and return the new version's manifest.
 
+    A raw file that lacks one of the contract's own columns has null in it.
     `spark` has the settings of `events_schema.spark.SESSION_SETTINGS`. Raises `UsageError` for
     a `processing_time` without a zone, and what `run_job` raises.
     """
-    job = Job(str(source), str(target), processing_time, **options)
+    job = Job(contract, str(source), str(target), processing_time, **options)
     return run_job(job, lambda: nullcontext(spark))
 
 
@@ -113,27 +118,30 @@ def run_job(
     """Carry out `job`, starting Spark once all else is checked; return the version's manifest.
 
     `before_publish` is called when the result is complete and Spark no longer needed. Raises
-    `EventsError`, such as `AnalyticsError`, `SparkFailed`, `PublishError` and `AlreadyLocked`; the
-    old result then stays.
+    `EventsError`, such as `AnalyticsError`, `NotAnEvolution`, `SparkFailed`, `PublishError` and
+    `AlreadyLocked`; the old result then stays.
     """
     paths = TablePaths.at(job.target)
     folder = find_folder("source", job.source)
     _check_apart(folder, paths)
-    raw = list_raw(folder)
+    _check_evolves(job.contract, paths)
+    raw = list_raw(folder, job.contract)
     shown = raw.since(job.first_day) if job.first_day else raw
     if not job.allow_empty:
         shown.check_not_empty()
     actions = frequent_actions(raw)
+    types = job.layout.column_types(job.layout.own_types(job.contract))
     with open_versions(paths) as versions:
+        _check_evolves(job.contract, paths)  # again, since nobody else publishes from here on
         created_time = datetime.now(UTC)
         version = versions.new(created_time)
         staging = versions.staging(version)
         with session() as spark, spark_errors():
-            counted = read_raw(spark, raw, ["user_id", "event_action", "event_time"])
+            counted = read_raw(spark, raw, Event)
             metrics = user_metrics(counted, job.processing_time, job.window, actions)
             users = _stage(metrics, job, shown, staging)
         name_files(staging, version)
-        files = written_files(staging, job.layout.model)
+        files = written_files(staging, types)
         if job.layout is Layout.EVENTS:
             check_rows(row_count(files), shown.rows)
         before_publish()
@@ -149,6 +157,7 @@ def run_job(
             layout=job.layout,
             window=job.window,
             since=job.first_day,
+            own_types=dict(job.layout.own_types(job.contract)),
         )
         versions.publish(manifest, job.keep_versions)
     return manifest
@@ -158,13 +167,26 @@ def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
     """Write the result to `staging` by way of each user's metrics; return how many users."""
     if job.layout is Layout.USERS:
         write_users(metrics, staging, job.files)
-        return row_count(written_files(staging, UserMetrics))
+        return row_count(written_files(staging, _USER_TYPES))
     folder = staging / "users"
     write_users(metrics, folder)
-    users = row_count(written_files(folder, UserMetrics))
+    users = row_count(written_files(folder, _USER_TYPES))
     written = read_users(metrics.sparkSession, folder)
-    write_events(shown, written, users, staging, files=job.files, sort_by=job.sort_by)
+    write_events(shown, job.contract, written, users, staging, files=job.files, sort_by=job.sort_by)
     return users
+
+
+def _check_evolves(contract: Contract[Any], paths: TablePaths) -> None:
+    """Refuse a contract without own columns that the published rows have.
+
+    A result whose manifest cannot be read is replaced, as `check` advises.
+    """
+    try:
+        manifest = Versions(paths).manifest()
+    except (OSError, PublishError, ValueError):
+        return
+    if manifest is not None:
+        contract.check_evolves(manifest.own_types, f"target {paths.target}")
 
 
 def _check_apart(source: Path, paths: TablePaths) -> None:

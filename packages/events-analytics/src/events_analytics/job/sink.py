@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
+from typing import Any
 
-from pydantic import BaseModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -19,7 +19,7 @@ from events_analytics.raw.source import read_raw
 from events_analytics.versions.layout import SortBy
 from events_analytics.versions.manifest import FileRows
 from events_analytics.versions.names import file_name
-from events_schema import Event, UserMetrics, column_names
+from events_schema import Contract, UserMetrics
 from events_schema.spark import spark_schema
 from events_schema.tables.locations import spark_path
 
@@ -54,6 +54,7 @@ def read_users(spark: SparkSession, folder: Path) -> DataFrame:
 
 def write_events(
     raw: RawFiles,
+    contract: Contract[Any],
     metrics: DataFrame,
     users: int,
     folder: Path,
@@ -72,21 +73,21 @@ def write_events(
     known_to_all = users * _HEAP_BYTES_PER_USER <= _heap_bytes(spark)
     joined = F.broadcast(metrics) if known_to_all else metrics.hint("merge")
     if known_to_all and sort_by is SortBy.DAY and (not files or len(raw.files) >= files):
-        _write(with_metrics(_by_day(spark, raw, count), joined), folder)
+        _write(with_metrics(_by_day(spark, raw, contract, count), contract, joined), folder)
         return
     # With the time, since half of all rows may be one user's.
     keys = ("user_id", "event_time") if sort_by is SortBy.USER_ID else ("event_time",)
-    rows = with_metrics(read_raw(spark, raw, column_names(Event)), joined)
+    rows = with_metrics(read_raw(spark, raw, contract.event), contract, joined)
     _write(rows.repartitionByRange(count, *keys).sortWithinPartitions(*keys), folder)
 
 
-def _by_day(spark: SparkSession, raw: RawFiles, count: int) -> DataFrame:
+def _by_day(spark: SparkSession, raw: RawFiles, contract: Contract[Any], count: int) -> DataFrame:
     """Return the rows of `raw` in `count` partitions, or as many as there are, by day.
 
     Spark reads files by falling size, so that runs of days have to be read one by one.
     """
     runs = raw.split(max(count, _RUNS)) if len(raw.files) >= count else [raw]
-    rows = (read_raw(spark, run, column_names(Event)) for run in runs)
+    rows = (read_raw(spark, run, contract.event) for run in runs)
     return reduce(DataFrame.union, rows).coalesce(count)
 
 
@@ -113,14 +114,14 @@ def name_files(folder: Path, version: str) -> None:
             other.unlink()
 
 
-def written_files(folder: Path, model: type[BaseModel]) -> tuple[FileRows, ...]:
-    """Return the files in `folder`. Raises `ColumnsMissing` where one is not as `model` is."""
-    return tuple(_checked(path, model) for path in sorted(folder.glob("*.parquet")))
+def written_files(folder: Path, types: Mapping[str, str]) -> tuple[FileRows, ...]:
+    """Return the files in `folder`. Raises `ColumnsMissing` where one has not these columns."""
+    return tuple(_checked(path, types) for path in sorted(folder.glob("*.parquet")))
 
 
-def _checked(path: Path, model: type[BaseModel]) -> FileRows:
+def _checked(path: Path, types: Mapping[str, str]) -> FileRows:
     footer = read_footer(path)
-    check_exact_columns(path, footer, model)
+    check_exact_columns(path, footer, types)
     return FileRows(name=path.name, rows=footer.rows)
 
 

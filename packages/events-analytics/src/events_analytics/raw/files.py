@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from events_analytics.errors import NoData
 from events_analytics.raw.footer import check_columns, read_footer, unreadable
 from events_analytics.versions.manifest import FileRows
-from events_schema import Event, StoredEvent, column_names
+from events_schema import Contract, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
 from events_schema.runtime.errors import SourceMissing
 from events_schema.tables.locations import duckdb_path, plain_files
@@ -97,32 +98,32 @@ class RawFiles:
         return [replace(self, files=tuple(files)) for files in runs.values()]
 
 
-def list_raw(folder: Path) -> RawFiles:
+def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
     Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `DatabaseFailed`.
     """
     paths = sorted([*partition_files(folder), *plain_files(folder)])
-    files = [read_raw_file(folder, path) for path in paths]
-    sizes = _column_bytes(paths)
+    files = [read_raw_file(folder, path, contract) for path in paths]
+    sizes = _column_bytes(paths, column_names(contract.event))
     sized = zip(files, paths, strict=True)
     return RawFiles(
         folder, tuple(replace(file, bytes=max(sizes[str(path)], 0)) for file, path in sized)
     )
 
 
-def read_raw_file(folder: Path, path: Path) -> RawFile:
+def read_raw_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
     """Return what the footer of the file at `path`, below `folder`, says, having checked it.
 
     Raises `ColumnsMissing` and `UnreadableFile`.
     """
     footer = read_footer(path)
-    check_columns(path, footer, StoredEvent)
+    check_columns(path, footer, contract.stored)
     return RawFile(str(path.relative_to(folder)), footer.rows)
 
 
-def _column_bytes(paths: Sequence[Path]) -> Counter[str]:
-    """Return how much the enriched table's columns take in each file, compressed.
+def _column_bytes(paths: Sequence[Path], columns: Sequence[str]) -> Counter[str]:
+    """Return how much `columns` take in each file, compressed.
 
     By DuckDB, since pyarrow ends the process where this part of a footer is damaged.
     """
@@ -130,11 +131,11 @@ def _column_bytes(paths: Sequence[Path]) -> Counter[str]:
         return Counter()
     with query_errors(), open_database() as database:
         try:
-            return _ask_bytes(database, paths)
+            return _ask_bytes(database, paths, columns)
         except duckdb.Error:
             for path in paths:  # for the name of the one
                 try:
-                    _ask_bytes(database, [path])
+                    _ask_bytes(database, [path], columns)
                 except duckdb.IOException:
                     raise
                 except duckdb.Error as error:
@@ -142,11 +143,11 @@ def _column_bytes(paths: Sequence[Path]) -> Counter[str]:
             raise
 
 
-def _ask_bytes(database: Database, paths: Sequence[Path]) -> Counter[str]:
+def _ask_bytes(database: Database, paths: Sequence[Path], columns: Sequence[str]) -> Counter[str]:
     found = database.ask(
         "SELECT file_name, sum(total_compressed_size)::BIGINT FROM parquet_metadata($paths) "
         "WHERE path_in_schema IN (SELECT unnest($columns)) GROUP BY file_name",
         paths=[duckdb_path(path) for path in paths],
-        columns=list(column_names(Event)),
+        columns=list(columns),
     )
     return Counter(dict(found))

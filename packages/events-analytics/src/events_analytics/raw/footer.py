@@ -17,8 +17,11 @@ from pydantic import BaseModel
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_schema import ColumnType, columns
+from events_schema.tables.own_columns import own_columns
 
 READABLE: Mapping[ColumnType, frozenset[str]] = {
+    ColumnType.BOOL: frozenset({"bool"}),
+    ColumnType.FLOAT64: frozenset({"float64"}),
     ColumnType.INT32: frozenset({"int32"}),
     ColumnType.INT64: frozenset({"int64"}),
     ColumnType.STRING: frozenset({"string"}),
@@ -27,12 +30,17 @@ READABLE: Mapping[ColumnType, frozenset[str]] = {
 """The types in a file that Spark reads as a column of the contract without a change of value."""
 
 
+_PLAIN = {"boolean": "bool", "double": "float64"}
+"""Parquet's words for plain types of the contract, where they differ from ours."""
+
+
 @dataclass(frozen=True)
 class Footer:
     """What a parquet file says of itself: its rows, and the type of each column.
 
     A type is that of `ColumnType` where the file stores it as the contract does (`timestamp`
-    is INT64 `TIMESTAMP_MICROS` in UTC), and another word, for people, elsewhere.
+    is INT64 `TIMESTAMP_MICROS` in UTC, `float64` is DOUBLE), and another word, for people,
+    elsewhere. Columns of columns are one, `nested`.
     """
 
     rows: int
@@ -44,7 +52,7 @@ def read_footer(path: Path) -> Footer:
     try:
         metadata = pq.read_metadata(path)
         stored = [metadata.schema.column(number) for number in range(metadata.num_columns)]
-        types = {column.path: _type(column) for column in stored}
+        types = dict(_column(column) for column in stored)
         return Footer(metadata.num_rows, types)
     except FileNotFoundError:
         raise UnreadableFile(f"cannot read {path}: it is gone") from None
@@ -58,11 +66,19 @@ def unreadable(path: Path, error: Exception) -> UnreadableFile:
     return UnreadableFile(f"{path} is no parquet file, or a part of one ({cause}); remove it")
 
 
+def _column(column: pq.ColumnSchema) -> tuple[str, str]:
+    """Return the name and the type of the column that this one is, or is a part of."""
+    if column.path != column.name:
+        return column.path.partition(".")[0], "nested"
+    return column.name, _type(column)
+
+
 def _type(column: pq.ColumnSchema) -> str:
     logical = json.loads(column.logical_type.to_json())
     kind = logical["Type"].lower()
     if kind == "none":
-        return str(column.physical_type).lower()
+        physical = str(column.physical_type).lower()
+        return _PLAIN.get(physical, physical)
     if kind == "timestamp" and logical["isAdjustedToUTC"]:
         unit = logical["timeUnit"]
         return kind if unit == "microseconds" else f"{kind}({unit})"
@@ -72,23 +88,27 @@ def _type(column: pq.ColumnSchema) -> str:
 
 
 def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
-    """Refuse a file without the columns of `model`. Raises `ColumnsMissing`."""
+    """Refuse a file without the columns of `model`, but for a team's own: older files lack those.
+
+    Any column of another type is refused. Raises `ColumnsMissing`.
+    """
+    absent = {column for column in own_columns(model) if column.name not in footer.columns}
     missing = [
         f"{column.name} {column.type}"
         for column in columns(model)
-        if footer.columns.get(column.name) not in READABLE[column.type]
+        if column not in absent and footer.columns.get(column.name) not in READABLE[column.type]
     ]
     if missing:
         found = ", ".join(f"{name} {type_}" for name, type_ in footer.columns.items())
         raise ColumnsMissing(f"{path} lacks {', '.join(missing)}; found {found or 'no columns'}")
 
 
-def check_exact_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
-    """Refuse a file that is not stored as `model` is: these columns, in this order.
+def check_exact_columns(path: Path, footer: Footer, types: Mapping[str, str]) -> None:
+    """Refuse a file that has not exactly the columns of these `types`, by name, in this order.
 
     Raises `ColumnsMissing`.
     """
-    wanted = [(column.name, str(column.type)) for column in columns(model)]
+    wanted = list(types.items())
     if wanted != list(footer.columns.items()):
         expected = ", ".join(map(" ".join, wanted))
         found = ", ".join(map(" ".join, footer.columns.items()))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from events_analytics.errors import UnreadableFile
 from events_analytics.raw.files import RawFiles
-from events_schema import StoredEvent, column_names
 from events_schema.spark import spark_schema
 from events_schema.tables.locations import spark_path
 
@@ -39,15 +38,16 @@ def frequent_actions(raw: RawFiles) -> list[str]:
     return [action for action, _ in counts.most_common(_MOST_ACTIONS)]
 
 
-def read_raw(
-    spark: SparkSession, raw: RawFiles, columns: Sequence[str] = column_names(StoredEvent)
-) -> DataFrame:
-    """Return the rows of exactly these files, with `columns`, which are `StoredEvent`'s."""
-    schema = spark_schema(StoredEvent)
+def read_raw(spark: SparkSession, raw: RawFiles, model: type[BaseModel]) -> DataFrame:
+    """Return the rows of exactly these files, with the columns of `model`.
+
+    Columns that a file lacks are null: `list_raw` has refused what must not be.
+    """
+    schema = spark_schema(model)
     if not raw.rows:
         # Not from rows of Python's, for which PySpark opens a connection that it misses aloud
         # when Java ends.
         nulls = (F.lit(None).cast(field.dataType).alias(field.name) for field in schema)
-        return spark.range(0).select(*nulls).select(*columns)
+        return spark.range(0).select(*nulls)
     paths = [spark_path(raw.folder / file.name) for file in raw.files]
-    return spark.read.schema(schema).parquet(*paths).select(*columns)
+    return spark.read.schema(schema).parquet(*paths).select(*schema.names)

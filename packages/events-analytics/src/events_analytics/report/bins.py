@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from events_schema.columns import EPOCH
+from events_schema.column import EPOCH
 
 MOST_BINS = 120
 """More bars are no chart that people can read."""

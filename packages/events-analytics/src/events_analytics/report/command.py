@@ -15,6 +15,7 @@ from events_analytics.settings import ReportSettings
 
 def report(settings: ReportSettings) -> None:
     """Write the report."""
+    contract = settings.load_contract()
     check_output(settings.destination)
     now = datetime.now(UTC)
     tables = find_tables(
@@ -24,7 +25,7 @@ def report(settings: ReportSettings) -> None:
         required=settings.model_fields_set,
     )
     with interruptible() as signals:
-        found = read_report(tables, Scope(now, settings.since(now), settings.top))
+        found = read_report(tables, contract, Scope(now, settings.since(now), settings.top))
         text = render_page(found) if settings.format == "html" else found.to_json()
         signals.ignore()
         write_output(settings.destination, text)

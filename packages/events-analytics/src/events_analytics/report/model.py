@@ -58,6 +58,23 @@ class Products(_Part):
     rest: Rest | None
 
 
+class OwnValue(_Part):
+    """The events with one text in a field of the contract's own; null for those without one."""
+
+    name: str | None
+    events: int
+
+
+class OwnField(_Part):
+    """The texts in one field of the contract's own, those with the most events first."""
+
+    field: str
+    names: int
+    """How many different texts there are; null is none."""
+    rows: tuple[OwnValue, ...]
+    rest: Rest | None
+
+
 class Category(_Part):
     """The events of one `event_category`, by action; null for those without one."""
 
@@ -235,6 +252,8 @@ class Report(_Part):
     """Null where no event has a time up to now."""
     categories: Categories
     products: Products
+    own_fields: tuple[OwnField, ...]
+    """The text fields that the contract adds, in its order; empty for the default one."""
     activity: Activity
     quality: Quality
     enriched: Enriched | None

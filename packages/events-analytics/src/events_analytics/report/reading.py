@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from events_analytics.report.figures.enriched import read_enriched_figures
 from events_analytics.report.figures.failed import read_failed_figures
 from events_analytics.report.figures.raw import RawFigures, Scope, read_raw_figures
 from events_analytics.report.model import Enriched, Failed, Newest, Nulls, Quality, Report
 from events_analytics.report.tables import Tables, enriched_files, failed_files, raw_files
+from events_schema import Contract
 from events_schema.runtime.database import read_steadily
 
 
-def read_report(tables: Tables, scope: Scope) -> Report:
+def read_report(tables: Tables, contract: Contract[Any], scope: Scope) -> Report:
     """Read the tables as they are now.
 
     Each is read as one listing of its files has it, with bounded memory. Raises `ColumnsMissing`,
     `UnreadableFile`, `DatabaseFailed` and `TableReplaced`.
     """
     raw = read_steadily(
-        lambda: raw_files(tables.raw, scope.since),
-        lambda database, files: read_raw_figures(database, files, scope),
+        lambda: raw_files(tables.raw, contract, scope.since),
+        lambda database, files: read_raw_figures(database, files, contract, scope),
     )
     return Report(
         generated_time=scope.now,
@@ -31,6 +33,7 @@ def read_report(tables: Tables, scope: Scope) -> Report:
         over_time=raw.over_time,
         categories=raw.categories,
         products=raw.products,
+        own_fields=raw.own_fields,
         activity=raw.activity,
         quality=_quality(raw, _read_failed(tables, scope), scope.now),
         enriched=_read_enriched(tables, scope),

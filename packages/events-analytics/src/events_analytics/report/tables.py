@@ -7,12 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from events_analytics.raw.footer import check_columns, read_footer
-from events_schema import StoredEvent, UserMetrics
-from events_schema.event import StoredText, Time
+from events_schema import Contract, UserMetrics
+from events_schema.models.types import StoredText, Time
 from events_schema.tables.locations import find_folder, plain_files
 from events_schema.tables.partitions import partition_day, partition_files
 from events_schema.tables.paths import TablePaths
@@ -55,13 +56,13 @@ def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None
     return find_folder(f"--{name}", path) if name in required or Path(path).exists() else None
 
 
-def raw_files(folder: Path, since: date | None) -> list[Path]:
+def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list[Path]:
     """List the raw table, or a plain folder of such files, but for the days before `since`.
 
     Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
     """
     files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
-    return _checked([*files, *plain_files(folder)], StoredEvent)
+    return _checked([*files, *plain_files(folder)], contract.stored)
 
 
 def enriched_files(folder: Path) -> list[Path]:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel
 
-from events_schema import EnrichedEvent, UserMetrics
+from events_schema import Contract, EnrichedEvent, UserMetrics, columns
 
 
 class Layout(StrEnum):
     """The rows of a published table."""
 
     EVENTS = "events"
-    """Each event with its user's metrics: `EnrichedEvent`."""
+    """Each event with its user's metrics: `EnrichedEvent`, and a team's own columns."""
     USERS = "users"
     """Each user's metrics alone: `UserMetrics`, to be joined to the raw table."""
 
-    @property
-    def model(self) -> type[BaseModel]:
-        """The contract of the rows."""
-        return _MODELS[self]
+    def own_types(self, contract: Contract[Any]) -> Mapping[str, str]:
+        """Return the types of the own columns that the rows have, by name, in order."""
+        return contract.own_types if self is Layout.EVENTS else {}
+
+    def column_types(self, own_types: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the types of all columns, by name, in order: those of the contract, then own."""
+        ours = {column.name: column.type.value for column in columns(_MODELS[self])}
+        return {**ours, **own_types}
 
 
 _MODELS: Mapping[Layout, type[BaseModel]] = {

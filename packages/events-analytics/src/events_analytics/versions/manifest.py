@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -37,8 +38,9 @@ class Manifest(BaseModel):
     """What a version holds and what it was made from, as in `<target>.versions/<version>.json`.
 
     `users` counts the different users of `raw_files`, which are those of `source`; `since` is
-    the first day that its rows are of, where not all are there. What a manifest of 1.0 does not
-    say is what 1.0 did.
+    the first day that its rows are of, where not all are there. `own_types` are the types of a
+    team's own columns by name, in order. What a manifest of an older release does not say is what
+    that release did.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +56,12 @@ class Manifest(BaseModel):
     layout: Layout = Layout.EVENTS
     window: timedelta = WINDOW
     since: date | None = None
+    own_types: dict[str, str] = {}
+
+    @property
+    def column_types(self) -> Mapping[str, str]:
+        """The types of the columns of the files, by name, in order."""
+        return self.layout.column_types(self.own_types)
 
     def to_json(self) -> bytes:
         """Return the manifest as it is stored."""

@@ -1,6 +1,7 @@
 """What the raw table says: how many events, when, of what, of whom, and how good they are.
 
-Five passes over the files, each over the columns that it needs; all that is kept are sums.
+Five passes over the files, and one for each of a team's own texts, each over the columns that it
+needs; all that is kept are sums.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from events_analytics.report.bins import bin_size, fill_bins
 from events_analytics.report.figures.activity import read_activity
 from events_analytics.report.figures.delay import read_delay
+from events_analytics.report.figures.own_fields import own_names, read_own_fields
 from events_analytics.report.figures.rankings import read_categories, read_products
 from events_analytics.report.model import (
     Activity,
@@ -20,28 +23,28 @@ from events_analytics.report.model import (
     Categories,
     Delay,
     OverTime,
+    OwnField,
     Products,
 )
-from events_schema import StoredEvent, column_names
+from events_schema import Contract, StoredEvent, column_names
 from events_schema.runtime.database import Database
 from events_schema.runtime.times import from_micros, midnight, to_micros
 from events_schema.tables.views import view_files
 
-_COLUMNS = column_names(StoredEvent)
-
 _EVENTS = """
 CREATE VIEW events AS
 SELECT * REPLACE (epoch_us(event_time) AS event_time, epoch_us(received_time) AS received_time)
-FROM stored WHERE {since} IS NULL OR epoch_us(stored.event_time) >= {since}
+FROM (SELECT {columns} FROM stored) AS named
+WHERE {since} IS NULL OR epoch_us(named.event_time) >= {since}
 """
 
-_SUMMARY = f"""
+_SUMMARY = """
 SELECT count(*), count(*) FILTER (event_time > $now),
        min(event_time), max(event_time) FILTER (event_time <= $now),
        max(received_time) FILTER (received_time <= $now),
-       {", ".join(f"count(*) - count({name})" for name in _COLUMNS)}
+       {nulls}
 FROM events
-"""  # noqa: S608  # our own names
+"""
 
 _BINS = """
 SELECT event_time // $stretch, count(*) FROM events
@@ -83,33 +86,41 @@ class RawFigures:
     summary: Summary
     over_time: OverTime | None
     products: Products
+    own_fields: tuple[OwnField, ...]
     categories: Categories
     activity: Activity
     delay: Delay
 
 
-def read_raw_figures(database: Database, files: Sequence[Path], scope: Scope) -> RawFigures:
+def read_raw_figures(
+    database: Database, files: Sequence[Path], contract: Contract[Any], scope: Scope
+) -> RawFigures:
     """Read the raw table's `files`. Raises what DuckDB raises."""
-    view_files(database, "stored", files, StoredEvent)
-    database.ask(_EVENTS.format(since=to_micros(midnight(scope.since)) if scope.since else "NULL"))
-    summary = _read_summary(database, scope)
+    names = {**{name: name for name in column_names(StoredEvent)}, **own_names(contract)}
+    view_files(database, "stored", files, contract.stored)
+    columns = ", ".join(f"{name} AS {ours}" for name, ours in names.items())
+    since = to_micros(midnight(scope.since)) if scope.since else "NULL"
+    database.ask(_EVENTS.format(columns=columns, since=since))
+    summary = _read_summary(database, names, scope)
     products = read_products(database, scope.top)
     return RawFigures(
         summary=summary,
         over_time=_read_over_time(database, scope, summary),
         products=products,
+        own_fields=read_own_fields(database, contract, scope.top),
         categories=read_categories(database, scope.top),
         activity=read_activity(database, scope.top),
         delay=read_delay(database),
     )
 
 
-def _read_summary(database: Database, scope: Scope) -> Summary:
+def _read_summary(database: Database, names: Mapping[str, str], scope: Scope) -> Summary:
+    nulls = ", ".join(f"count(*) - count({ours})" for ours in names.values())
     now = to_micros(scope.now)
-    events, later, *found = database.one(_SUMMARY, now=now)
+    events, later, *found = database.one(_SUMMARY.format(nulls=nulls), now=now)
     first, last, received = (None if time is None else from_micros(time) for time in found[:3])
-    nulls = dict(zip(_COLUMNS, found[3:], strict=True))
-    return Summary(events, later, first, last, received, nulls)
+    by_column = dict(zip(names, found[3:], strict=True))
+    return Summary(events, later, first, last, received, by_column)
 
 
 def _read_over_time(database: Database, scope: Scope, summary: Summary) -> OverTime | None:
