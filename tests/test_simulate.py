@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import duckdb
 import psutil
 import pytest
 
@@ -12,6 +13,28 @@ from events_loadgen.processes.waiting import wait_until
 from line_support.simulation import simulation
 
 pytestmark = pytest.mark.extended
+
+ACME = '''
+"""A contract that is not installed."""
+
+from events_schema import Bool, Event, Float64, Text, Time
+
+
+class AcmeEvent(Event):
+    """An event of the Acme shop."""
+
+    plan: Text | None = None
+    price: Float64 | None = None
+    trial: Bool | None = None
+    renewal: Time | None = None
+'''
+OWN_COLUMNS = [
+    ("plan", "VARCHAR"),
+    ("price", "DOUBLE"),
+    ("trial", "BOOLEAN"),
+    ("renewal", "TIMESTAMP WITH TIME ZONE"),
+]
+EVENTS = 50
 
 
 @pytest.mark.parametrize("step", ["Starting Kafka", "Storing events"])
@@ -45,3 +68,24 @@ def test_a_part_that_fails_ends_the_simulation(tmp_path: Path) -> None:
         assert running.alive() == []
         said = running.output().splitlines()[-1]
     assert said.startswith("events-loadgen: events-ingest serve ended with exit code -9: ")
+
+
+def test_a_contract_with_own_fields_goes_through_the_whole_line(tmp_path: Path) -> None:
+    """A module in the current folder is enough: its fields are in the enriched table."""
+    (tmp_path / "acme.py").write_text(ACME)
+    flags = ("--contract", "acme:AcmeEvent", "--allow-unreleased", "--events", str(EVENTS))
+    with simulation(tmp_path, "--seed", "1", *flags, cwd=tmp_path) as running:
+        assert running.process.wait(300) == 0, running.output()
+        assert running.alive() == []
+    table = f"'{running.folder / 'enriched'}/*.parquet'"
+    described = duckdb.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+    assert [(name, type_) for name, type_, *_ in described[8:]] == OWN_COLUMNS
+    query = f"SELECT plan, price, trial, make_timestamp(epoch_us(renewal))::VARCHAR FROM {table}"
+    rows = duckdb.execute(query).fetchall()
+    assert len(rows) == EVENTS
+    assert [set(values) for values in zip(*rows, strict=True)] == [
+        {"plan_1", "plan_2", "plan_3", None},
+        {0.5, 4.99, 19.95, None},
+        {False, True, None},
+        {"2026-01-31 08:00:00", "2026-02-28 16:30:00", "2026-03-31 23:59:59.999999", None},
+    ]

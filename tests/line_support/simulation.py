@@ -22,7 +22,7 @@ STEP_SECONDS = 180
 class Simulation:
     """A running simulation, whose processes are all known by a variable that they inherit."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, cwd: Path | None = None) -> None:
         self.folder = folder / "line"
         self._mark = uuid4().hex
         self._output = folder / "output.txt"
@@ -32,6 +32,7 @@ class Simulation:
                 [*command, *flags],
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                cwd=cwd,
                 env={**os.environ, MARK: self._mark},
                 start_new_session=True,
             )
@@ -68,9 +69,9 @@ class Simulation:
 
 
 @contextmanager
-def simulation(folder: Path, *flags: str) -> Iterator[Simulation]:
-    """Run a simulation; end all of it, also where the test fails."""
-    running = Simulation(folder, *flags)
+def simulation(folder: Path, *flags: str, cwd: Path | None = None) -> Iterator[Simulation]:
+    """Run a simulation in the folder `cwd`; end all of it, also where the test fails."""
+    running = Simulation(folder, *flags, cwd=cwd)
     try:
         yield running
     finally:

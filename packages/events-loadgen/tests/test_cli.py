@@ -14,9 +14,10 @@ import pytest
 
 from events_loadgen.cli import main
 from events_loadgen.errors import FolderNotEmpty, Interrupted
-from events_loadgen.line.simulation import open_folder
+from events_loadgen.line.simulation import contract_flags, open_folder
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.ports import free_port
+from events_loadgen.settings import SimulateSettings
 from events_schema.runtime.errors import PublishError
 
 
@@ -47,6 +48,8 @@ def test_a_run_that_is_not_acknowledged_fails(capsys: pytest.CaptureFixture[str]
         (["--events", "0"], "--events: "),
         (["--concurrency", "0"], "--concurrency: "),
         (["--think-time", "nan"], "--think-time: "),
+        (["--contract", "Event"], "--contract 'Event' is not MODULE:CLASS"),
+        (["--contract", "no_such_module:Event"], "--contract: cannot import no_such_module"),
     ],
 )
 def test_a_senseless_flag_is_a_usage_error(
@@ -57,6 +60,39 @@ def test_a_senseless_flag_is_a_usage_error(
     error = capsys.readouterr().err
     assert error.startswith(f"events-loadgen: {said}") or said in error
     assert error.count("\n") == 1
+
+
+def test_simulate_refuses_a_contract_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line, exit code 2, and no folder is made."""
+    folder = tmp_path / "line"
+    flags = ["--contract", "no_such_module:Event", "--dir", str(folder)]
+    assert main(["simulate", *flags]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("events-loadgen: --contract: cannot import no_such_module (")
+    assert (said.err.count("\n"), said.out, folder.exists()) == (1, "", False)
+
+
+def test_each_part_is_told_the_contract_and_whether_it_may_be_unreleased() -> None:
+    """Also the default one, since the environment may name another for some part."""
+    settings = SimulateSettings(contract="events_schema:Event")
+    assert contract_flags(settings) == ["--contract", "events_schema:Event"]
+    settings = SimulateSettings(contract="acme:AcmeEvent", allow_unreleased=True)
+    assert contract_flags(settings) == ["--contract", "acme:AcmeEvent", "--allow-unreleased"]
+
+
+@pytest.mark.parametrize("verb", ["run", "simulate"])
+def test_help_shows_the_contract_in_its_own_group(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its flags stand together, under their title."""
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    group = capsys.readouterr().out.partition("\ncontract:\n")[2]
+    assert "--contract" in group
+    assert "--allow-unreleased" in group
+    assert "--events" not in group
 
 
 def test_simulate_without_its_extra_says_what_to_install(

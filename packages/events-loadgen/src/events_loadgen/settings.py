@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
-from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.contract import ContractSettings
 
 _ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_LOADGEN_")
 _SEED = Field(None, description="the same seed gives the same events (default: a new one)", ge=0)
@@ -35,7 +35,7 @@ def _check_url(value: str) -> str:
 CollectorUrl = Annotated[str, AfterValidator(_check_url)]
 
 
-class RunSettings(CommandSettings):
+class RunSettings(ContractSettings):
     """Post generated events to a collector and report what became of them.
 
     Ctrl-C stops sending, finishes what is in flight and shows the report so far.
@@ -61,7 +61,7 @@ class RunSettings(CommandSettings):
     )
 
 
-class SimulateSettings(CommandSettings):
+class SimulateSettings(ContractSettings):
     """Run the whole line on this machine: Kafka, collector, stream, load, aggregation, check."""
 
     model_config = _ENVIRONMENT

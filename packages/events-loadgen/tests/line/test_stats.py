@@ -14,24 +14,48 @@ import pytest
 from events_loadgen.line.line import Line
 from events_loadgen.line.stats import serve_stats
 from events_loadgen.processes.waiting import wait_until
+from events_schema import Contract, Event, Text, Time, ddl
 
 NOTHING = {"raw": {"rows": 0, "events": 0}, "enriched": {"rows": 0, "latest": []}}
 START = datetime(2026, 1, 1, tzinfo=UTC)
+CONTRACT = Contract(Event)
+
+
+class AcmeEvent(Event):
+    """An event with a text and a time more."""
+
+    plan: Text | None = None
+    renewal: Time | None = None
+
+
+ACME = Contract(AcmeEvent)
 
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
     """A line whose numbers are served; its tables are the test's to write."""
-    line = Line(tmp_path, "127.0.0.1:9092")
-    with serve_stats(line):
+    with serve_stats(line := make_line(tmp_path, CONTRACT)):
         yield line
+
+
+@pytest.fixture
+def acme_line(tmp_path: Path) -> Iterator[Line]:
+    """A line of a contract with own fields, whose numbers are served."""
+    with serve_stats(line := make_line(tmp_path, ACME)):
+        yield line
+
+
+def make_line(folder: Path, contract: Contract[Any]) -> Line:
+    """Make a line whose parts are not started."""
+    return Line(folder, "127.0.0.1:9092", contract, contract_flags=())
 
 
 def write_raw(line: Line, ids: list[str]) -> None:
     """Write a partition of the raw table."""
     folder = line.raw / "event_date=2026-01-01"
     folder.mkdir(parents=True)
-    _write(folder / "a.parquet", "SELECT unnest($1) AS event_id", [ids])
+    table = ddl(CONTRACT.stored, "t")
+    _write(folder / "a.parquet", table, "SELECT unnest($1) AS event_id", [ids])
 
 
 def write_enriched(line: Line, count: int) -> None:
@@ -39,6 +63,7 @@ def write_enriched(line: Line, count: int) -> None:
     line.enriched.mkdir()
     _write(
         line.enriched / "a.parquet",
+        ddl(CONTRACT.enriched, "t"),
         "SELECT $1::TIMESTAMPTZ + to_seconds(n) AS event_time, n::INT AS user_id,"
         " 'shop' AS app_name, 'c' AS event_category, NULL::VARCHAR AS event_action,"
         " NULL::INT AS event_value, 3::BIGINT AS u_count, 'view' AS u_mp_ea FROM range($2) AS t(n)",
@@ -46,9 +71,20 @@ def write_enriched(line: Line, count: int) -> None:
     )
 
 
-def _write(file: Path, sql: str, values: list[Any]) -> None:
+def write_own_fields(line: Line) -> None:
+    """Write one more file of the enriched table: an event with the own fields of `ACME`."""
+    _write(
+        line.enriched / "b.parquet",
+        ddl(ACME.enriched, "t"),
+        "SELECT $1::TIMESTAMPTZ AS event_time, 'pro' AS plan, $1::TIMESTAMPTZ AS renewal",
+        [START + timedelta(days=1)],
+    )
+
+
+def _write(file: Path, table: str, rows: str, values: list[Any]) -> None:
     with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t AS {sql}", values)
+        connection.execute(table)
+        connection.execute(f"INSERT INTO t BY NAME {rows}", values)
         connection.execute(f"COPY t TO '{file}'")
 
 
@@ -87,6 +123,20 @@ def test_the_latest_enriched_rows_are_told(line: Line) -> None:
         "u_count": 3,
         "u_mp_ea": "view",
     }
+
+
+def test_own_fields_are_told_too(acme_line: Line) -> None:
+    """They come after our own columns, null in rows of files from before they were there."""
+    write_raw(acme_line, ["a"])
+    write_enriched(acme_line, 1)
+    write_own_fields(acme_line)
+    told = numbers(acme_line)
+    assert (told["raw"]["rows"], told["enriched"]["rows"]) == (1, 2)
+    new, old = told["enriched"]["latest"]
+    assert list(new)[-3:] == ["u_mp_ea", "plan", "renewal"]
+    assert new["plan"] == "pro"
+    assert datetime.fromisoformat(new["renewal"]) == START + timedelta(days=1)
+    assert (old["plan"], old["renewal"]) == (None, None)
 
 
 def test_numbers_are_those_of_now(line: Line) -> None:

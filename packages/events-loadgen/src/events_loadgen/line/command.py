@@ -12,6 +12,7 @@ _SIMULATED_WITH = ("events_ingest", "events_stream", "events_analytics", "duckdb
 
 def simulate(settings: SimulateSettings) -> None:
     """Run the line. Raises `EventsError`; `ExtraMissing` where only the base is installed."""
+    contract = settings.load_contract()
     missing = [name for name in _SIMULATED_WITH if find_spec(name) is None]
     if missing:
         raise ExtraMissing(
@@ -19,4 +20,4 @@ def simulate(settings: SimulateSettings) -> None:
         )
     from events_loadgen.line.simulation import run_simulation  # noqa: PLC0415  # needs the extra
 
-    run_simulation(settings)
+    run_simulation(settings, contract)

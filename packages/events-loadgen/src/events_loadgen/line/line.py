@@ -5,13 +5,16 @@ from __future__ import annotations
 import http.client
 import secrets
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import free_port
+from events_schema import Contract
 
 TOPIC = "events"
 
@@ -29,6 +32,9 @@ class Line:
 
     folder: Path
     bootstrap: str
+    contract: Contract[Any]
+    contract_flags: Sequence[str]
+    """What tells each part which contract that is."""
     collector_port: int = field(default_factory=free_port)
     stats_port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
@@ -127,7 +133,7 @@ class Line:
         # -P: a file of the user's folder must not stand in for a module.
         return ChildProcess(
             f"{module.replace('_', '-')} {verb}",
-            [sys.executable, "-P", "-m", module, verb, *flags],
+            [sys.executable, "-P", "-m", module, verb, *flags, *self.contract_flags],
             log=self.logs / f"{module.replace('_', '-')}-{verb}.log",
             environment=environment,
         )

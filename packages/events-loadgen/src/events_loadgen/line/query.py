@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from events_schema import EnrichedEvent, StoredEvent, column_names
+from events_schema import ColumnType, Contract, EnrichedEvent, column_names, columns
 from events_schema.runtime.database import Database, read_steadily
 from events_schema.runtime.times import from_micros
 from events_schema.tables.locations import plain_files
@@ -25,14 +25,14 @@ class StoredCount:
     events: int
 
 
-def count_stored(raw: Path) -> StoredCount:
+def count_stored(raw: Path, contract: Contract[Any]) -> StoredCount:
     """Count the raw table at `raw`; zero where it has no files yet. Raises `EventsError`."""
-    return read_steadily(lambda: partition_files(raw), _count)
 
+    def count(database: Database, files: Sequence[Path]) -> StoredCount:
+        view_files(database, "stored", files, contract.stored)
+        return StoredCount(*database.one("SELECT count(*), count(DISTINCT event_id) FROM stored"))
 
-def _count(database: Database, files: Sequence[Path]) -> StoredCount:
-    view_files(database, "stored", files, StoredEvent)
-    return StoredCount(*database.one("SELECT count(*), count(DISTINCT event_id) FROM stored"))
+    return read_steadily(lambda: partition_files(raw), count)
 
 
 @dataclass(frozen=True)
@@ -43,30 +43,35 @@ class Enriched:
     latest: list[dict[str, Any]]
 
 
-def read_enriched(enriched: Path, limit: int) -> Enriched:
+def read_enriched(enriched: Path, contract: Contract[Any], limit: int) -> Enriched:
     """Read the enriched table at `enriched`; nothing where there is none yet.
 
     Raises `EventsError`.
     """
     return read_steadily(
-        lambda: plain_files(enriched), lambda database, files: _latest(database, files, limit)
+        lambda: plain_files(enriched),
+        lambda database, files: _latest(database, files, contract.enriched, limit),
     )
 
 
-def _latest(database: Database, files: Sequence[Path], limit: int) -> Enriched:
-    view_files(database, "enriched", files, EnrichedEvent)
+def _latest(
+    database: Database, files: Sequence[Path], model: type[EnrichedEvent], limit: int
+) -> Enriched:
+    view_files(database, "enriched", files, model)
     (count,) = database.one("SELECT count(*) FROM enriched")
-    names = column_names(EnrichedEvent)
-    columns = ["epoch_us(event_time)", *names[1:]]
+    names = column_names(model)
+    times = [each.name for each in columns(model) if each.type is ColumnType.TIMESTAMP]
+    # As integers: DuckDB needs another package for times with a zone.
+    selected = [f"epoch_us({name})" if name in times else name for name in names]
     found = database.ask(
-        f"SELECT {', '.join(columns)} FROM enriched"  # noqa: S608  # the contract's own names
+        f"SELECT {', '.join(selected)} FROM enriched"  # noqa: S608  # the contract's own names
         " ORDER BY event_time DESC, user_id LIMIT $limit",
         limit=limit,
     )
     rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
-        if row["event_time"] is not None:
-            row["event_time"] = from_micros(row["event_time"])
+        for name in times:
+            row[name] = None if row[name] is None else from_micros(row[name])
     return Enriched(count, rows)
 
 

@@ -9,6 +9,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from events_loadgen.errors import (
     CountsDisagree,
@@ -18,7 +19,7 @@ from events_loadgen.errors import (
     TooLate,
 )
 from events_loadgen.line.line import TOPIC, Line
-from events_loadgen.line.query import answer, count_stored, users_query
+from events_loadgen.line.query import StoredCount, answer, count_stored, users_query
 from events_loadgen.line.stats import serve_stats
 from events_loadgen.load.classic import classic_events
 from events_loadgen.load.client import post_events
@@ -30,7 +31,7 @@ from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.waiting import wait_until
 from events_loadgen.settings import SimulateSettings
-from events_schema import EventsError
+from events_schema import Contract, EventsError
 from events_schema.runtime.files import refusing_unwritable
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.java.jars import resolve_jars
@@ -43,8 +44,8 @@ BATCH_SECONDS = 600.0
 AGGREGATE_EVERY_SECONDS = 60
 
 
-def run_simulation(settings: SimulateSettings) -> None:
-    """Run the line as `settings` say; leave no process behind.
+def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
+    """Run the line as `settings` say, with events of `contract`; leave no process behind.
 
     Raises `EventsError` where a part fails, `CountsDisagree` where an event is lost or stored
     twice, `Interrupted` where a signal comes before the result is checked.
@@ -59,9 +60,8 @@ def run_simulation(settings: SimulateSettings) -> None:
         folder = open_folder(settings.dir)
         print(f"all data and logs lie in {folder}", flush=True)
         broker = LocalBroker(folder / "kafka", pause=interruption.pause)
-        simulation = Simulation(
-            settings, interruption, children, broker, Line(folder, broker.bootstrap)
-        )
+        line = Line(folder, broker.bootstrap, contract, contract_flags(settings))
+        simulation = Simulation(settings, interruption, children, broker, line)
         try:
             simulation.run()
         except EventsError:
@@ -70,6 +70,15 @@ def run_simulation(settings: SimulateSettings) -> None:
         print(f"\nall done in {time.monotonic() - started:.0f} s", flush=True)
         if settings.keep:
             simulation.keep()
+
+
+def contract_flags(settings: SimulateSettings) -> list[str]:
+    """Return the flags by which each part of the line loads the contract of `settings`.
+
+    Always given, so that no part goes by an environment variable that names another one.
+    """
+    unreleased = ["--allow-unreleased"] if settings.allow_unreleased else []
+    return ["--contract", settings.contract, *unreleased]
 
 
 def open_folder(given: Path | None) -> Path:
@@ -174,7 +183,7 @@ class Simulation:
         done = itertools.count(1)
         posting = asyncio.ensure_future(
             post_events(
-                classic_events(self.settings.events, seed),
+                classic_events(self.settings.events, seed, self.line.contract),
                 url=self.line.url,
                 token=self.line.token,
                 concurrency=self.settings.concurrency,
@@ -191,10 +200,10 @@ class Simulation:
 
     def _wait_until_stored(self, wanted: int) -> None:
         with show_step("Storing events", wanted) as step:
-            count, changed = count_stored(self.line.raw), time.monotonic()
+            count, changed = self._count(), time.monotonic()
             while count.rows < wanted:
                 self._pause(0.25)
-                before, count = count, count_stored(self.line.raw)
+                before, count = count, self._count()
                 step.update(count.rows)
                 if count != before:
                     changed = time.monotonic()
@@ -208,6 +217,9 @@ class Simulation:
                 f"{wanted} events were acknowledged, but {self.line.raw} holds {count.rows} rows "
                 f"of {count.events} events"
             )
+
+    def _count(self) -> StoredCount:
+        return count_stored(self.line.raw, self.line.contract)
 
     def _finish(self, service: ChildProcess) -> None:
         with show_step("Stopping the stream"):

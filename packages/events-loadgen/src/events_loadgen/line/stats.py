@@ -47,8 +47,11 @@ class Stats:
             return self._content
 
     def _read(self) -> dict[str, Any]:
-        raw = count_stored(self.line.raw)
-        return {"raw": asdict(raw), "enriched": asdict(read_enriched(self.line.enriched, _LATEST))}
+        line = self.line
+        return {
+            "raw": asdict(count_stored(line.raw, line.contract)),
+            "enriched": asdict(read_enriched(line.enriched, line.contract, _LATEST)),
+        }
 
 
 @contextmanager

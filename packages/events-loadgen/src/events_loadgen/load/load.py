@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+from typing import Any
 
 from events_loadgen.load.classic import classic_events
 from events_loadgen.load.client import post_events
@@ -12,6 +13,7 @@ from events_loadgen.load.progress import show_step
 from events_loadgen.load.report import Report
 from events_loadgen.load.retries import RetryPolicy
 from events_loadgen.settings import RunSettings
+from events_schema import Contract
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.flags import read_secret
 
@@ -19,12 +21,13 @@ from events_schema.runtime.flags import read_secret
 def run(settings: RunSettings) -> int:
     """Post the events; return 1 where one that was sent is not acknowledged.
 
-    Raises `UsageError`.
+    Raises `UsageError`, and what `load_contract` raises.
     """
+    contract = settings.load_contract()
     seed = choose_seed(settings.seed)
     token = read_token(settings)
     print(f"posting {settings.events} events to {settings.url} with --seed {seed}", flush=True)
-    report = asyncio.run(_post(settings, token, seed))
+    report = asyncio.run(_post(settings, contract, token, seed))
     print("\n".join(report.lines()))
     return 0 if report.acknowledged == report.sent else 1
 
@@ -48,7 +51,9 @@ def read_token(settings: RunSettings) -> str | None:
     return token
 
 
-async def _post(settings: RunSettings, token: str | None, seed: int) -> Report:
+async def _post(
+    settings: RunSettings, contract: Contract[Any], token: str | None, seed: int
+) -> Report:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,7 +67,7 @@ async def _post(settings: RunSettings, token: str | None, seed: int) -> Report:
             step.update(done)
 
         return await post_events(
-            classic_events(settings.events, seed),
+            classic_events(settings.events, seed, contract),
             url=settings.url,
             token=token,
             concurrency=settings.concurrency,

@@ -1,0 +1,35 @@
+"""The parts of the line as they are started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from events_loadgen.errors import ChildFailed
+from events_loadgen.line.line import Line
+from events_loadgen.processes.child import ChildProcess
+from events_schema import Contract, Event
+
+PARTS: list[Callable[[Line], ChildProcess]] = [
+    lambda line: line.start_collector(demo=False),
+    Line.start_stream,
+    Line.start_aggregation,
+    Line.start_check,
+]
+
+
+@pytest.mark.parametrize("start", PARTS, ids=["collector", "stream", "aggregation", "check"])
+def test_each_part_works_with_the_contract_of_the_line(
+    start: Callable[[Line], ChildProcess], tmp_path: Path
+) -> None:
+    """It loads the class that it is told, or refuses it before it starts."""
+    flags = ("--contract", "no_such_module:Event")
+    line = Line(tmp_path, "127.0.0.1:9", Contract(Event), flags)
+    with start(line) as child:
+        with pytest.raises(ChildFailed):
+            child.wait(seconds=60)
+        assert child.exit_code == 2
+        assert "--contract: cannot import no_such_module" in child.last_lines()
+    assert not line.raw.exists()
