@@ -8,10 +8,10 @@ property test holds one to the other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from operator import call, itemgetter
+from operator import call
 from struct import Struct
 from typing import Any
 
@@ -106,11 +106,11 @@ def _writer(column: Column) -> Writer:
 
 def record_encoder(
     header: bytes, columns: tuple[Column, ...], *, unique: Collection[str] = ()
-) -> Callable[[Mapping[str, Any]], bytes]:
+) -> Callable[[Sequence[Any]], bytes]:
     """Return a function that writes `header` and then the Avro record of `columns`.
 
-    It takes the record by column name, with values of the columns' types: it checks none. Of
-    columns named in `unique`, which hardly repeat a value, none is remembered.
+    It takes the values in the order of `columns`, of the columns' types: it checks none. Of columns
+    named in `unique`, which hardly repeat a value, none is remembered.
     """
     remembered = [
         column
@@ -122,9 +122,8 @@ def record_encoder(
         lru_cache(size)(_writer(column)) if column in remembered else _writer(column)
         for column in columns
     ]
-    values_of = itemgetter(*(column.name for column in columns))
 
-    def encode(record: Mapping[str, Any]) -> bytes:
-        return header + b"".join(map(call, writers, values_of(record)))
+    def encode(values: Sequence[Any]) -> bytes:
+        return header + b"".join(map(call, writers, values))
 
     return encode

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler
 from pydantic.json_schema import WithJsonSchema
@@ -65,6 +65,11 @@ def _in_utc(value: datetime) -> datetime:
             "event_time_range", "Input should lie in the years 1970 to 9999 in UTC"
         )
     return converted
+
+
+def parse_time(text: str) -> datetime:
+    """Return the time that `text` says, as a `Time` field takes it. Raises `ValueError`."""
+    return _in_utc(cast(datetime, _read_time(text)))
 
 
 @dataclass(frozen=True)
