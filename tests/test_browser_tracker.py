@@ -18,10 +18,13 @@ from ingest_support.browser import (
     next_answer,
     once,
     stats,
+    tracking,
     visit,
     wait_for,
     wait_until_sent,
 )
+from ingest_support.contracts import SHOP
+from line_support.topics import Topics
 
 pytestmark = pytest.mark.extended
 
@@ -89,6 +92,21 @@ def test_every_kind_of_event_arrives_once(context: BrowserContext, tracked: Trac
     assert {each.user_id for each in events} == {USER}
     assert all(before <= each.event_time <= after for each in events[:10])
     assert stats(page)["sent"] == 12
+
+
+def test_own_fields_arrive(context: BrowserContext, topics: Topics) -> None:
+    """Fields of the collector's contract are on the topic, in a record of that contract."""
+    app, renewed = new_app(), datetime(2026, 1, 31, 12, tzinfo=UTC)
+    own = {"plan": "pro", "trial": False, "price": 9.5, "seats": 3, "order_number": 2**53 - 1}
+    with tracking(topics, SHOP) as tracked, tracked.collector():
+        page = visit(context, tracked.site.url(app, query='data=data-auto="false"'))
+        page.evaluate("own => events.track('paid', null, 7, own)", {**own, "renewed": renewed})
+        page.evaluate("events.track('bare')")
+        wait_until_sent(page)
+        paid, bare = tracked.wait_for(app, 2)
+
+    assert paid.model_dump(include=set(SHOP.own_types)) == {**own, "renewed": renewed}
+    assert set(bare.model_dump(include=set(SHOP.own_types)).values()) == {None}
 
 
 def test_init_from_a_script_does_what_attributes_do(

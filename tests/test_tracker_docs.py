@@ -10,11 +10,12 @@ from uuid import uuid4
 import duckdb
 from pyspark.sql import SparkSession
 
-from events_schema import EventEnvelope, encode
+from events_schema import Contract, Event, EventEnvelope
 from line_support.topics import Topics
 from stream_support.streaming import store
 
 PAGE = Path(__file__).parents[1] / "docs" / "tracker.md"
+CONTRACT = Contract(Event)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -25,7 +26,7 @@ def test_its_sql_finds_what_the_window_cannot_cover(
     topic, once, twice = topics.create(1), str(uuid4()), str(uuid4())
     soon, late = NOON + timedelta(minutes=59), NOON + timedelta(days=2)
     for received in [(once, NOON), (twice, NOON)], [(once, soon)], [(twice, late)]:
-        topics.produce(topic, [encode(_envelope(*each)) for each in received])
+        topics.produce(topic, [CONTRACT.encode(_envelope(*each)) for each in received])
         store(spark, topics.bootstrap, topic, tmp_path)
     find, read = re.findall(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 

@@ -38,6 +38,9 @@ def test_without_a_key_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> 
         ["--token", "a", "--workers", "0"],
         ["--token", "a", "--max-batch-events", "0"],
         ["--token", "a", "--access-log", "2"],
+        ["--token", "a", "--contract", "no contract"],
+        ["--token", "a", "--contract", "events_schema:Text"],
+        ["--token", "a", "--contract", "ingest_support.contracts:ShopEvent"],
     ],
 )
 def test_unusable_flags_are_refused_in_one_line(
@@ -56,6 +59,32 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     error = capsys.readouterr().err
     assert str(port) in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_contract_that_cannot_be_loaded_is_refused_before_it_listens(
+    workers: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command ends with 2 and one line, although its port is taken, too."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        flags = ["--allow-anonymous", "--port", port, "--workers", workers]
+        assert main(["serve", *flags, "--contract", "nowhere:Event"]) == 2
+    error = capsys.readouterr().err
+    assert "cannot import nowhere" in error
+    assert error.count("\n") == 1
+
+
+def test_the_contract_s_flags_have_a_group_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`--help` lists `--contract` and `--allow-unreleased` under "contract"."""
+    with pytest.raises(SystemExit):
+        main(["serve", "--help"])
+    group = capsys.readouterr().out.partition("\ncontract:\n")[2].partition("\n\n")[0]
+    assert "--contract" in group
+    assert "--allow-unreleased" in group
+    assert "--brokers" not in group
 
 
 def test_help_names_every_flag() -> None:

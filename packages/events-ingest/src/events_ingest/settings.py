@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from events_ingest.access.keys import PublicKey, read_public_key
 from events_ingest.limits import BodyLimits, EventTimeWindow
 from events_schema.runtime.brokers import KafkaSettings, TopicName
+from events_schema.runtime.contract import ContractSettings
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.flags import read_lines, split_commas
 
@@ -53,7 +54,7 @@ PublicKeys = Annotated[
 ]
 
 
-class ServeSettings(KafkaSettings):
+class ServeSettings(KafkaSettings, ContractSettings):
     """Take events over HTTP and answer 200 when Kafka has them.
 
     Stops on SIGTERM or Ctrl-C once the requests in flight are answered. Starts without Kafka

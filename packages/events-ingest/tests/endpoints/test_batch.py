@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged
-from events_schema import decode
+from events_schema import Contract
 from events_schema.testing import invalid_posted_events, posted_events
 from ingest_support.collector_app import (
     VALID,
@@ -32,6 +32,7 @@ from ingest_support.collector_app import (
     error_of,
     post,
 )
+from ingest_support.contracts import CONTRACT, with_contract
 
 INVALID = {**VALID, "user_id": "3"}
 
@@ -41,27 +42,31 @@ def ndjson(events: list[Any]) -> bytes:
     return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
 
+Cases = list[tuple[Any, str | None]]
+"""Events, each with the field that is wrong, if one is."""
+
+
+def batches(contract: Contract[Any]) -> st.SearchStrategy[Cases]:
+    """Events for one batch, good and bad."""
+    good = posted_events(contract).map(lambda event: (event, None))
+    return st.lists(good | invalid_posted_events(contract), min_size=1, max_size=12)
+
+
 @settings(max_examples=40)
-@given(
-    st.lists(
-        posted_events().map(lambda event: (event, None)) | invalid_posted_events(),
-        min_size=1,
-        max_size=12,
-    ),
-    st.sampled_from(["array", "object", "lines"]),
-)
-def test_a_batch_is_taken_event_by_event(cases: list[tuple[Any, str | None]], form: str) -> None:
+@given(with_contract(batches), st.sampled_from(["array", "object", "lines"]))
+def test_a_batch_is_taken_event_by_event(drawn: tuple[Contract[Any], Cases], form: str) -> None:
     """Good events become records in order; each other is rejected by its index and field."""
+    contract, cases = drawn
     events = [event for event, _ in cases]
     wrong = {index: field for index, (_, field) in enumerate(cases) if field is not None}
     producer = RecordingProducer()
-    app = collector(producer)
+    app = collector(producer, contract)
     if form == "lines":
         headers = {"Content-Type": "application/x-ndjson"}
         response = post(app, ndjson(events), "/batch", headers=headers)
     else:
         response = post(app, events if form == "array" else {"events": events}, "/batch")
-    records = [decode(value) for value in producer.values]
+    records = [contract.decode(value) for value in producer.values]
     if len(wrong) == len(events):
         assert response.status_code == 422, response.text
         assert error_of(response)["fields"][0]["field"] == f"0.{wrong[0]}"
@@ -152,7 +157,7 @@ def test_a_client_s_clock_is_corrected() -> None:
     response = post(collector(producer), {"events": events, "sent_at": sent_at}, "/batch")
 
     assert [each["index"] for each in response.json()["rejected"]] == [1]
-    shifted, received = map(decode, producer.values)
+    shifted, received = map(CONTRACT.decode, producer.values)
     assert abs(shifted.event_time - (now - timedelta(hours=1))) < timedelta(minutes=5)
     assert received.event_time == received.received_time
 
@@ -175,7 +180,7 @@ def test_a_partly_acknowledged_batch_is_answered_503_by_index() -> None:
     assert response.status_code == 503
     assert error_of(response)["code"] == "not_acknowledged"
     said = response.json()
-    ids = [decode(value).event_id for value in producer.values]
+    ids = [CONTRACT.decode(value).event_id for value in producer.values]
     assert said["event_ids"] == ids
     assert said["acknowledged"] == [{"index": 1, "event_id": ids[0]}]
     assert said["unacknowledged"] == [
@@ -251,7 +256,7 @@ def test_a_text_cut_within_an_emoji_costs_no_other_event(app_name: str, wrapped:
 
     (rejected,) = response.json()["rejected"]
     assert (rejected["index"], rejected["errors"][0]["field"]) == (1, "app_name")
-    assert [decode(value).app_name for value in producer.values] == ["😀\\", "shop"]
+    assert [CONTRACT.decode(value).app_name for value in producer.values] == ["😀\\", "shop"]
 
 
 class MeasuringProducer(RecordingProducer):

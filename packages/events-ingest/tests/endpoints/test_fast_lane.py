@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
 from events_ingest.endpoints.fast_lane import FAST_LANE, FastLane, Headers
-from events_schema import decode, parse_event
+from events_schema import Contract
 from events_schema.testing import bodies, posted_events
 from ingest_support.collector_app import (
     VALID,
@@ -26,6 +27,7 @@ from ingest_support.collector_app import (
     collector,
     post,
 )
+from ingest_support.contracts import with_contract
 
 BODY = json.dumps(VALID).encode()
 SHOP = b"https://shop.example"
@@ -61,13 +63,21 @@ _IDS = ("event_id", "request_id")
 _FILLED_IN = ("event_id", "event_time")
 
 
+def any_bodies(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
+    """What clients may post, good events often among it."""
+    return bodies(contract) | posted_events(contract).map(lambda event: json.dumps(event).encode())
+
+
 @settings(max_examples=60)
-@given(bodies() | posted_events().map(lambda event: json.dumps(event).encode()))
-def test_it_takes_what_the_application_takes_and_nothing_else(body: bytes) -> None:
+@given(with_contract(any_bodies))
+def test_it_takes_what_the_application_takes_and_nothing_else(
+    case: tuple[Contract[Any], bytes],
+) -> None:
     """An event that comes through the lane is answered and recorded as by the application."""
+    contract, body = case
     quick, slow = RecordingProducer(), RecordingProducer()
-    answer = fast(collector(quick), body)
-    response = post(collector(slow), body)
+    answer = fast(collector(quick, contract), body)
+    response = post(collector(slow, contract), body)
 
     if answer is None:
         assert quick.values == []
@@ -75,8 +85,8 @@ def test_it_takes_what_the_application_takes_and_nothing_else(body: bytes) -> No
         return
     assert response.status_code == answer.status_code == 200
     assert without_ids(json.loads(bytes(answer.body))) == without_ids(response.json())
-    (record,), (expected,) = map(decode, quick.values), map(decode, slow.values)
-    posted = parse_event(body)
+    (record,), (expected,) = map(contract.decode, quick.values), map(contract.decode, slow.values)
+    posted = contract.parse_event(body)
     filled_in = {"received_time"} | {name for name in _FILLED_IN if getattr(posted, name) is None}
     assert record.model_dump(exclude=filled_in) == expected.model_dump(exclude=filled_in)
     assert json.loads(bytes(answer.body))["event_id"] == record.event_id

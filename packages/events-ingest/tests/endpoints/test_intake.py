@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from events_ingest.endpoints.intake import Intake, OutsideWindow
 from events_ingest.limits import EventTimeWindow
 from events_ingest.telemetry.metrics import EventMetrics
-from events_schema import EventEnvelope, decode
-from events_schema.event import EARLIEST_TIME, LATEST_TIME
+from events_schema.models.types import EARLIEST_TIME, LATEST_TIME
 from events_schema.testing import MICROSECOND, times
 from ingest_support.collector_app import VALID, RecordingProducer
+from ingest_support.contracts import CONTRACT
 
 RECEIVED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 WINDOW = EventTimeWindow(back=timedelta(days=7), ahead=timedelta(minutes=5))
 EDGES = [RECEIVED - WINDOW.back, RECEIVED + WINDOW.ahead]
 
 
-INTAKE = Intake(RecordingProducer(), EventMetrics(), WINDOW)
+INTAKE = Intake(CONTRACT, RecordingProducer(), EventMetrics(), WINDOW)
 
 
 def event(event_time: datetime | None, **others: object) -> bytes:
@@ -47,7 +47,7 @@ def test_a_time_is_moved_before_the_window_is_checked(time: datetime, shift: tim
         moved = None
     if moved is not None and EDGES[0] <= moved <= EDGES[1]:
         value, _ = INTAKE.record(event(time), RECEIVED, shift)
-        assert decode(value).event_time == moved
+        assert CONTRACT.decode(value).event_time == moved
     else:
         with pytest.raises(OutsideWindow) as refused:
             INTAKE.record(event(time), RECEIVED, shift)
@@ -59,7 +59,7 @@ def test_an_event_without_a_time_has_that_of_its_receipt(shift: timedelta) -> No
     """The collector's own clock is right, whatever the client's says."""
     value, _ = INTAKE.record(event(None), RECEIVED, shift)
 
-    assert decode(value).event_time == RECEIVED
+    assert CONTRACT.decode(value).event_time == RECEIVED
 
 
 @pytest.mark.parametrize("event_id", [None, str(uuid.UUID(int=7))])
@@ -71,5 +71,5 @@ def test_a_record_holds_the_receipt(event_id: str | None, others: dict[str, obje
 
     receipt = {"event_id": returned_id, "received_time": RECEIVED}
     expected = {**receipt, **VALID, "event_time": event_time, **others}
-    assert decode(value) == EventEnvelope.model_validate(expected)
+    assert CONTRACT.decode(value) == CONTRACT.envelope.model_validate(expected)
     assert event_id in (None, returned_id)

@@ -14,8 +14,8 @@ import zstandard
 from hypothesis import given
 
 from events_ingest import BrokerUnavailable, BufferFull, NotAcknowledged, ProducerError
-from events_ingest.http.responses import MAX_FIELDS
-from events_schema import PostedEvent, decode
+from events_schema import Contract
+from events_schema.parse import MAX_FIELDS
 from events_schema.testing import invalid_posted_events, posted_events
 from ingest_support.collector_app import (
     VALID,
@@ -27,20 +27,23 @@ from ingest_support.collector_app import (
     error_of,
     post,
 )
+from ingest_support.contracts import CONTRACT, SHOP, with_contract
 
 
-@given(posted_events())
-def test_a_valid_event_becomes_its_record(event: dict[str, Any]) -> None:
+@given(with_contract(posted_events))
+def test_a_valid_event_becomes_its_record(case: tuple[Contract[Any], dict[str, Any]]) -> None:
     """A valid event is answered 200 with its id, and its record holds what was posted."""
+    contract, event = case
     producer = RecordingProducer()
 
-    response = post(collector(producer), event)
+    response = post(collector(producer, contract), event)
 
     assert response.status_code == 200, response.text
-    (record,) = map(decode, producer.values)
+    (record,) = map(contract.decode, producer.values)
     assert response.json() == {"detail": "Event created", "event_id": record.event_id}
     assert record.event_id == (event.get("event_id") or record.event_id)
-    expected = PostedEvent.model_validate(event).model_dump(exclude={"event_id", "event_time"})
+    posted = contract.posted.model_validate(event)
+    expected = posted.model_dump(exclude={"event_id", "event_time"})
     assert expected.items() <= record.model_dump().items()
     assert abs(datetime.now(UTC) - record.received_time) < timedelta(minutes=5)
     if event.get("event_time") is None:
@@ -49,13 +52,15 @@ def test_a_valid_event_becomes_its_record(event: dict[str, Any]) -> None:
         assert record.event_time == datetime.fromisoformat(event["event_time"])
 
 
-@given(invalid_posted_events())
-def test_an_invalid_event_is_answered_with_its_field(case: tuple[dict[str, Any], str]) -> None:
+@given(with_contract(invalid_posted_events))
+def test_an_invalid_event_is_answered_with_its_field(
+    case: tuple[Contract[Any], tuple[dict[str, Any], str]],
+) -> None:
     """An event with one wrong field is answered 422 with that field, and nothing is produced."""
-    event, field = case
+    contract, (event, field) = case
     producer = RecordingProducer()
 
-    response = post(collector(producer), event)
+    response = post(collector(producer, contract), event)
 
     assert response.status_code == 422, response.text
     error = error_of(response)
@@ -63,6 +68,30 @@ def test_an_invalid_event_is_answered_with_its_field(case: tuple[dict[str, Any],
     assert all(each["code"] and each["message"] for each in error["fields"])
     assert error["retryable"] is False
     assert producer.values == []
+
+
+@pytest.mark.parametrize(
+    ("own", "field", "code"),
+    [
+        ({"seats": "3"}, "seats", "int_type"),
+        ({"seats": 2**31}, "seats", "less_than_equal"),
+        ({"trial": 1}, "trial", "bool_type"),
+        ({"price": "1.5"}, "price", "float_type"),
+        ({"renewed": "2026-01-31"}, "renewed", "event_time_format"),
+        ({"plan": ""}, "plan", "string_too_short"),
+        ({"colour": None}, "colour", "extra_forbidden"),
+    ],
+)
+def test_a_wrong_own_field_is_answered_with_its_name(
+    own: dict[str, Any], field: str, code: str
+) -> None:
+    """An own field of another type, or one that the contract does not have, is answered 422."""
+    response = post(collector(contract=SHOP), {**VALID, **own})
+
+    assert response.status_code == 422
+    assert [(each["field"], each["code"]) for each in error_of(response)["fields"]] == [
+        (field, code)
+    ]
 
 
 def test_an_event_without_an_id_gets_a_uuid_of_version_7() -> None:
@@ -196,7 +225,7 @@ def test_a_failed_record_is_answered_503(error: ProducerError, code: str, with_i
     assert error_of(response)["code"] == code
     assert error_of(response)["retryable"] is True
     (value,) = producer.values
-    assert response.json().get("event_id") == (decode(value).event_id if with_id else None)
+    assert response.json().get("event_id") == (CONTRACT.decode(value).event_id if with_id else None)
 
 
 @pytest.mark.parametrize("error", [BrokerUnavailable("away"), BufferFull("full")])

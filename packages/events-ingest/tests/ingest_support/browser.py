@@ -26,7 +26,8 @@ from starlette.types import ASGIApp
 from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
-from events_schema import EventEnvelope, decode
+from events_schema import Contract, EventEnvelope
+from ingest_support.contracts import CONTRACT
 from line_support.topics import Topics
 
 KEY = "pk_web"
@@ -134,6 +135,7 @@ class Tracking:
     site: Site
     pool: ThreadPoolExecutor
     """For what needs an event loop of its own: Playwright's is in the thread of the tests."""
+    contract: Contract[Any] = CONTRACT
 
     @property
     def public_key(self) -> str:
@@ -145,7 +147,8 @@ class Tracking:
         # fmt: off
         return ServeSettings(**{
             "brokers": self.topics.bootstrap, "topic": self.topic, "port": self.port,
-            "public_key": (self.public_key,), "access_log": 0, **more,
+            "public_key": (self.public_key,), "access_log": 0,
+            "contract": self.contract.name, "allow_unreleased": True, **more,
         })
         # fmt: on
 
@@ -158,7 +161,7 @@ class Tracking:
     def all_events(self) -> list[EventEnvelope]:
         """All records of the topic."""
         values = self.pool.submit(self.topics.values, self.topic).result()
-        return [decode(value) for value in values if value is not None]
+        return [self.contract.decode(value) for value in values if value is not None]
 
     def events(self, app: str) -> list[EventEnvelope]:
         """The records of `app`, in the order of their time."""
@@ -267,10 +270,10 @@ def running_chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def tracking(topics: Topics) -> Iterator[Tracking]:
-    """Serve a site; its collector is not running yet."""
+def tracking(topics: Topics, contract: Contract[Any] = CONTRACT) -> Iterator[Tracking]:
+    """Serve a site; its collector, for events of `contract`, is not running yet."""
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}")
     with ThreadPoolExecutor(1) as pool, site.running():
         topic = pool.submit(topics.create).result()
-        yield Tracking(topics, topic, port, site, pool)
+        yield Tracking(topics, topic, port, site, pool, contract)

@@ -11,6 +11,8 @@ import httpx
 from starlette.applications import Starlette
 
 from events_ingest import EventProducer, ProducerError, ServeSettings, create_app
+from events_schema import Contract
+from ingest_support.contracts import CONTRACT
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 
@@ -71,11 +73,14 @@ class RefusingProducer(RecordingProducer):
         raise self.error
 
 
-def collector(producer: EventProducer | None = None, **settings: Any) -> Starlette:
-    """The application in front of `producer`, with `settings`."""
+def collector(
+    producer: EventProducer | None = None, contract: Contract[Any] = CONTRACT, **settings: Any
+) -> Starlette:
+    """The application in front of `producer`, for events of `contract`, with `settings`."""
     return create_app(
         ServeSettings(**{"allow_anonymous": True, "access_log": 0, **settings}),
         producer or RecordingProducer(),
+        contract,
     )
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPMethod
 from typing import Any
 
@@ -17,10 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from events_ingest.limits import EventTimeWindow
+from events_ingest import ServeSettings
 from events_ingest.pages.tracker import tracker_script
 from events_loadgen.processes.ports import free_port
+from events_schema import Contract
 from ingest_support.browser import Site, serving
+from ingest_support.contracts import CONTRACT
 
 Answer = Callable[[list[str]], Response]
 
@@ -29,12 +31,17 @@ Answer = Callable[[list[str]], Response]
 class Received:
     """A request, as the collector has it."""
 
-    ids: list[str]
+    events: list[dict[str, Any]]
     sent_at: datetime
     """By the page's clock."""
     size: int
     content_type: str
     query: dict[str, str]
+
+    @property
+    def ids(self) -> list[str]:
+        """The events' ids."""
+        return [each["event_id"] for each in self.events]
 
 
 @dataclass
@@ -48,13 +55,14 @@ class Collector:
     methods: set[str] = field(default_factory=set)
     largest: int = 1_000_000
     """How many events a batch may have."""
+    contract: Contract[Any] = CONTRACT
 
     def __post_init__(self) -> None:
         self.site = Site(f"http://127.0.0.1:{self.port}")
 
     def app(self) -> Starlette:
         """Return the application."""
-        script = tracker_script(EventTimeWindow(timedelta(days=7), timedelta(minutes=5)))
+        script = tracker_script(ServeSettings(), self.contract)
         return Starlette(
             routes=[
                 Route("/tracker.js", lambda _: Response(script, media_type="text/javascript")),
@@ -74,16 +82,15 @@ class Collector:
         self.methods.add(request.method)
         body = await request.body()
         batch = json.loads(body)
-        ids = [each["event_id"] for each in batch["events"]]
-        self.requests.append(
-            Received(
-                ids,
-                datetime.fromisoformat(batch["sent_at"]),
-                len(body),
-                request.headers["Content-Type"],
-                dict(request.query_params),
-            )
+        received = Received(
+            batch["events"],
+            datetime.fromisoformat(batch["sent_at"]),
+            len(body),
+            request.headers["Content-Type"],
+            dict(request.query_params),
         )
+        self.requests.append(received)
+        ids = received.ids
         answer = self.script.pop(0) if self.script else take
         while answer is None:
             if await request.is_disconnected():
@@ -121,8 +128,8 @@ def refuse(status: int, retry_after: str | None = None, acknowledged: int = 0) -
 
 
 @contextmanager
-def scripted_collector() -> Iterator[Collector]:
+def scripted_collector(contract: Contract[Any] = CONTRACT) -> Iterator[Collector]:
     """Serve a collector that takes everything until it is told otherwise."""
-    collector = Collector()
+    collector = Collector(contract=contract)
     with serving(collector.app(), collector.port), collector.site.running():
         yield collector

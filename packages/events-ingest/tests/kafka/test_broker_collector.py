@@ -23,7 +23,7 @@ from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
-from events_schema import decode
+from ingest_support.contracts import CONTRACT
 
 pytestmark = pytest.mark.extended
 
@@ -68,7 +68,7 @@ def event_ids(broker: LocalBroker, topic: str) -> list[str]:
             found: list[str] = []
             while len(found) < sum(ends.values()):
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
-                    found += [decode(record.value).event_id for record in records]
+                    found += [CONTRACT.decode(record.value).event_id for record in records]
             return found
         finally:
             await consumer.stop()

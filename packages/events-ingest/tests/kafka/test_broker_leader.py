@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
-from events_schema import decode
+from ingest_support.contracts import CONTRACT
 
 pytestmark = pytest.mark.extended
 
@@ -92,7 +92,7 @@ def read(nodes: Nodes, topic: str, *partitions: int) -> list[str]:
             found: list[str] = []
             while len(found) < sum(ends.values()):
                 for records in (await consumer.getmany(timeout_ms=1000)).values():
-                    found += [decode(record.value).event_id for record in records]
+                    found += [CONTRACT.decode(record.value).event_id for record in records]
             return found
 
     return asyncio.run(asyncio.wait_for(ask(), 60))

@@ -21,6 +21,7 @@ def producer_to(port: int, budget: Budget) -> KafkaProducer:
         EventMetrics(),
         ack_timeout=30,
         batch_bytes=100_000,
+        max_record_bytes=10_000,
         linger=0.002,
     )
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,9 +17,12 @@ from schemathesis.core.parameters import ParameterLocation
 from starlette.applications import Starlette
 
 from events_ingest import NotAcknowledged, ServeSettings
-from events_ingest.http.responses import Attempt, EventPlace, FieldError, RejectedEvent
+from events_ingest.http.responses import Attempt, EventPlace, RejectedEvent
 from events_ingest.pages.openapi import openapi
+from events_schema import Contract
+from events_schema.errors import FieldError
 from ingest_support.collector_app import VALID, FailingProducer, ask, collector, post
+from ingest_support.contracts import CONTRACT, SHOP, ShopEvent
 
 KEY = "a-services-key"
 KEYED = ServeSettings(token=(KEY,))
@@ -28,10 +32,41 @@ ANONYMOUS = ServeSettings(allow_anonymous=True)
 # --- the document ---
 
 
+KEPT = Path(__file__).parents[4] / "tests" / "kept" / "openapi.json"
+
+
+@pytest.mark.parametrize("contract", [CONTRACT, SHOP], ids=["default", "shop"])
 @pytest.mark.parametrize("given", [ANONYMOUS, KEYED], ids=["anonymous", "keyed"])
-def test_the_document_is_valid(given: ServeSettings) -> None:
+def test_the_document_is_valid(given: ServeSettings, contract: Contract[Any]) -> None:
     """The document is OpenAPI 3.1, examples and schemas included."""
-    OpenAPIV31SpecValidator(openapi(given)).validate()
+    OpenAPIV31SpecValidator(openapi(given, contract)).validate()
+
+
+def test_of_the_default_contract_it_is_what_it_was() -> None:
+    """The descriptions of fields are all that the contract object has added."""
+    document = openapi(KEYED, CONTRACT)
+    for field in posted(document).values():
+        assert field.pop("description")
+    kept = json.loads(KEPT.read_text("utf-8"))
+    document["info"]["version"] = kept["info"]["version"]
+
+    assert json.dumps(document) == json.dumps(kept)  # members in the same order, too
+
+
+def test_own_fields_are_described() -> None:
+    """Each own field is a property of the posted event, in its order, with a description."""
+    fields = posted(openapi(KEYED, SHOP))
+    own = list(SHOP.own_types)
+
+    assert [name for name in fields if name in own] == own
+    assert fields["plan"]["description"] == ShopEvent.model_fields["plan"].description
+    assert all(fields[name]["description"] for name in own)
+
+
+def posted(document: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a posted event."""
+    properties: dict[str, Any] = document["components"]["schemas"]["PostedEvent"]["properties"]
+    return properties
 
 
 def test_the_document_is_served() -> None:
@@ -40,13 +75,13 @@ def test_the_document_is_served() -> None:
 
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
-    assert response.json() == openapi(ANONYMOUS)
+    assert response.json() == openapi(ANONYMOUS, CONTRACT)
 
 
 @pytest.mark.parametrize("given", [ANONYMOUS, KEYED], ids=["anonymous", "keyed"])
 def test_every_error_has_the_one_schema(given: ServeSettings) -> None:
     """Each status from 400 on, of each operation, refers to the shared schema of errors."""
-    document = openapi(given)
+    document = openapi(given, CONTRACT)
     references = {
         document["components"]["responses"][response["$ref"].rpartition("/")[2]]["content"][
             "application/json"
@@ -67,13 +102,13 @@ def test_each_status_is_listed_where_it_can_occur() -> None:
 
     for path in ("/track", "/batch"):
         for given, expected in ((KEYED, posted), (ANONYMOUS, posted - {401, 403})):
-            responses = openapi(given)["paths"][path]["post"]["responses"]
+            responses = openapi(given, CONTRACT)["paths"][path]["post"]["responses"]
             assert set(map(int, responses)) == expected
 
 
 def test_the_answers_have_the_members_of_their_types() -> None:
     """The schemas of answers name what the code that writes them names."""
-    schemas = openapi(ANONYMOUS)["components"]["schemas"]
+    schemas = openapi(ANONYMOUS, CONTRACT)["components"]["schemas"]
     named = {name: set(schema.get("properties", ())) for name, schema in schemas.items()}
 
     assert named["Error"] == {"error", "request_id", *Attempt.__annotations__}
@@ -84,7 +119,7 @@ def test_the_answers_have_the_members_of_their_types() -> None:
 
 def test_the_answer_about_a_batch_in_doubt_is_as_described() -> None:
     """A 503 says of each event what became of it, in the shape that the document has."""
-    document = openapi(ANONYMOUS)
+    document = openapi(ANONYMOUS, CONTRACT)
     schema = {"$ref": "#/components/schemas/Error", "components": document["components"]}
 
     app = collector(FailingProducer(NotAcknowledged("Kafka is silent"), first=1))
@@ -98,12 +133,12 @@ def test_the_answer_about_a_batch_in_doubt_is_as_described() -> None:
 def test_limits_and_metrics_are_those_of_the_settings() -> None:
     """The document has the most events of a batch, and no metrics where these are elsewhere."""
     document = openapi(
-        ServeSettings(allow_anonymous=True, max_batch_events=7, metrics_port=9000),
+        ServeSettings(allow_anonymous=True, max_batch_events=7, metrics_port=9000), CONTRACT
     )
 
     assert document["components"]["schemas"]["Events"]["maxItems"] == 7
     assert "/metrics" not in document["paths"]
-    assert "/metrics" in openapi(ANONYMOUS)["paths"]
+    assert "/metrics" in openapi(ANONYMOUS, CONTRACT)["paths"]
 
 
 # --- the page ---
@@ -215,6 +250,13 @@ def test_the_collector_does_what_the_document_says(case: Case[Any]) -> None:
     meta = case.meta
     if case.media_type == "text/plain" and meta and meta.is_negative_at(ParameterLocation.BODY):
         assert refuses(response)
+
+
+@load(collector(contract=SHOP)).include(path="/track", method="POST").parametrize()
+@bounded
+def test_a_collector_of_another_contract_does_what_its_document_says(case: Case[Any]) -> None:
+    """Own fields are taken and refused as their schemas say."""
+    case.call_and_validate()
 
 
 @load(collector(token=(KEY,), allow_anonymous=False)).include(method="POST").parametrize()

@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from events_ingest.pages.files import STATIC
+from events_schema import Contract
 from ingest_support.collector_app import ask, collector
+from ingest_support.contracts import CONTRACT, SHOP
 
-MOST_BYTES = 4096
+MOST_BYTES = 5 * 1024
 WEEK = 7 * 86400
 
 
@@ -22,7 +24,7 @@ def script(**settings: Any) -> httpx.Response:
 
 
 def test_it_is_small() -> None:
-    """Less than 4 KiB cross the network, and the comments are not among them."""
+    """Less than 5 KiB cross the network, and the comments are not among them."""
     answer = script(event_time_back=50 * 365 * 86400)  # the longest that the settings take
     assert answer.status_code == 200
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -38,6 +40,16 @@ def test_pages_of_other_origins_may_load_and_keep_it() -> None:
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
     assert headers["Cache-Control"] == "public, max-age=3600"
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_it_knows_the_contract_and_the_longest_event() -> None:
+    """What the collector would refuse by its name, type or length is not sent to it."""
+    app = collector(contract=SHOP, max_event_bytes=1000)
+    served = ask(app, "GET", "/tracker.js").text
+
+    assert 'FIELDS=[["plan","string"],["trial","bool"],["price","float64"]' in served
+    assert "EVENT_BYTES=1000;" in served
+    assert "FIELDS=[];" in script().text
 
 
 @pytest.mark.parametrize("back", [WEEK, 7200])
@@ -57,6 +69,31 @@ def test_its_types_name_what_it_has() -> None:
     options = re.findall(r"(\w+)(?: = \w+)?", re.findall(r"const \{(.*?)\} =", api)[0])
     declared = types.text.partition("interface EventsOptions {")[2].partition("\n}")[0]
     assert set(options) == set(re.findall(r"^  (\w+)\??:", declared, re.MULTILINE))
+
+
+OWN_TYPES = r"""
+  /** what the customer pays for: *\/ free, or pro */
+  plan?: string | null;
+  /** true or false */
+  trial?: boolean | null;
+  /** a finite number */
+  price?: number | null;
+  /** an integer of 32 bits */
+  seats?: number | null;
+  /** an integer of 64 bits */
+  order_number?: number | null;
+  /** a time with a zone */
+  renewed?: Date | string | null;
+"""
+
+
+@pytest.mark.parametrize(("contract", "own"), [(CONTRACT, "\n"), (SHOP, OWN_TYPES)])
+def test_its_types_have_the_own_fields(contract: Contract[Any], own: str) -> None:
+    """Each own field has its type and its description, which cannot end the comment early."""
+    types = ask(collector(contract=contract), "GET", "/tracker.d.ts")
+
+    assert types.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert f"interface EventsFields {{{own}}}" in types.text
 
 
 def test_no_page_is_kept_from_the_back_forward_cache() -> None:

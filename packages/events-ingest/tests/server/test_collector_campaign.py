@@ -31,10 +31,11 @@ from hypothesis import strategies as st
 from bench.collector.http_load import Result, http_request, load
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
-from events_schema import decode
+from events_schema import Contract
 from events_schema.testing import bodies
 from ingest_support.collector_app import VALID, collector, post
 from ingest_support.collector_process import CollectorProcess, running_collector
+from ingest_support.contracts import CONTRACT, SHOP
 from line_support.topics import Topics
 
 pytestmark = pytest.mark.extended
@@ -78,7 +79,7 @@ def offer(target: CollectorProcess, requests: list[bytes], **options: Any) -> Re
 
 def missing(topics: Topics, target: CollectorProcess, acknowledged: Acknowledged) -> set[str]:
     """The events that were acknowledged and are not on the topic."""
-    on_topic = {decode(value).event_id for value in topics.values(target.topic)}
+    on_topic = {CONTRACT.decode(value).event_id for value in topics.values(target.topic)}
     return set(acknowledged.ids) - on_topic
 
 
@@ -253,21 +254,22 @@ def test_a_healthy_client_is_served_beside_bad_ones(broker: LocalBroker, tmp_pat
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(
-    bodies(),
+    st.tuples(st.just(CONTRACT), bodies(CONTRACT)) | st.tuples(st.just(SHOP), bodies(SHOP)),
     st.sampled_from(["/track", "/batch"]),
     st.sampled_from([None, None, "text/plain", "application/x-ndjson"]),
     st.sampled_from([None, None, None, "gzip", "deflate", "br", "zstd"]),
 )
 def test_no_body_is_answered_500(
-    body: bytes, path: str, media_type: str | None, encoding: str | None
+    case: tuple[Contract[Any], bytes], path: str, media_type: str | None, encoding: str | None
 ) -> None:
     """Valid, nearly valid and random bodies, however they are announced, get 200 or 4xx."""
     headers = {"Content-Type": media_type or "application/json"}
     if encoding:
         headers["Content-Encoding"] = encoding
-    response = post(_APP, body, path, headers=headers)
+    contract, body = case
+    response = post(_APPS[contract], body, path, headers=headers)
     assert response.status_code in (200, 400, 413, 415, 422), response.text
     assert ("error" in response.json()) == (response.status_code != 200)
 
 
-_APP = collector()
+_APPS = {contract: collector(contract=contract) for contract in (CONTRACT, SHOP)}

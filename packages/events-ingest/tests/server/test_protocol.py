@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from bench.collector.http_load import http_request
 from events_ingest import CollectorServer, ServeSettings, create_app
 from events_loadgen.processes.waiting import wait_until
-from events_schema import decode
+from events_schema import Contract
 from events_schema.testing import bodies
 from ingest_support.collector_app import RecordingProducer
+from ingest_support.contracts import CONTRACT, SHOP
 
 EVENT = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 BODY = json.dumps(EVENT).encode()
@@ -26,12 +27,14 @@ SECONDS = 30
 
 
 @contextmanager
-def collector(**changes: Any) -> Iterator[tuple[str, int, RecordingProducer]]:
+def collector(
+    contract: Contract[Any] = CONTRACT, **changes: Any
+) -> Iterator[tuple[str, int, RecordingProducer]]:
     """The address of a collector whose producer is a double."""
     producer = RecordingProducer()
     given = {"allow_anonymous": True, "port": 0, **changes}
     settings = ServeSettings(**given)
-    server = CollectorServer(settings, create_app(settings, producer))
+    server = CollectorServer(settings, create_app(settings, producer, contract))
     with server.in_thread() as url:
         host, _, port = url.removeprefix("http://").partition(":")
         yield host, int(port), producer
@@ -125,16 +128,21 @@ def test_a_request_in_one_piece_and_in_several_get_the_same_answer() -> None:
         assert [each.status for each in answers] == [200] * 3
         assert len({frozenset(each.headers) for each in answers}) == 1
         ids = [json.loads(each.body)["event_id"] for each in answers]
-        assert [decode(value).event_id for value in producer.values] == ids
+        assert [CONTRACT.decode(value).event_id for value in producer.values] == ids
 
 
-@settings(max_examples=60)
-@given(bodies())
-def test_any_body_gets_the_same_answer_in_both_lanes(shared: tuple[str, int], body: bytes) -> None:
+@pytest.mark.parametrize("contract", [CONTRACT, SHOP], ids=["default", "shop"])
+def test_any_body_gets_the_same_answer_in_both_lanes(contract: Contract[Any]) -> None:
     """Whatever the body, neither lane answers 5xx, and both say the same."""
+    with collector(contract) as (*address, _):
+        check = settings(max_examples=60)(given(bodies(contract))(_check_same_answer))
+        check(tuple(address))
+
+
+def _check_same_answer(address: tuple[Any, ...], body: bytes) -> None:
     request = http_request("/track", body)
     head = len(request) - len(body)
-    with connect(shared) as connection:
+    with connect(address) as connection:
         reader = Reader(connection)
         connection.sendall(request)
         whole = reader.answer()

@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -20,19 +19,18 @@ from events_ingest.http.body import body_of, decoded
 from events_ingest.http.content import BATCH_TYPES
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import (
-    MAX_FIELDS,
     Attempt,
     EventPlace,
-    FieldError,
     JsonResponse,
     RejectedEvent,
-    field_errors,
     invalid_batch,
     unavailable,
 )
 from events_ingest.limits import BodyLimits
-from events_schema import MalformedJson
-from events_schema.event import is_event_id
+from events_schema import InvalidEvent, MalformedJson
+from events_schema.errors import FieldError
+from events_schema.models.types import is_event_id
+from events_schema.parse import MAX_FIELDS
 
 _ERRORS_OF_AN_EVENT = 3
 _REJECTED_BYTES = 1536
@@ -165,8 +163,8 @@ class _Reading:
         except MalformedJson as error:
             said: FieldError = {"field": "", "code": "malformed_json", "message": str(error)}
             self._reject(index, text, [said])
-        except ValidationError as error:
-            self._reject(index, text, field_errors(error, _ERRORS_OF_AN_EVENT))
+        except InvalidEvent as error:
+            self._reject(index, text, error.errors[:_ERRORS_OF_AN_EVENT])
         except OutsideWindow as error:
             self._reject(index, text, error.errors)
         else:

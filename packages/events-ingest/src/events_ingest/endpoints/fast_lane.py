@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from events_ingest.endpoints.admission import Admission
@@ -26,7 +25,7 @@ from events_ingest.http.cors import Cors
 from events_ingest.http.head import RequestHead
 from events_ingest.http.responses import ApiError
 from events_ingest.telemetry.access_log import AccessLog
-from events_schema import MalformedJson
+from events_schema import InvalidEvent, MalformedJson
 
 FAST_LANE = "fast_lane"
 """The key of the application's state under which the protocol finds the lane."""
@@ -88,7 +87,7 @@ class FastLane:
         try:
             value, event_id = self._intake.record(body, datetime.now(UTC))
             (acknowledged,) = self._intake.producer.produce((value,))
-        except (MalformedJson, ValidationError, OutsideWindow, ProducerError):
+        except (MalformedJson, InvalidEvent, OutsideWindow, ProducerError):
             access.give_back()  # the application takes it again
             return None
         return Taken(head, event_id, acknowledged, started)

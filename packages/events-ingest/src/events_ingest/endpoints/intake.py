@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import uuid_utils
 
 from events_ingest.errors import ProducerError
-from events_ingest.http.responses import ApiError, Attempt, FieldError, unavailable
+from events_ingest.http.responses import ApiError, Attempt, unavailable
 from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import EventTimeWindow
 from events_ingest.telemetry.metrics import EventMetrics
-from events_schema import envelope_encoder, parse_event
+from events_schema import Contract
+from events_schema.errors import FieldError
 
 NO_SHIFT = timedelta(0)
 
@@ -28,15 +30,20 @@ class OutsideWindow(Exception):
 
 
 class Intake:
-    """Makes records of events, for `producer`, and counts what becomes of them in `metrics`."""
+    """Makes records of `contract` for `producer`, and counts what becomes of them in `metrics`."""
 
     def __init__(
-        self, producer: EventProducer, metrics: EventMetrics, window: EventTimeWindow
+        self,
+        contract: Contract[Any],
+        producer: EventProducer,
+        metrics: EventMetrics,
+        window: EventTimeWindow,
     ) -> None:
         self.producer = producer
         self.metrics = metrics
         self._window = window
-        self._encode = envelope_encoder()
+        self._parse = contract.parser.parse
+        self._encode = contract.encoder
 
     def record(
         self, text: bytes, received_time: datetime, shift: timedelta = NO_SHIFT
@@ -45,9 +52,9 @@ class Intake:
 
         An event without an id or a time gets one. A time that the client gave is moved by
         `shift` first: how far the client's clock is behind. Raises `MalformedJson`,
-        `ValidationError` and `OutsideWindow`.
+        `InvalidEvent` and `OutsideWindow`.
         """
-        members = parse_event(text).__dict__
+        members = self._parse(text).__dict__
         event_id = members["event_id"] or str(uuid_utils.uuid7())
         event_time = members["event_time"]
         if event_time is None:

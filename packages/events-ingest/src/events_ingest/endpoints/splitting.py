@@ -18,8 +18,9 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from events_ingest.http.content import NDJSON
-from events_ingest.http.responses import ApiError, field_errors, invalid_batch, malformed
-from events_schema.event import Time
+from events_ingest.http.responses import ApiError, invalid_batch, malformed
+from events_schema import Time
+from events_schema.parse import field_errors
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 

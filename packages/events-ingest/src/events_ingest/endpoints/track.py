@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
@@ -16,15 +15,9 @@ from events_ingest.errors import ProducerError
 from events_ingest.http.body import body_of, decoded
 from events_ingest.http.content import JSON_TYPES
 from events_ingest.http.head import RequestHead
-from events_ingest.http.responses import (
-    ApiError,
-    JsonResponse,
-    field_errors,
-    invalid_event,
-    malformed,
-)
+from events_ingest.http.responses import ApiError, JsonResponse, invalid_event, malformed
 from events_ingest.limits import BodyLimits
-from events_schema import MalformedJson
+from events_schema import InvalidEvent, MalformedJson
 
 
 class Track:
@@ -72,7 +65,5 @@ class Track:
             return self._intake.record(text, datetime.now(UTC))
         except MalformedJson as error:
             raise malformed(str(error)) from None
-        except ValidationError as error:
-            raise invalid_event(field_errors(error)) from None
-        except OutsideWindow as error:
+        except (InvalidEvent, OutsideWindow) as error:
             raise invalid_event(error.errors) from None

@@ -7,23 +7,14 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
 from events_ingest.errors import ProducerError
+from events_schema.errors import FieldError
+from events_schema.parse import MAX_FIELDS
 
 RETRY_AFTER_SECONDS = 2
-MAX_FIELDS = 20
-_MAX_FIELD_LENGTH = 100
-
-
-class FieldError(TypedDict):
-    """What is wrong with one field: its path, a code for programs and a text for people."""
-
-    field: str
-    code: str
-    message: str
 
 
 class EventPlace(TypedDict):
@@ -138,16 +129,3 @@ def too_many_requests(seconds: float) -> ApiError:
         "the key is used more often than it may be; send it again later",
         headers={"Retry-After": str(max(1, math.ceil(seconds)))},
     )
-
-
-def field_errors(error: ValidationError, limit: int = MAX_FIELDS) -> list[FieldError]:
-    """Return what `error` says about the first fields, without what the client sent."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        {
-            "field": ".".join(map(str, each["loc"]))[:_MAX_FIELD_LENGTH],
-            "code": each["type"],
-            "message": each["msg"],
-        }
-        for each in found[:limit]
-    ]

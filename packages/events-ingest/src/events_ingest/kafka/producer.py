@@ -15,7 +15,6 @@ from events_ingest.kafka.cluster import Cluster
 from events_ingest.kafka.connection import Connection
 from events_ingest.kafka.group_commit import CommitObserver, GroupCommit
 from events_ingest.kafka.topic import Topic
-from events_schema import max_record_bytes
 
 log = structlog.get_logger()
 
@@ -69,12 +68,14 @@ class KafkaProducer:
         *,
         ack_timeout: float,
         batch_bytes: int,
+        max_record_bytes: int,
         linger: float,
     ) -> None:
         self._client_options = client_options
         self._topic = topic
         self._ack_timeout = ack_timeout
         self._batch_bytes = batch_bytes
+        self._max_record_bytes = max_record_bytes
         self._commit = GroupCommit(budget, observer, linger=linger, ack_timeout=ack_timeout)
         self._cluster = Cluster(client_options, topic)
         self._connection: Connection | None = None
@@ -180,7 +181,7 @@ class KafkaProducer:
     async def _allowed_batch_bytes(self) -> int:
         """Return the size of our record batches, which the topic takes for sure."""
         allowed = (await self._cluster.limits()).max_message_bytes
-        needed = max_record_bytes() + _BATCH_OVERHEAD
+        needed = self._max_record_bytes + _BATCH_OVERHEAD
         if allowed < needed:
             raise BrokerUnavailable(
                 f"topic {self._topic.name} takes record batches of {allowed} bytes, and one event "

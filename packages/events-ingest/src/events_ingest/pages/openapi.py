@@ -12,10 +12,11 @@ from pydantic import TypeAdapter
 
 from events_ingest.http.content import NDJSON
 from events_ingest.http.decompression import ENCODINGS
-from events_ingest.http.responses import MAX_FIELDS, ApiError
+from events_ingest.http.responses import ApiError
 from events_ingest.settings import ServeSettings
-from events_schema.event import EventId, PostedEvent, Time
-from events_schema.json_schema import json_schema
+from events_schema import Contract, Time
+from events_schema.models.types import EventId
+from events_schema.parse import MAX_FIELDS
 
 Object = dict[str, Any]
 
@@ -59,8 +60,8 @@ _ERRORS = {  # of each status the description, and one of its codes
 _ERRORS_OF_ALL, _ERRORS_OF_KEYS = (400, 408, 431, 500, 503), (401, 403)
 
 
-def openapi(settings: ServeSettings) -> Object:
-    """Return the document that describes the collector that `settings` make."""
+def openapi(settings: ServeSettings, contract: Contract[Any]) -> Object:
+    """Return the document that describes the collector that `settings` make, of `contract`."""
     keys = {} if settings.allow_anonymous else _KEYS
     events = {"tags": ["events"], "security": [{name: []} for name in keys]}
     errors = [each for each in _ERRORS if keys or each not in _ERRORS_OF_KEYS]
@@ -86,7 +87,7 @@ def openapi(settings: ServeSettings) -> Object:
         },
         "paths": paths,
         "components": {
-            "schemas": {**_posted(settings.max_batch_events), **_answered()},
+            "schemas": {**_posted(contract, settings.max_batch_events), **_answered()},
             "responses": {f"Error{status}": _error_response(status) for status in errors},
             "headers": {"RequestId": _header(_TEXT)},
             **({"securitySchemes": keys} if keys else {}),
@@ -200,8 +201,8 @@ def _error_response(status: int) -> Object:
     return response
 
 
-def _posted(max_events: int) -> Object:
-    event = json_schema(PostedEvent)
+def _posted(contract: Contract[Any], max_events: int) -> Object:
+    event = contract.json_schema()
     del event["$schema"]  # it has no place within a document
     sent_at = TypeAdapter(Time | None).json_schema()
     wrapped = _object({"events": _schema("Events")}, {"sent_at": sent_at})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import rjsmin
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -9,11 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from events_ingest.limits import EventTimeWindow
-from events_ingest.pages.files import NO_SNIFFING, STATIC, file_route
+from events_ingest.pages.files import NO_SNIFFING, STATIC
+from events_ingest.settings import ServeSettings
+from events_schema import ColumnType, Contract
 
-_WINDOW = "const WINDOW = {};"
-_DEFAULT_WINDOW_SECONDS = 604800
+_FIELDS_TYPE = "interface EventsFields {\n"
+_TYPESCRIPT: Mapping[ColumnType, str] = {
+    ColumnType.BOOL: "boolean",
+    ColumnType.FLOAT64: "number",
+    ColumnType.INT32: "number",
+    ColumnType.INT64: "number",
+    ColumnType.STRING: "string",
+    ColumnType.TIMESTAMP: "Date | string",
+}
 _HEADERS = {
     **NO_SNIFFING,
     "Cache-Control": "public, max-age=3600",
@@ -21,24 +33,52 @@ _HEADERS = {
 }
 
 
-def tracker_script(window: EventTimeWindow) -> str:
-    """Return the tracker, without its comments, for a collector that takes events in `window`."""
+def tracker_script(settings: ServeSettings, contract: Contract[Any]) -> str:
+    """Return the tracker, without its comments, for the collector that `settings` make."""
     source = (STATIC / "tracker.js").read_text("utf-8")
-    default = _WINDOW.format(_DEFAULT_WINDOW_SECONDS)
+    fields = json.dumps(list(contract.own_types.items()), separators=(",", ":"))
+    for default, own in [
+        ("const WINDOW = 604800;", f"const WINDOW = {settings.event_time_back};"),
+        ("const EVENT_BYTES = 32768;", f"const EVENT_BYTES = {settings.max_event_bytes};"),
+        ("const FIELDS = [];", f"const FIELDS = {fields};"),
+    ]:
+        source = _replaced(source, default, own)
+    return str(rjsmin.jsmin(source))
+
+
+def tracker_types(contract: Contract[Any]) -> str:
+    """Return the tracker's types, in TypeScript, with the own fields of `contract`."""
+    source = (STATIC / "tracker.d.ts").read_text("utf-8")
+    described = contract.json_schema()["properties"]
+    fields = [
+        f"  /** {_comment(described[column.name]['description'])} */\n"
+        f"  {column.name}?: {_TYPESCRIPT[column.type]} | null;\n"
+        for column in contract.own_columns
+    ]
+    return _replaced(source, _FIELDS_TYPE, _FIELDS_TYPE + "".join(fields))
+
+
+def _replaced(source: str, default: str, own: str) -> str:
     before, found, after = source.partition(default)
     assert found  # noqa: S101  # the file is ours, and a test asks for it
-    own = _WINDOW.format(int(window.back.total_seconds()))
-    return str(rjsmin.jsmin(before + own + after))
+    return before + own + after
 
 
-def tracker_routes(window: EventTimeWindow) -> list[Route]:
+def _comment(description: str) -> str:
+    return " ".join(description.split()).replace("*/", "*\\/")
+
+
+def tracker_routes(settings: ServeSettings, contract: Contract[Any]) -> list[Route]:
     """Return the routes of the tracker and of its types."""
-    script = tracker_script(window)
+    script, types = tracker_script(settings, contract), tracker_types(contract)
 
     async def show_script(_: Request) -> Response:
         return Response(script, media_type="text/javascript", headers=_HEADERS)
 
+    async def show_types(_: Request) -> Response:
+        return Response(types, media_type="text/plain", headers=NO_SNIFFING)
+
     return [
         Route("/tracker.js", show_script, middleware=[Middleware(GZipMiddleware)]),
-        file_route("/tracker.d.ts", STATIC / "tracker.d.ts"),
+        Route("/tracker.d.ts", show_types),
     ]

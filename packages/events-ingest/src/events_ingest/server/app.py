@@ -36,23 +36,30 @@ from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.access_log import AccessLog
 from events_ingest.telemetry.metrics import CONTENT_TYPE, EventMetrics
 from events_ingest.telemetry.middleware import Observation
+from events_schema import Contract
 from events_schema.runtime.errors import UsageError
 
 _GAUGE_SECONDS = 1.0
 
 
-def create_app(settings: ServeSettings, producer: EventProducer | None = None) -> Starlette:
+def create_app(
+    settings: ServeSettings,
+    producer: EventProducer | None = None,
+    contract: Contract[Any] | None = None,
+) -> Starlette:
     """Return the application for `settings`; its lifespan starts and stops `producer`.
 
-    The default producer writes to Kafka. Raises `UsageError` where keys or files cannot be used.
+    The default producer writes to Kafka; the default contract is the one that `settings` name.
+    Raises `UsageError` where keys or files cannot be used, and what `settings.load_contract` does.
     """
+    contract = contract or settings.load_contract()
     metrics = EventMetrics()
     budget = Budget(settings.max_in_flight_bytes)
-    events = producer or kafka_producer(settings, budget, metrics)
+    events = producer or kafka_producer(settings, contract, budget, metrics)
     admission = Admission(create_authentication(settings), events)
     access_log = AccessLog(settings.access_log, log_clients=settings.log_clients)
     cors = Cors(_origins(settings))
-    intake = Intake(events, metrics, settings.window)
+    intake = Intake(contract, events, metrics, settings.window)
     track = Track(admission, intake, budget, limits=settings.track_limits)
     # fmt: off
     batch = Batch(
@@ -78,8 +85,8 @@ def create_app(settings: ServeSettings, producer: EventProducer | None = None) -
         Route("/batch", batch, methods=["POST"]),
         Route("/batch", cors.preflight, methods=["OPTIONS"]),
         *_status_routes(events, metrics, budget, settings),
-        *documentation_routes(openapi(settings)),
-        *tracker_routes(settings.window),
+        *documentation_routes(openapi(settings, contract)),
+        *tracker_routes(settings, contract),
         *demo_routes(settings),
     ]
     app = Starlette(
@@ -149,8 +156,10 @@ def create_authentication(settings: ServeSettings) -> Authentication:
     )
 
 
-def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetrics) -> KafkaProducer:
-    """Return the producer that `settings` describe, not started."""
+def kafka_producer(
+    settings: ServeSettings, contract: Contract[Any], budget: Budget, metrics: EventMetrics
+) -> KafkaProducer:
+    """Return the producer that `settings` describe, for records of `contract`, not started."""
     topic = Topic(
         name=settings.topic,
         partitions=settings.partitions,
@@ -164,6 +173,7 @@ def kafka_producer(settings: ServeSettings, budget: Budget, metrics: EventMetric
         metrics,
         ack_timeout=settings.ack_timeout,
         batch_bytes=settings.record_batch_bytes,
+        max_record_bytes=contract.max_record_bytes,
         linger=settings.linger,
     )
 

@@ -35,7 +35,8 @@ class CollectorServer(uvicorn.Server):
 
     Run it with `run()`, `await serve()` or `in_thread()`. On SIGTERM and SIGINT it stops
     accepting, answers what is in flight and returns. A worker process gets the `sockets` that
-    its parent listens on, and ends when that parent is no more. Raises `AddressUnavailable`.
+    its parent listens on, and ends when that parent is no more. Raises `AddressUnavailable`, and
+    what `create_app` does.
     """
 
     def __init__(

@@ -40,11 +40,12 @@ class Workers:
     """`--workers` processes, each a collector of its own, on the same listening sockets.
 
     One that dies is replaced. On SIGTERM and SIGINT all end in order. Raises
-    `AddressUnavailable`, and `UsageError` where keys or files cannot be used.
+    `AddressUnavailable`, and what `create_app` does.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
-        create_authentication(settings)  # what is wrong with a file shows here, not in each worker
+        settings.load_contract()  # what is wrong with it shows here, not in each worker
+        create_authentication(settings)
         client_options(settings)
         self._settings = settings
         self._sockets = listen(settings.host, settings.port)

@@ -29,8 +29,14 @@ interface EventsTracker {
    * @param category 1 to 256 characters
    * @param action 1 to 256 characters, or none
    * @param value a 32-bit integer, or none
+   * @param fields the contract's own fields, or none
    */
-  track(category: string, action?: string | null, value?: number | null): void;
+  track(
+    category: string,
+    action?: string | null,
+    value?: number | null,
+    fields?: EventsFields | null,
+  ): void;
 
   /**
    * Forgets the user and all events that are not sent yet, and tracks nothing until `optIn`: for
@@ -43,6 +49,10 @@ interface EventsTracker {
 
   /** Tells what became of the events. */
   stats(): EventsStats;
+}
+
+/** The own fields of the contract that the collector was started with (`--contract`). */
+interface EventsFields {
 }
 
 /** `data-key`, `data-app-name` and so on, where they stand on the script's tag. */

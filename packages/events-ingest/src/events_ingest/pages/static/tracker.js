@@ -4,8 +4,10 @@
   "use strict";
   if (window.events?.init) return; // the page has this script twice
 
-  // How old an event may be, in seconds. The collector serves this file with its own number.
-  const WINDOW = 604800;
+  // The collector serves this file with its own values of these three.
+  const WINDOW = 604800; // how old an event may be, in seconds
+  const EVENT_BYTES = 32768; // how long
+  const FIELDS = []; // the contract's own fields, each with the name of its type
   const BATCH_EVENTS = 50;
   const BATCH_MS = 1000;
   // Browsers let the requests that outlive a page have 64 KiB together.
@@ -37,6 +39,19 @@
   const isText = (value) =>
     typeof value == "string" && /^[^\0\ud800-\udfff]{1,256}$/u.test(value);
   const isInt = (value) => typeof value == "number" && (value | 0) == value;
+  const isDate = (value) => ({}).toString.call(value) == "[object Date]"; // of any frame
+  const isTime = (value) => isDate(value)
+    ? value >= 0 && value.getUTCFullYear() < 10000
+    : typeof value == "string" && Date.parse(value) >= 0 &&
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$/i.test(value);
+  const TYPES = {
+    bool: ["true or false", (value) => typeof value == "boolean"],
+    float64: ["a finite number", Number.isFinite],
+    int32: ["a 32-bit integer", isInt],
+    int64: ["a safe integer", Number.isSafeInteger],
+    string: ["1 to 256 characters", isText],
+    timestamp: ["a Date from 1970 on, or its text in RFC 3339", isTime],
+  };
   const bytes = (text) => new TextEncoder().encode(text).length;
   const time = (ms) => new Date(ms).toISOString();
 
@@ -286,20 +301,41 @@
 
   // --- what is tracked ---
 
-  function track(category, action, value) {
+  function forbid(name, expected, value) {
+    dropped.invalid++;
+    complain(name, "must be", expected + ", and is", value);
+  }
+
+  // Whether `value` may be sent; if not, that is told.
+  function fits(name, type, value) {
+    const [expected, test] = TYPES[type];
+    return test(value) || forbid(name, expected, value);
+  }
+
+  // Returns a page's own fields as they are sent, or nothing.
+  function ownFields(given) {
+    if (typeof given != "object") return forbid("fields", "an object", given);
+    const types = new Map(FIELDS);
+    const own = {};
+    for (const [name, value] of Object.entries(given)) {
+      const type = types.get(name);
+      if (!type) return forbid(name, `a field of the contract (${[...types.keys()]})`, value);
+      if (value === null || value === undefined) continue;
+      if (!fits(name, type, value)) return;
+      own[name] = value; // JSON has a Date as its text
+    }
+    return own;
+  }
+
+  function track(category, action, value, fields) {
     if (!started() || refuses()) return;
     action ??= undefined;
     value ??= undefined;
-    const wrong =
-      !isText(category) ? ["category", category] :
-      action !== undefined && !isText(action) ? ["action", action] :
-      value !== undefined && !isInt(value) && ["value", value];
-    if (wrong) {
-      dropped.invalid++;
-      const [name, given] = wrong;
-      const kind = name == "value" ? "a 32-bit integer" : "1 to 256 characters";
-      return complain(name, "must be", kind + ", and is", given);
-    }
+    if (!fits("category", "string", category)) return;
+    if (action !== undefined && !fits("action", "string", action)) return;
+    if (value !== undefined && !fits("value", "int32", value)) return;
+    const own = ownFields(fields ?? {});
+    if (!own) return;
     const event = {
       event_id: uuid(),
       event_time: time(Date.now()),
@@ -308,8 +344,12 @@
       event_category: category,
       event_action: action,
       event_value: value,
+      ...own,
     };
-    put(eventKey(event), JSON.stringify(event));
+    const text = JSON.stringify(event);
+    const limit = Math.min(EVENT_BYTES, IN_FLIGHT_BYTES - 200); // a longer one would never leave
+    if (bytes(text) > limit) return forbid("an event", `at most ${limit} bytes`, bytes(text));
+    put(eventKey(event), text);
     for (const key of keys("event ").slice(0, -QUEUE_EVENTS)) drop(key, "full");
     if (++fresh < BATCH_EVENTS) schedule(BATCH_MS);
     else if (performance.now() >= backoff) flush();
