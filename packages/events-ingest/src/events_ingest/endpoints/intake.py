@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 import uuid_utils
 
+from events_ingest.endpoints.plain import PlainReader
 from events_ingest.errors import ProducerError
 from events_ingest.http.responses import ApiError, Attempt, unavailable
 from events_ingest.kafka.producer import EventProducer
 from events_ingest.limits import EventTimeWindow
 from events_ingest.telemetry.metrics import EventMetrics
-from events_schema import Contract
+from events_schema import Contract, column_names
 from events_schema.errors import FieldError
 
 NO_SHIFT = timedelta(0)
@@ -42,8 +44,12 @@ class Intake:
         self.producer = producer
         self.metrics = metrics
         self._window = window
+        self._read_plain = PlainReader(contract).read
         self._parse = contract.parser.parse
-        self._encode = contract.encoder
+        self._posted_values = itemgetter(
+            *(name for name in column_names(contract.envelope) if name != "received_time")
+        )
+        self._encode = contract.value_encoder
 
     def record(
         self, text: bytes, received_time: datetime, shift: timedelta = NO_SHIFT
@@ -54,9 +60,12 @@ class Intake:
         `shift` first: how far the client's clock is behind. Raises `MalformedJson`,
         `InvalidEvent` and `OutsideWindow`.
         """
-        members = self._parse(text).__dict__
-        event_id = members["event_id"] or str(uuid_utils.uuid7())
-        event_time = members["event_time"]
+        values = self._read_plain(text)
+        if values is None:
+            values = self._posted_values(self._parse(text).__dict__)
+        event_id, event_time, *rest = values
+        if event_id is None:
+            event_id = str(uuid_utils.uuid7())
         if event_time is None:
             event_time = received_time
         else:
@@ -67,13 +76,7 @@ class Intake:
                 raise OutsideWindow(window) from None
             if not received_time - window.back <= event_time <= received_time + window.ahead:
                 raise OutsideWindow(window)
-        envelope = {
-            **members,
-            "event_id": event_id,
-            "received_time": received_time,
-            "event_time": event_time,
-        }
-        return self._encode(envelope), event_id
+        return self._encode((event_id, received_time, event_time, *rest)), event_id
 
     def unacknowledged(self, error: ProducerError, event_id: str) -> ApiError:
         """Count an event that has no acknowledgement, and return the error to answer.
