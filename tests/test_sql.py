@@ -19,6 +19,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
 import events_analytics
+from analytics_support.own_fields import AWKWARD, SHOP, raw_schema, rows_of
 from analytics_support.raw_schema import COLUMNS
 from events_analytics.settings import Engine
 from events_analytics.versions.layout import Layout
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.extended
 
 ROOT = Path(__file__).parents[1]
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
-AWKWARD = "a 'q' \" é %41;"
+AWKWARD_FOLDER = "a 'q' \" é %41;"
 """A folder's name with what addresses and SQL literals take for something else."""
 
 
@@ -45,7 +46,7 @@ def no_schema(spark: SparkSession) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tables of generated events, as stream and job write them, in an awkward place."""
-    folder = tmp_path_factory.mktemp("sql") / AWKWARD
+    folder = tmp_path_factory.mktemp("sql") / AWKWARD_FOLDER
     write_raw(spark, generated(1200), folder / "raw", 1)
     events_analytics.run(spark, CONTRACT, folder / "raw", folder / "events", T)
     return folder
@@ -161,6 +162,83 @@ def test_the_questions_have_one_answer(spark: SparkSession, folder: Path) -> Non
     )
     assert [other == one for other in others] == [True, True]
     assert [name for name, answer in one.items() if not any(map(any, answer))] == []
+
+
+def shop_rows() -> list[StoredEvent]:
+    """Return the story with own fields, a value in each at the last of its times."""
+    last = {
+        "plan": "pro", "gift": True, "price": -0.1, "items": 2**31 - 1, "cents": -(2**63),
+        "shipped": T + timedelta(microseconds=1),
+    }  # fmt: skip
+    rows = rows_of(SHOP, story())
+    return [*rows[:-1], rows[-1].model_copy(update=last)]
+
+
+def test_own_columns_that_no_file_has_yet_are_null(spark: SparkSession, tmp_path: Path) -> None:
+    """A longer contract reads old files and results of before, and has all its columns' types."""
+    write_raw(spark, story(), tmp_path / "raw", 1)
+    own = list(raw_schema(SHOP))[8:]
+    for layout in Layout:
+        publish(spark, tmp_path / "raw", tmp_path / layout, layout, T)
+        engines: list[Sql] = [
+            Duck(tmp_path, layout, contract=SHOP),
+            SparkSql(spark, tmp_path, layout, contract=SHOP),
+        ]
+        for engine in engines:
+            for table in ("raw_events", "enriched_events"):
+                found = engine.table(f"SELECT {', '.join(SHOP.own_types)} FROM {table}")
+                assert list(found.schema) == own
+                assert found.to_pylist() == [dict.fromkeys(SHOP.own_types)] * len(story())
+
+
+def test_own_columns_of_some_files_are_null_in_the_others(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Both engines read files of before and of after as the definition says, in both layouts."""
+    before, after = rows_of(SHOP, story()), shop_rows()
+    write_raw(spark, story(), tmp_path / "raw", 1)
+    write_raw(spark, after, tmp_path / "raw", 2, contract=SHOP)
+    names = ", ".join(column_names(SHOP.stored))
+    stored = Counter(tuple(dict(row).values()) for row in (*before, *after))
+    enriched = Counter(tuple(dict(row).values()) for row in SHOP.enrich((*before, *after), T))
+    for layout in Layout:
+        publish(spark, tmp_path / "raw", tmp_path / layout, layout, T, contract=SHOP)
+        engines: list[Sql] = [
+            Duck(tmp_path, layout, contract=SHOP),
+            SparkSql(spark, tmp_path, layout, contract=SHOP),
+        ]
+        for engine in engines:
+            assert Counter(engine.query(f"SELECT {names} FROM raw_events")) == stored
+            assert Counter(engine.query("SELECT * FROM enriched_events")) == enriched
+
+
+def test_duckdb_with_own_columns_opens_the_asked_days_alone(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Also where files differ: a view that was made before they did knows the columns since."""
+    write_raw(spark, story(), tmp_path / "raw", 1)
+    publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
+    duck = Duck(tmp_path, contract=SHOP)
+    write_raw(spark, shop_rows(), tmp_path / "raw", 2, contract=SHOP)
+    asked = "FROM raw_events WHERE event_date = DATE '2026-01-13'"
+    assert Counter(duck.query(f"SELECT plan {asked}")) == {("pro",): 1, (None,): 5}
+    ((_, plan),) = duck.query(f"EXPLAIN ANALYZE SELECT user_id, plan {asked}")
+    assert "Scanning Files: 2/8" in plan
+    ((_, plan),) = duck.query("EXPLAIN ANALYZE SELECT plan FROM raw_events WHERE user_id = 3")
+    assert "user_id = 3" in plan.partition("Filters:")[2].splitlines()[0]
+
+
+def test_own_columns_may_have_names_of_our_queries(spark: SparkSession, tmp_path: Path) -> None:
+    """Own columns named as our tables and aliases are columns like others, and in the view."""
+    (row, *_) = rows_of(AWKWARD, story())
+    row = row.model_copy(update={name: f"own {name}" for name in AWKWARD.own_types})
+    write_raw(spark, [row], tmp_path / "raw", 1, contract=AWKWARD)
+    (expected,) = (tuple(dict(each).values()) for each in AWKWARD.enrich([row], T))
+    for layout in Layout:
+        publish(spark, tmp_path / "raw", tmp_path / layout, layout, T, contract=AWKWARD)
+        sql = "SELECT * FROM enriched_events"
+        assert Duck(tmp_path, layout, contract=AWKWARD).query(sql) == [expected]
+        assert SparkSql(spark, tmp_path, layout, contract=AWKWARD).query(sql) == [expected]
 
 
 JAN = {day: date(2026, 1, day) for day in (5, 6, 12, 13)}

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from events_analytics.versions.layout import Layout
-from events_schema import EnrichedEvent, StoredEvent, column_names
-from events_schema.testing import raw_tables
+from events_schema import EnrichedEvent, column_names
+from events_schema.testing import contracts, raw_tables
 from line_support.sql_engines import Duck, SparkSql, Sql
-from line_support.sql_rows import CONTRACT, T, generated
+from line_support.sql_rows import T, generated
 from line_support.sql_tables import publish, write_raw
 
 pytestmark = pytest.mark.extended
@@ -35,21 +35,22 @@ def no_schema(spark: SparkSession) -> Iterator[None]:
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
-@given(histories=st.lists(raw_tables(CONTRACT, T), min_size=4, max_size=8))
-def test_the_view_is_the_rewritten_table(
-    spark: SparkSession, histories: list[list[StoredEvent]]
-) -> None:
-    """For any rows, raw table and users, joined, are the enriched table: as the definition says."""
-    rows = list(chain.from_iterable(histories))
-    expected = Counter(tuple(dict(row).values()) for row in CONTRACT.enrich(rows, T))
+@given(data=st.data())
+def test_the_view_is_the_rewritten_table(spark: SparkSession, data: st.DataObject) -> None:
+    """For any contract and rows, raw table and users, joined, are the enriched table."""
+    contract = data.draw(contracts(max_fields=6))
+    histories = st.lists(raw_tables(contract, T), min_size=4, max_size=8)
+    rows = list(chain.from_iterable(data.draw(histories)))
+    expected = Counter(tuple(dict(row).values()) for row in contract.enrich(rows, T))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        write_raw(spark, rows, folder / "raw", 1)
+        write_raw(spark, rows, folder / "raw", 1, contract=contract)
         for layout in Layout:
-            publish(spark, folder / "raw", folder / layout, layout, T)
+            publish(spark, folder / "raw", folder / layout, layout, T, contract=contract)
             sql = "SELECT * FROM enriched_events"
-            assert Counter(Duck(folder, layout).query(sql)) == expected
-            assert Counter(SparkSql(spark, folder, layout).query(sql)) == expected
+            assert Counter(Duck(folder, layout, contract=contract).query(sql)) == expected
+            engine = SparkSql(spark, folder, layout, contract=contract)
+            assert Counter(engine.query(sql)) == expected
 
 
 def test_the_view_has_the_tables_columns(spark: SparkSession, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from analytics_support.own_fields import AWKWARD, SHOP
 from events_analytics.cli import main
 from events_analytics.ddl.statements import ddl
 from events_analytics.settings import Engine
@@ -19,6 +21,7 @@ from events_schema import Contract, EnrichedEvent, Event, StoredEvent, UserMetri
 from events_schema.runtime.errors import UsageError
 
 CONTRACT = Contract(Event)
+KEPT = Path(__file__).parents[4] / "tests" / "kept"
 VERSION = "v20261124T120000123456Z_3f2a91c0"
 NAMES: Mapping[Layout, Mapping[str, list[str]]] = {
     Layout.EVENTS: {
@@ -52,9 +55,14 @@ REGISTERED = {
 }
 
 
-def printed(engine: Engine, layout: Layout = Layout.EVENTS, location: str = "s3://b/e") -> str:
+def printed(
+    engine: Engine,
+    layout: Layout = Layout.EVENTS,
+    location: str = "s3://b/e",
+    contract: Contract[Any] = CONTRACT,
+) -> str:
     """Return the statements for tables that are nowhere."""
-    return ddl(engine, CONTRACT, "./no/raw", "./no/enriched", layout, location)
+    return ddl(engine, contract, "./no/raw", "./no/enriched", layout, location)
 
 
 def parsed(engine: Engine, text: str) -> list[exp.Create]:
@@ -91,6 +99,46 @@ def test_the_columns_are_the_contract(engine: Engine, layout: Layout) -> None:
         for table, names in NAMES[layout].items()
     }
     assert {name: declared(engine, table) for name, table in tables.items()} == expected
+
+
+@pytest.mark.parametrize("layout", Layout)
+@pytest.mark.parametrize("engine", Engine)
+def test_the_default_contract_is_declared_as_before(engine: Engine, layout: Layout) -> None:
+    """For the default contract, each engine's statements are byte for byte those of 2.0."""
+    text = ddl(engine, CONTRACT, "/data/raw", "/data/enriched", layout, "s3://bucket/events")
+    assert f"{text}\n" == (KEPT / f"{engine}_{layout}.sql").read_text("utf-8")
+
+
+OWN_TYPES = ["BOOLEAN", "DOUBLE", "number", "BIGINT", "time", "text"]
+
+
+@pytest.mark.parametrize("engine", TYPES)
+def test_own_columns_come_last_in_the_engines_types(engine: Engine) -> None:
+    """After ours, and before the day, stand a team's own columns, in their order."""
+    raw, enriched = (
+        declared(engine, each)
+        for each in parsed(engine, printed(engine, contract=SHOP))
+        if each.kind == "TABLE"
+    )
+    names = ["plan", "gift", "price", "items", "cents", "shipped", "coupon"]
+    kinds = ["text", *OWN_TYPES]
+    own = [(n, TYPES[engine].get(kind, kind)) for n, kind in zip(names, kinds, strict=True)]
+    assert enriched == [*declared(engine, parsed(engine, printed(engine))[-1]), *own]
+    # In Hive's statements the day stands outside of the columns.
+    assert [each for each in raw if each[0] != "event_date"][8:] == own
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("layout", Layout)
+def test_names_of_our_own_queries_are_parsed(engine: Engine, layout: Layout) -> None:
+    """Statements with own columns of any name are SQL of the engine."""
+    last = parsed(engine, printed(engine, layout, contract=AWKWARD))[-1]
+    found = (
+        last.expression.named_selects
+        if last.kind == "VIEW"
+        else [name for name, _ in declared(engine, last)]
+    )
+    assert found == [*column_names(AWKWARD.enriched)]
 
 
 @pytest.mark.parametrize("engine", Engine)
