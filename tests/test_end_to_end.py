@@ -13,13 +13,22 @@ import duckdb
 import httpx
 import pyarrow.parquet
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import events_analytics
-from events_ingest import CollectorServer, ServeSettings
+from events_ingest import CollectorServer, ServeSettings, create_app
 from events_loadgen.processes.waiting import wait_until
-from events_schema import EnrichedEvent, EventEnvelope, StoredEvent, column_names, enrich
-from events_schema.testing import histories
+from events_schema import (
+    ColumnType,
+    Contract,
+    EnrichedEvent,
+    Event,
+    EventEnvelope,
+    column_names,
+    columns,
+)
+from events_schema.testing import contracts, histories
 from line_support.topics import Topics
 from stream_support.streaming import store
 
@@ -29,28 +38,33 @@ PROCESSING_TIME = datetime.now(UTC)
 """The histories lie around it, and so within the collector's window."""
 
 
+DEFAULT = Contract(Event)
+
+
 @settings(max_examples=20, suppress_health_check=list(HealthCheck))
-@given(history=histories(PROCESSING_TIME))
+@given(data=st.data(), contract=st.just(DEFAULT) | contracts(min_fields=1))
 def test_what_was_posted_is_what_sql_reads_enriched_as_defined(
-    spark: SparkSession, topics: Topics, history: list[EventEnvelope]
+    spark: SparkSession, topics: Topics, data: st.DataObject, contract: Contract[Event]
 ) -> None:
     """Every acknowledged event is in the result once, with the metrics that `enrich` gives it."""
+    history = data.draw(histories(contract, PROCESSING_TIME))
     with TemporaryDirectory() as folder:
         topic = topics.create()
-        post(history, topics.bootstrap, topic)
-        store(spark, topics.bootstrap, topic, Path(folder))
+        post(contract, history, topics.bootstrap, topic)
+        store(spark, topics.bootstrap, topic, Path(folder), contract=contract)
         source, target = Path(folder, "raw"), Path(folder, "enriched")
-        events_analytics.run(spark, source, target, PROCESSING_TIME)
-        rows = read(target)
-    once = {envelope.event_id: StoredEvent.from_envelope(envelope) for envelope in history}
-    assert rows == Counter(map(_row, enrich(once.values(), PROCESSING_TIME)))
+        events_analytics.run(spark, contract, source, target, PROCESSING_TIME)
+        rows = read(contract, target)
+    once = {envelope.event_id: contract.stored.from_envelope(envelope) for envelope in history}
+    assert rows == Counter(map(_row, contract.enrich(once.values(), PROCESSING_TIME)))
 
 
-def post(history: list[EventEnvelope], brokers: str, topic: str) -> None:
+def post(contract: Contract[Event], history: list[EventEnvelope], brokers: str, topic: str) -> None:
     """Post every event over HTTP; each must be acknowledged under its own id."""
     settings_ = ServeSettings(brokers=brokers, topic=topic, port=0, token=TOKEN)
+    app = create_app(settings_, contract=contract)
     with (
-        CollectorServer(settings_).in_thread() as url,
+        CollectorServer(settings_, app).in_thread() as url,
         httpx.Client(base_url=url, headers={"X-Token": TOKEN}) as client,
     ):
         wait_until(lambda: client.get("/readyz").is_success, "readiness", seconds=30)
@@ -63,20 +77,28 @@ def post(history: list[EventEnvelope], brokers: str, topic: str) -> None:
 def body(envelope: EventEnvelope) -> dict[str, Any]:
     """Return the JSON of an event; optional fields that are null are left out."""
     fields = envelope.model_dump(exclude={"received_time"}, exclude_none=True)
-    return {**fields, "event_time": envelope.event_time.isoformat()}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in fields.items()
+    }
 
 
-def read(target: Path) -> Counter[tuple[Any, ...]]:
+def read(contract: Contract[Event], target: Path) -> Counter[tuple[Any, ...]]:
     """Return the rows of the enriched table, as DuckDB reads the bare folder's files."""
     for path in target.iterdir():
-        assert pyarrow.parquet.read_schema(path).names == list(column_names(EnrichedEvent))
-    columns = ["epoch_us(event_time)", *column_names(EnrichedEvent)[1:]]
-    found = duckdb.execute(f"SELECT {', '.join(columns)} FROM '{target}/*.parquet'")
-    return Counter(found.fetchall())
+        assert pyarrow.parquet.read_schema(path).names == list(column_names(contract.enriched))
+    selected = [
+        f"epoch_us({column.name})" if column.type is ColumnType.TIMESTAMP else column.name
+        for column in columns(contract.enriched)
+    ]
+    found = duckdb.execute(f"SELECT {', '.join(selected)} FROM '{target}/*.parquet'")
+    return Counter(tuple(map(repr, row)) for row in found.fetchall())
 
 
-def _row(event: EnrichedEvent) -> tuple[Any, ...]:
-    fields = event.model_dump()
+def _row(event: EnrichedEvent) -> tuple[str, ...]:
+    """The row as `read` returns it: by `repr`, which tells -0.0 from 0.0 and True from 1."""
     assert event.event_time is not None
-    fields["event_time"] = (event.event_time - EPOCH) // timedelta(microseconds=1)
-    return tuple(fields.values())
+    return tuple(
+        repr((value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value)
+        for value in event.model_dump().values()
+    )
