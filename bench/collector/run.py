@@ -3,7 +3,8 @@
 All figures come from one run: the cases take turns, and the ratios are those of medians. (c) is
 a Starlette route that reads the body and answers, on uvicorn with uvloop and httptools; (d) the
 obvious implementation, one awaited `send_and_wait` per event; (e) the collector without
-the fast lane; (f) the collector with fastavro's writer.
+the fast lane; (f) the collector with fastavro's writer; (g) and (h) a collector whose contract has
+ten own fields, which the events have too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -29,12 +31,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.collector.http_load import Result, http_request, load
+from bench.collector.own_fields import CONTRACT
 from bench.machine import machine
 from events_loadgen.load.classic import classic_events
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import answers, free_port
 from events_loadgen.processes.waiting import wait_until
+from events_schema import Contract
 
 CONNECTIONS = 64
 BATCH = 500
@@ -45,6 +49,10 @@ COLLECTORS: Mapping[str, Sequence[str]] = {
     "collector": ["events_ingest"],
     "no-fast-lane": ["bench.collector.variants", "no-fast-lane"],
     "fastavro": ["bench.collector.variants", "fastavro"],
+    "own-fields": ["events_ingest"],
+}
+FLAGS: Mapping[str, Sequence[str]] = {
+    "own-fields": ["--contract", "bench.collector.own_fields:OwnFieldsEvent", "--allow-unreleased"],
 }
 _SCRIPT = """\
 local requests = {}
@@ -123,9 +131,8 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
         ))
         wait_until(partial(answers, ports[name]), name, seconds=60)
     # fmt: on
-    events = [json.dumps(event).encode() for event in classic_events(20 * BATCH, seed=1)]
-    batches = [b"[" + b",".join(events[n::20]) + b"]" for n in range(20)]
-    singles = events[:1000]
+    singles, batches = _bodies(None)
+    own_singles, own_batches = _bodies(CONTRACT)
     return [
         Case("a", ports["collector"], "/track", singles, 1),
         Case("b", ports["collector"], "/batch", batches, BATCH),
@@ -133,7 +140,17 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
         Case("d", ports["obvious"], "/track", singles, 1),
         Case("e", ports["no-fast-lane"], "/track", singles, 1),
         Case("f", ports["fastavro"], "/batch", batches, BATCH),
+        Case("g", ports["own-fields"], "/track", own_singles, 1),
+        Case("h", ports["own-fields"], "/batch", own_batches, BATCH),
     ], collectors["collector"]
+
+
+def _bodies(contract: Contract[Any] | None) -> tuple[list[bytes], list[bytes]]:
+    """Return bodies of one event, and of many."""
+    generated = classic_events(20 * BATCH, seed=1, contract=contract)
+    events = [json.dumps(event).encode() for event in generated]
+    batches = [b"[" + b",".join(events[n::20]) + b"]" for n in range(20)]
+    return events[:1000], batches
 
 
 def _collector(
@@ -142,7 +159,7 @@ def _collector(
     # fmt: off
     return _python(
         name, folder, environment, "-m", *module, "serve", "--port", str(port), "--brokers",
-        environment["BENCH_BROKERS"], "--topic", TOPIC, "--access-log", "0",
+        environment["BENCH_BROKERS"], "--topic", TOPIC, "--access-log", "0", *FLAGS.get(name, ()),
     )
     # fmt: on
 
@@ -226,6 +243,8 @@ def report(
         "b / c": medians["b"] / medians["c"],
         "a / e": medians["a"] / medians["e"],
         "f / b": medians["f"] / medians["b"],
+        "g / a": medians["g"] / medians["a"],
+        "h / b": medians["h"] / medians["b"],
     }
     names = {
         "a": "/track, acknowledged",
@@ -234,6 +253,8 @@ def report(
         "d": "the obvious implementation",
         "e": "/track without the fast lane",
         "f": f"/batch of {BATCH}, records by fastavro",
+        "g": "/track with ten own fields",
+        "h": f"/batch of {BATCH} with ten own fields",
     }
     table = Table("case", "events/s, median", "min", "max", "of (c)", "of (d)")
     for case in cases:

@@ -7,16 +7,15 @@ application; `fastavro` writes records by fastavro.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 import fastavro
 
 from events_ingest import cli
-from events_ingest.endpoints import intake
 from events_ingest.server import protocol
-from events_schema import avro_schema, fingerprint
+from events_schema import Contract, column_names, fingerprint
 from events_schema.avro import MARKER
 
 
@@ -27,16 +26,21 @@ def without_fast_lane() -> None:
 
 def with_fastavro() -> None:
     """Let records be written by the library."""
-    schema = fastavro.parse_schema(avro_schema())
-    header = MARKER + fingerprint(avro_schema())
 
-    def encode(envelope: Mapping[str, Any]) -> bytes:
-        written = BytesIO()
-        written.write(header)
-        fastavro.schemaless_writer(written, schema, envelope)
-        return written.getvalue()
+    def value_encoder(contract: Contract[Any]) -> Callable[[Sequence[Any]], bytes]:
+        schema = fastavro.parse_schema(contract.avro_schema)
+        header = MARKER + fingerprint(contract.avro_schema)
+        names = column_names(contract.envelope)
 
-    vars(intake)["envelope_encoder"] = lambda: encode
+        def encode(values: Sequence[Any]) -> bytes:
+            written = BytesIO()
+            written.write(header)
+            fastavro.schemaless_writer(written, schema, dict(zip(names, values, strict=True)))
+            return written.getvalue()
+
+        return encode
+
+    setattr(Contract, "value_encoder", property(value_encoder))  # noqa: B010  # frozen, for mypy
 
 
 VARIANTS: Mapping[str, Callable[[], None]] = {

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from events_loadgen.load.classic import ACTIONS, CATEGORIES, PRODUCTS, VALUES
-from events_schema import envelope_encoder
+from events_schema import Contract, Event
 
 PARTITIONS = 2
 USERS = 100_000
@@ -45,7 +45,7 @@ class Events:
 
     def records(self, numbers: Iterable[int]) -> Iterator[Record]:
         """Yield the records of the events with these numbers, as the collector writes them."""
-        encode = envelope_encoder()
+        encode = Contract(Event).encoder
         for number in numbers:
             received = self._time(number)
             envelope = {**self._event(self.original(number)), "received_time": received}

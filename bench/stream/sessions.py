@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 
 from bench.stream.filled_topic import PARTITIONS, Events, fill
-from events_schema import StoredEvent, column_names, released_schemas
+from events_schema import Contract, Event, column_names
 from events_schema.runtime.session.start import stop_session
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
@@ -35,6 +35,7 @@ from events_stream.settings import RunSettings
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step, Watch
 
+CONTRACT = Contract(Event)
 CORES = 2
 EVENTS = 2_000_000
 BATCH = 1_000_000
@@ -82,7 +83,15 @@ def run_stream(
         open_checkpoint(settings.checkpoint, table.paths) as checkpoint,
         Watchdog(settings.stall_timeout) as watchdog,
     ):
-        stream = build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
+        stream = build_run(
+            settings,
+            spark,
+            table,
+            checkpoint,
+            contract=CONTRACT,
+            metrics=metrics,
+            watchdog=watchdog,
+        )
         table.watch = watched(table)
         stream.run(threading.Event())
         return table.state.totals
@@ -143,9 +152,9 @@ class Ratios:
 
     def _sink(self, run: Path, records: DataFrame) -> None:
         # A stream is observed by name. Without that, Spark would decode each record many times.
-        decoded = events(decoder(released_schemas())(records), "seen")
+        decoded = events(decoder(CONTRACT)(records), "seen")
         day = F.to_date("event_time").alias(PARTITION_COLUMN)
-        rows = decoded.select(*column_names(StoredEvent), day)
+        rows = decoded.select(*column_names(CONTRACT.stored), day)
         writer = rows.writeStream.format("parquet").partitionBy(PARTITION_COLUMN)
         writer = writer.option("checkpointLocation", str(run / "checkpoint"))
         writer.trigger(availableNow=True).start(str(run / "raw")).awaitTermination()
