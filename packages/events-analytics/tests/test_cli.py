@@ -166,6 +166,36 @@ def test_sources_are_refused_before_spark(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("verb", ["run", "check", "report", "ddl"])
+def test_a_contract_is_loaded_first(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    verb: str,
+) -> None:
+    """A contract that cannot be had ends each verb with exit code 2, whatever else is wrong."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    more = ["--engine", "athena"] if verb == "ddl" else []
+    code, line = refused(capsys, verb, "--contract", "nowhere:Event", *more)
+    assert code == 2
+    assert "cannot import nowhere" in line
+    monkeypatch.setenv("EVENTS_CONTRACT", "analytics_support.own_fields:ShopEvent")
+    code, line = refused(capsys, verb, *more)
+    assert code == 2
+    assert "--allow-unreleased" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contract_is_of_the_environment_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EVENTS_CONTRACT names it for all commands, and --allow-unreleased tries it out."""
+    monkeypatch.setenv("EVENTS_CONTRACT", "analytics_support.own_fields:ShopEvent")
+    assert main(["ddl", "--engine", "trino", "--allow-unreleased"]) == 0
+    assert "    shipped timestamp(6),\n    coupon varchar" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("target", ["s3://bucket/enriched", "/proc", "/dev/null/x", "/dev/null"])
 def test_targets_are_refused_before_spark(
     capsys: pytest.CaptureFixture[str], source: Path, target: str

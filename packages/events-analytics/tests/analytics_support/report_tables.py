@@ -78,6 +78,18 @@ def _product(name: str | None, rows: Sequence[StoredEvent]) -> dict[str, Any]:
     }
 
 
+def expected_own_field(rows: Sequence[StoredEvent], name: str, top: int) -> dict[str, Any]:
+    """Return what a report says of the own text field `name`."""
+    counts: Counter[str | None] = Counter(getattr(row, name) for row in rows)
+    shown, rest = cut(counts, top)
+    return {
+        "field": name,
+        "names": len(set(counts) - {None}),
+        "rows": tuple({"name": each, "events": counts[each]} for each in shown),
+        "rest": rest,
+    }
+
+
 def expected_categories(rows: Sequence[StoredEvent], top: int, most: int) -> dict[str, Any]:
     """Return what a report says of the categories; `most` actions are told apart."""
     counts = Counter(row.event_category for row in rows)

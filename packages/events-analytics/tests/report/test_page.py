@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from analytics_support.own_fields import SHOP, write_raw
 from analytics_support.report_tables import DAY, ENRICHED, FAILED, report_on, write
 from events_analytics.report import Scope, render_page
 from events_analytics.report.page.chart import HEIGHT, bar_chart
@@ -24,11 +25,11 @@ from events_analytics.report.page.wording import (
     spell_out,
 )
 from events_analytics.report.tables import FailedRow
-from events_schema import Contract, Event, StoredEvent
+from events_schema import StoredEvent
 from events_schema.testing import AWKWARD_TEXTS, texts
 
-CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
+STORED: Any = SHOP.stored
 DESK, PHONE = (1280, 720), (390, 844)
 ALL = Scope(T, since=None, top=100)
 HOSTILE = [
@@ -67,7 +68,7 @@ class Elements(HTMLParser):
 def rows() -> list[StoredEvent]:
     """Return events of hostile and awkward names, over three days; each name has its own number."""
     return [
-        StoredEvent(
+        STORED(
             event_time=T - timedelta(hours=number),
             user_id=number % 9 or None,
             app_name=name,
@@ -76,6 +77,7 @@ def rows() -> list[StoredEvent]:
             event_value=None if number % 3 else number,
             event_id=str(number),
             received_time=T - timedelta(hours=number) + timedelta(seconds=number * number),
+            plan=name,
         )
         for number, name in enumerate(HOSTILE)
         for _ in range(number + 1)
@@ -84,11 +86,11 @@ def rows() -> list[StoredEvent]:
 
 def page_of(folder: Path) -> str:
     """Return the page of tables with rows of all kinds."""
-    write(folder / "raw" / DAY / "a.parquet", rows())
-    write(folder / "enriched" / "a.parquet", CONTRACT.enrich(rows(), T), ENRICHED)
+    write_raw(folder / "raw" / DAY / "a.parquet", SHOP, rows())
+    write(folder / "enriched" / "a.parquet", SHOP.enrich(rows(), T), ENRICHED)
     failed = [FailedRow(reason=name, timestamp=T) for name in HOSTILE]
     write(folder / "raw.failed" / "a.parquet", failed, FAILED)
-    return render_page(report_on(folder, ALL).model_copy(update={"raw": HOSTILE[0]}))
+    return render_page(report_on(folder, ALL, SHOP).model_copy(update={"raw": HOSTILE[0]}))
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +218,7 @@ def first_cells(page: Page, caption: str) -> list[str]:
 def test_a_press_sorts_and_the_next_reverses(page: Page, way: str) -> None:
     """Mouse and keys sort by a column, first numbers downwards; the heading says which way."""
     heading = page.locator("section:has(#nulls) th", has_text="Nulls")
-    columns = list(StoredEvent.model_fields)
+    columns = list(STORED.model_fields)
 
     def press() -> None:
         if way == "mouse":
@@ -250,6 +252,26 @@ def test_names_sort_by_letters_and_what_is_missing_is_last(page: Page) -> None:
     expect(section.locator("th", has_text="Product")).to_have_attribute("aria-sort", "ascending")
     names = first_cells(page, "Top products")
     assert names.index("a/b=c%00") < names.index("null")
+
+
+def test_own_fields_are_ranked_under_their_names(page: Page) -> None:
+    """Each own text has a section with its entries, those without a value among them."""
+    plan, coupon = (page.locator(f"section:has(#own-{number})") for number in (1, 2))
+    expect(plan.get_by_role("heading")).to_have_text("plan")
+    expect(plan.locator("tbody tr")).to_have_count(len(HOSTILE))
+    most = plan.locator("tbody tr").first
+    expect(most.locator("th")).to_have_text(spell_out(HOSTILE[-1]))
+    expect(most.locator("td").first).to_have_text(str(len(HOSTILE)))
+    expect(coupon.get_by_role("heading")).to_have_text("coupon")
+    expect(coupon.locator("tbody tr")).to_have_text([f"not set{len(rows())}100 %"])
+
+
+def test_the_default_contract_adds_no_section(tmp_path: Path) -> None:
+    """Without own fields the page says nothing of them."""
+    write(tmp_path / "raw" / DAY / "a.parquet", rows())
+    page = render_page(report_on(tmp_path, ALL))
+    assert "own-1" not in page
+    assert "your contract" not in page
 
 
 def test_the_keyboard_reaches_every_column(page: Page) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics_support.own_fields import AWKWARD, DEFAULT, SHOP, rows_of, write_raw
 from analytics_support.report_tables import (
     DAY,
     ENRICHED,
@@ -23,6 +25,7 @@ from analytics_support.report_tables import (
     expected_activity,
     expected_categories,
     expected_delay,
+    expected_own_field,
     expected_products,
     report_on,
     write,
@@ -37,13 +40,13 @@ from events_analytics.report.tables import FailedRow, enriched_files
 from events_analytics.session.signals import interruptible
 from events_analytics.versions.manifest import Manifest
 from events_analytics.versions.names import file_name, new_version
-from events_schema import Contract, EnrichedEvent, Event, FailureReason, StoredEvent
+from events_schema import ColumnType, Contract, EnrichedEvent, Event, FailureReason, StoredEvent
 from events_schema.runtime import database as database_module
 from events_schema.runtime.database import Database, open_database, read_steadily
 from events_schema.runtime.errors import DatabaseFailed, TableReplaced
 from events_schema.runtime.files import exchange
 from events_schema.tables.views import view_files
-from events_schema.testing import repetitive_tables, times
+from events_schema.testing import contracts, repetitive_tables, times
 
 CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -90,6 +93,61 @@ def test_figures_are_those_of_the_rows(rows: list[StoredEvent]) -> None:
     assert {each.column: each.events for each in found.quality.nulls} == {
         name: sum(getattr(row, name) is None for row in rows) for name in StoredEvent.model_fields
     }
+
+
+@settings(max_examples=15)
+@given(data=st.data())
+def test_own_fields_are_counted_like_ours(data: st.DataObject) -> None:
+    """Own texts are ranked and nulls of own columns counted, also where old files lack them."""
+    contract = data.draw(contracts(max_fields=6))
+    old = data.draw(repetitive_tables(DEFAULT, T))
+    new = [  # their texts come again, as product names do
+        row.model_copy(update=dict.fromkeys(texts_of(contract), row.app_name))
+        for row in data.draw(repetitive_tables(contract, T))
+    ]
+    rows = [*rows_of(contract, old), *new]
+    with TemporaryDirectory() as folder:
+        write_raw(Path(folder) / "raw" / DAY / "a.parquet", DEFAULT, old)
+        write_raw(Path(folder) / "raw" / DAY / "b.parquet", contract, new)
+        found = report_on(Path(folder), ALL, contract)
+    assert [each.model_dump() for each in found.own_fields] == [
+        expected_own_field(rows, name, TOP) for name in texts_of(contract)
+    ]
+    assert {each.column: each.events for each in found.quality.nulls} == {
+        name: sum(getattr(row, name) is None for row in rows)
+        for name in contract.stored.model_fields
+    }
+    assert found.products.model_dump() == expected_products(rows, TOP)
+
+
+def texts_of(contract: Contract[Any]) -> list[str]:
+    """Return the own text fields of a contract."""
+    return [each.name for each in contract.own_columns if each.type is ColumnType.STRING]
+
+
+def test_names_of_our_own_queries_are_names_like_others(tmp_path: Path) -> None:
+    """An own field may have any name that the report's queries have for something else."""
+    names = list(AWKWARD.own_types)
+    rows = [
+        row.model_copy(update={name: f"{name} {number}" for name in names})
+        for number, row in enumerate(rows_of(AWKWARD, [event()] * 3))
+    ]
+    write_raw(tmp_path / "raw" / DAY / "a.parquet", AWKWARD, rows)
+    found = report_on(tmp_path, Scope(T, date(2026, 11, 24), TOP), AWKWARD)
+    assert [each.model_dump() for each in found.own_fields] == [
+        expected_own_field(rows, name, TOP) for name in names
+    ]
+    assert found.products.model_dump() == expected_products(rows, TOP)
+    assert found.categories.model_dump() == expected_categories(rows, TOP, ACTIONS)
+
+
+def test_own_fields_without_events_are_there(tmp_path: Path) -> None:
+    """An empty raw table has each own text, without a value; the default contract has none."""
+    (tmp_path / "raw").mkdir()
+    plan, coupon = report_on(tmp_path, ALL, SHOP).own_fields
+    assert (plan.field, plan.names, plan.rows, plan.rest) == ("plan", 0, (), None)
+    assert coupon.field == "coupon"
+    assert report_on(tmp_path, ALL).own_fields == ()
 
 
 def test_percentiles_are_by_nearest_rank() -> None:

@@ -17,9 +17,9 @@ from events_schema.runtime.java.find import find_java
 
 def run(settings: RunSettings) -> None:
     """Run the job once, print what was published, and leave metrics where they are asked for."""
+    contract = settings.load_contract()
     started = time.monotonic()
     with writing_metrics(settings.metrics_file, settings.target):
-        contract = settings.load_contract()
         find_java()
         with interruptible() as signals:
             published = run_job(
