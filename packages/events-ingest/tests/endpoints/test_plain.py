@@ -39,13 +39,13 @@ class OwnEvent(Event):
 OWN = Contract(OwnEvent)
 
 
-def parsed(contract: Contract[Any], text: bytes) -> tuple[Any, ...] | None:
+def parsed(contract: Contract[Any], text: bytes) -> list[Any] | None:
     """The values that the contract's parser reads in `text`; None where it refuses it."""
     try:
         members = contract.parse_event(text).__dict__
     except (MalformedJson, InvalidEvent):
         return None
-    return tuple(members[name] for name in column_names(contract.envelope) if name in members)
+    return [members[name] for name in column_names(contract.envelope) if name in members]
 
 
 def twisted(contract: Contract[Any]) -> st.SearchStrategy[bytes]:

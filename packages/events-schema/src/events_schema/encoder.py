@@ -74,14 +74,12 @@ class _TimeWriter:
 
 
 _double = Struct("<d").pack
-
-
-def _bool(value: bool) -> bytes:  # the value to write
-    return b"\1" if value else b"\0"
+_nullable_double = Struct("<Bd").pack
+_BOOLS = {False: b"\0", True: b"\1"}
 
 
 _WRITERS: Mapping[ColumnType, Writer] = {
-    ColumnType.BOOL: _bool,
+    ColumnType.BOOL: _BOOLS.__getitem__,
     ColumnType.FLOAT64: _double,
     ColumnType.INT32: zigzag,
     ColumnType.INT64: zigzag,
@@ -89,7 +87,12 @@ _WRITERS: Mapping[ColumnType, Writer] = {
     ColumnType.TIMESTAMP: _TimeWriter(),
 }
 _NULL, _VALUE = zigzag(0), zigzag(1)  # the branches of ["null", type]
-_NOT_REMEMBERED = frozenset({ColumnType.TIMESTAMP, ColumnType.FLOAT64})
+_NULLABLE_BOOLS: Mapping[bool | None, bytes] = {
+    None: _NULL,
+    False: _VALUE + _BOOLS[False],
+    True: _VALUE + _BOOLS[True],
+}
+_NOT_REMEMBERED = frozenset({ColumnType.BOOL, ColumnType.FLOAT64})
 """Types of which a value is written as fast as it is found; 0.0 would also be found for -0.0."""
 
 
@@ -97,11 +100,19 @@ def _writer(column: Column) -> Writer:
     write = _WRITERS[column.type]
     if not column.nullable:
         return write
+    if column.type is ColumnType.BOOL:
+        return _NULLABLE_BOOLS.__getitem__
+    if column.type is ColumnType.FLOAT64:
+        return _write_nullable_double
 
     def write_nullable(value: Any) -> bytes:
         return _NULL if value is None else _VALUE + write(value)
 
     return write_nullable
+
+
+def _write_nullable_double(value: float | None) -> bytes:
+    return _NULL if value is None else _nullable_double(_VALUE[0], value)
 
 
 def record_encoder(

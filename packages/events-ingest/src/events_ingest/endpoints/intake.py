@@ -62,10 +62,8 @@ class Intake:
         """
         values = self._read_plain(text)
         if values is None:
-            values = self._posted_values(self._parse(text).__dict__)
-        event_id, event_time, *rest = values
-        if event_id is None:
-            event_id = str(uuid_utils.uuid7())
+            values = list(self._posted_values(self._parse(text).__dict__))
+        event_id, event_time = values[0] or str(uuid_utils.uuid7()), values[1]
         if event_time is None:
             event_time = received_time
         else:
@@ -76,7 +74,8 @@ class Intake:
                 raise OutsideWindow(window) from None
             if not received_time - window.back <= event_time <= received_time + window.ahead:
                 raise OutsideWindow(window)
-        return self._encode((event_id, received_time, event_time, *rest)), event_id
+        values[:2] = event_id, received_time, event_time
+        return self._encode(values), event_id
 
     def unacknowledged(self, error: ProducerError, event_id: str) -> ApiError:
         """Count an event that has no acknowledgement, and return the error to answer.

@@ -9,6 +9,7 @@ other.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from operator import itemgetter
 from typing import Annotated, Any
 
@@ -18,7 +19,8 @@ from msgspec import Meta
 from events_schema import Column, ColumnType, Contract, columns
 from events_schema.models.types import MAX_TEXT_LENGTH, is_event_id, parse_time
 
-Values = tuple[Any, ...]
+_REMEMBERED_TIMES = 1024
+"""Own times are often those of a user or a product, and come again."""
 
 _TYPES: Mapping[ColumnType, Any] = {
     ColumnType.BOOL: bool,
@@ -46,7 +48,8 @@ class PlainReader:
             "PostedEvent", fields, forbid_unknown_fields=True, kw_only=True, gc=False
         )
         self._decode = msgspec.json.Decoder(structure).decode
-        self._times = [
+        self._parse_own_time = lru_cache(_REMEMBERED_TIMES)(parse_time)
+        self._own_times = [
             place
             for place, column in enumerate(ordered)
             if column.type is ColumnType.TIMESTAMP and place != _EVENT_TIME
@@ -59,7 +62,7 @@ class PlainReader:
         self._quoted = itemgetter(*quoted)
         self._fields_and_quoted = len(ordered) + len(quoted)
 
-    def read(self, text: bytes) -> Values | None:
+    def read(self, text: bytes) -> list[Any] | None:
         """Return the event in `text`: its values in the order of the envelope's columns.
 
         `received_time` is left out; what the client did not send is None. None for all that is
@@ -68,7 +71,7 @@ class PlainReader:
         if b"\\" in text or b"null" in text:
             return None
         try:
-            values: Values = msgspec.structs.astuple(self._decode(text))
+            values = msgspec.structs.astuple(self._decode(text))
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
         # Each key and each text has two quotes: one more key shows in their number.
@@ -78,21 +81,16 @@ class PlainReader:
         event_id = values[_EVENT_ID]
         if event_id is not None and not is_event_id(event_id):
             return None
-        return self._with_times(values)
-
-    def _with_times(self, values: Values) -> Values | None:
+        read = list(values)
         try:
-            if values[_EVENT_TIME] is not None:
-                values = (values[_EVENT_ID], parse_time(values[_EVENT_TIME]), *values[2:])
-            if self._times:
-                read = list(values)
-                for place in self._times:
-                    if read[place] is not None:
-                        read[place] = parse_time(read[place])
-                return tuple(read)
+            if read[_EVENT_TIME] is not None:
+                read[_EVENT_TIME] = parse_time(read[_EVENT_TIME])
+            for place in self._own_times:
+                if read[place] is not None:
+                    read[place] = self._parse_own_time(read[place])
         except ValueError:
             return None
-        return values
+        return read
 
 
 def _field(column: Column, *, required: bool) -> Any:
