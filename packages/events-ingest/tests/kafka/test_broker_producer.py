@@ -54,6 +54,7 @@ async def running(
         EventMetrics(),
         ack_timeout=ack_timeout,
         batch_bytes=100_000,
+        max_record_bytes=10_000,
         linger=0.002,
     )
     await producer.start()
