@@ -8,13 +8,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from structlog.testing import capture_logs
 
+from events_ingest import ServeSettings
+from events_ingest.budget import Budget
 from events_ingest.kafka.cluster import Cluster
 from events_ingest.kafka.topic import Topic
+from events_ingest.server.app import kafka_producer
+from events_ingest.telemetry.metrics import EventMetrics
 from events_loadgen.processes.broker import LocalBroker
+from events_schema import Contract
+from ingest_support.contracts import CONTRACT, SHOP
 
 
 def new_topic() -> Topic:
@@ -83,3 +90,26 @@ def test_a_topic_of_fewer_replicas_is_warned_about(broker: LocalBroker) -> None:
 
     (warning,) = logs
     assert (warning["log_level"], warning["replication"], warning["expected"]) == ("warning", 1, 3)
+
+
+@pytest.mark.parametrize(("contract", "ready"), [(CONTRACT, True), (SHOP, False)])
+def test_a_topic_must_take_the_longest_record_of_the_contract(
+    broker: LocalBroker, contract: Contract[Any], *, ready: bool
+) -> None:
+    """A topic whose record batches are too short for own fields is not written, and named."""
+    topic = NewTopic(f"topic-{uuid.uuid4()}", 1, 1, topic_configs={"max.message.bytes": "4096"})
+    ask(broker, lambda admin: admin.create_topics([topic]))
+    settings = ServeSettings(brokers=broker.bootstrap, topic=topic.name)
+    producer = kafka_producer(settings, contract, Budget(10_000), EventMetrics())
+
+    async def look() -> bool:
+        await producer.start()
+        try:
+            return producer.ready
+        finally:
+            await producer.stop()
+
+    with capture_logs() as logs:
+        assert asyncio.run(look()) is ready
+    said = str([each for each in logs if each["event"] == "broker unreachable"])
+    assert (f"one event may need {contract.max_record_bytes + 128}" in said) is not ready
