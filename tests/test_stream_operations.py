@@ -21,10 +21,10 @@ from pyspark.sql import SparkSession
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
-from events_schema import encode
 from events_schema.runtime.locks import exclusive_lock
 from line_support import widowed_stream
 from line_support.topics import Topics
+from stream_support.contracts import CONTRACT
 from stream_support.envelopes import envelope
 from stream_support.quick_start import quick_start
 from stream_support.stream_process import DEADLINE, start_stream, values, wait_for_rows
@@ -99,7 +99,8 @@ def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_p
     """Which stores on, each event once, and serves its metrics."""
     topic, port = topics.create(), free_port()
     topics.produce(
-        topic, [*values(5), encode(envelope(event_time=datetime(2001, 1, 1, tzinfo=UTC)))]
+        topic,
+        [*values(5), CONTRACT.encode(envelope(event_time=datetime(2001, 1, 1, tzinfo=UTC)))],
     )
     topics.produce(topic, [b"garbage"])
     with start_stream(topics.bootstrap, topic, tmp_path, "--metrics-port", str(port)) as stream:

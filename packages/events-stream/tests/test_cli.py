@@ -6,29 +6,42 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from events_loadgen.processes.ports import free_port
+from events_stream import open_table
 from events_stream.cli import main
+from events_stream.commands import maintenance
 from events_stream.run import command
+from events_stream.table.folder.commit import CommitKind
+from stream_support.contracts import PRICED
+from stream_support.staged_change import files, write_batch
 
 SECONDS = 120
 
 
 @pytest.fixture
-def run(
+def ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Return what runs `events-stream run` in a folder of its own; it returns code and stderr."""
+    """Return what runs `events-stream` in a folder of its own; it returns code and stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delattr(command, "stream_session")  # Spark is not to be started
+    for module in (command, maintenance):
+        monkeypatch.delattr(module, "stream_session")  # Spark is not to be started
 
-    def run(*arguments: str) -> tuple[int, str]:
-        return main(["run", *arguments]), capsys.readouterr().err
+    def ended(*words: str) -> tuple[int, str]:
+        return main(words), capsys.readouterr().err
 
-    return run
+    return ended
+
+
+@pytest.fixture
+def run(ended: Callable[..., tuple[int, str]]) -> Callable[..., tuple[int, str]]:
+    """Return what runs `events-stream run`."""
+    return partial(ended, "run")
 
 
 def assert_refused(ended: tuple[int, str], code: int, text: str) -> None:
@@ -77,6 +90,79 @@ def test_bad_input_is_refused_before_spark_starts(
     (tmp_path / "backup" / "query").mkdir(parents=True)
     (tmp_path / "backup" / "query" / "metadata.json").touch()
     assert_refused(run(*arguments), code, text)
+
+
+CONTRACTS = "stream_support.contracts"
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        (["--contract", "shop"], "--contract 'shop' is not MODULE:CLASS"),
+        (["--contract", "no_shop:Event"], "cannot import no_shop"),
+        (["--contract", f"{CONTRACTS}:CONTRACT"], "is not a class of events"),
+        (["--contract", f"{CONTRACTS}:ShopEvent"], "run `events-schema release VERSION"),
+    ],
+)
+@pytest.mark.parametrize(
+    "verb", ["run", "replay-failed --apply", "status", "failed", "expire --missing"]
+)
+def test_a_contract_that_cannot_be_used_is_refused(
+    ended: Callable[..., tuple[int, str]], verb: str, flags: list[str], text: str, tmp_path: Path
+) -> None:
+    """By every command, before anything is made."""
+    assert_refused(ended(*verb.split(), *flags), 2, text)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def priced(tmp_path: Path) -> Path:
+    """A table of a contract with two own fields."""
+    with open_table(str(tmp_path / "raw")) as table, table.change(CommitKind.BATCH) as change:
+        write_batch(change)
+        change.own_types = PRICED.own_types
+    return tmp_path / "raw"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("events_schema:Event", "own field plan string where contract events_schema:Event has no"),
+        (f"{CONTRACTS}:ShopEvent", "own field price float64 where contract"),
+        (f"{CONTRACTS}:AwkwardEvent", "own field plan string where contract"),
+    ],
+)
+def test_a_contract_that_does_not_go_on_with_the_table_is_refused(
+    ended: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    priced: Path,
+    given: str,
+    said: str,
+) -> None:
+    """By every command, with 5, whether a flag or the environment names it; nothing is changed."""
+    before = files(priced.parent)
+    flags = ["--target", str(priced), "--allow-unreleased"]
+    for verb in ("run", "status", "failed", "expire --missing --apply", "replay-failed --apply"):
+        assert_refused(ended(*verb.split(), *flags, "--contract", given), 5, said)
+    monkeypatch.setenv("EVENTS_CONTRACT", given)
+    for verb in ("run", "status", "failed", "expire --missing --apply", "replay-failed --apply"):
+        assert_refused(ended(*verb.split(), *flags), 5, said)
+    assert files(priced.parent) == before
+
+
+def test_commands_that_need_no_contract_work_without_one(
+    priced: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a table of any; and with the one that it was written with, or a longer one."""
+    target = ["--target", str(priced)]
+    fitting = ["--contract", f"{CONTRACTS}:PricedEvent", "--allow-unreleased"]
+    monkeypatch.delenv("EVENTS_CONTRACT", raising=False)
+    for flags in ([], fitting):
+        assert main(["status", *target, *flags]) == 0
+        assert "own fields    plan string, price float64" in capsys.readouterr().out
+        assert main(["expire", "--before", "2026-01-01", "--apply", *target, *flags]) == 0
+    assert main(["expire", "--before", "2026-01-02", "--apply", *target]) == 0
+    assert main(["status", *target, *fitting]) == 0
 
 
 def test_a_wrong_java_is_refused(

@@ -7,7 +7,7 @@ from collections import Counter
 from signal import SIGKILL
 
 from events_loadgen.processes.waiting import wait_until
-from events_schema import DecodeError, EventEnvelope, decode
+from events_schema import DecodeError, EventEnvelope
 from events_stream.errors import Stalled
 from events_stream.table.folder.integrity import check_files
 from events_stream.table.folder.log import read_state
@@ -28,6 +28,7 @@ from faults_support.schedule import (
     StreamKill,
 )
 from faults_support.sender import Sender
+from stream_support.contracts import CONTRACT
 
 
 class Campaign:
@@ -196,6 +197,6 @@ class Campaign:
 
 def _envelope(value: bytes | None) -> EventEnvelope | None:
     try:
-        return decode(value or b"")
+        return CONTRACT.decode(value)
     except DecodeError:
         return None

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
-from events_schema import FailureReason, released_schemas
+from events_schema import FailureReason
 from events_schema.avro import MARKER
 from events_schema.tables.paths import TablePaths
 from faults_support.killable_stream import KillableStream
@@ -18,6 +18,7 @@ from faults_support.schedule import StepDeath
 from faults_support.shared_java import SharedJava
 from ingest_support.collector_process import CollectorProcess, running_collector
 from line_support.topics import Topics
+from stream_support.contracts import CONTRACT
 from stream_support.quick_start import quick_java, quick_start
 
 
@@ -107,7 +108,7 @@ class Line:
 
     def _spoil(self) -> None:
         text = b"garbage-" + uuid4().bytes
-        header = MARKER + next(iter(released_schemas()))
+        header = MARKER + next(iter(CONTRACT.schemas))
         spoilt = {
             text: FailureReason.NOT_SINGLE_OBJECT,
             MARKER + text: FailureReason.UNKNOWN_SCHEMA,

@@ -17,6 +17,7 @@ import httpx
 from hypothesis import strategies as st
 
 from events_schema.testing import posted_events, rfc3339, times
+from stream_support.contracts import CONTRACT
 
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ class Sent(NamedTuple):
 
 def recent_events() -> st.SearchStrategy[dict[str, Any]]:
     """Events of the last hour, or of a time that the collector is to fill in."""
-    return posted_events()
+    return posted_events(CONTRACT)
 
 
 def old_events() -> st.SearchStrategy[dict[str, Any]]:
@@ -57,7 +58,9 @@ def old_events() -> st.SearchStrategy[dict[str, Any]]:
     now = datetime.now(UTC)
     instants = times(now - timedelta(days=6), now - timedelta(days=1))
     return st.builds(
-        lambda event, instant: {**event, "event_time": instant}, posted_events(), rfc3339(instants)
+        lambda event, instant: {**event, "event_time": instant},
+        posted_events(CONTRACT),
+        rfc3339(instants),
     )
 
 

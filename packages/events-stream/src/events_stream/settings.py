@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+from typing import Any
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from events_schema import Contract
+from events_schema.loading import ENVIRONMENT
 from events_schema.runtime.brokers import KafkaSettings, TopicName
-from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.contract import ContractSettings
 from events_schema.runtime.flags import Day
 from events_schema.runtime.session.settings import SparkSettings
 
@@ -29,7 +33,7 @@ WINDOW = Field(
 )
 
 
-class RunSettings(SparkSettings, KafkaSettings):
+class RunSettings(ContractSettings, SparkSettings, KafkaSettings):
     """Store the topic's events as parquet by day, each event once.
 
     Stops on SIGTERM or Ctrl-C once the micro-batch in hand is stored. Started again, it reads on
@@ -81,7 +85,16 @@ class RunSettings(SparkSettings, KafkaSettings):
         return max(int(RECORDS_PER_CORE * min(cores, mebibytes / MEBIBYTES_PER_CORE)), 1)
 
 
-class StatusSettings(CommandSettings):
+class BesideSettings(ContractSettings):
+    """What the commands that need no contract have in common: one that is given is checked."""
+
+    def given_contract(self) -> Contract[Any] | None:
+        """Return the contract that a flag or the environment names; None where neither does."""
+        given = "contract" in self.model_fields_set or os.environ.get(ENVIRONMENT)
+        return self.load_contract() if given else None
+
+
+class StatusSettings(BesideSettings):
     """Say where the table stands, in plain words.
 
     From its folders alone, whether or not a stream runs.
@@ -93,7 +106,7 @@ class StatusSettings(CommandSettings):
     checkpoint: str = CHECKPOINT
 
 
-class FailedSettings(CommandSettings):
+class FailedSettings(BesideSettings):
     """Show the failed events: the newest, or how many of which kind.
 
     From the table's folders alone, whether or not a stream runs.
@@ -106,7 +119,7 @@ class FailedSettings(CommandSettings):
     limit: int = Field(20, description="show so many", ge=1, le=10_000)
 
 
-class ReplaySettings(SparkSettings):
+class ReplaySettings(ContractSettings, SparkSettings):
     """Store the failed events that decode by now, each once.
 
     Say --dry-run to see how many would be stored, or --apply. A stream that runs waits meanwhile,
@@ -121,7 +134,7 @@ class ReplaySettings(SparkSettings):
     apply: bool = Field(False, description="store them")
 
 
-class ExpireSettings(CommandSettings):
+class ExpireSettings(BesideSettings):
     """Delete old days of the table, and let its log know.
 
     Says what it would delete, unless --apply is given. A stream that runs waits meanwhile. An

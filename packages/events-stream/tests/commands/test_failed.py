@@ -6,20 +6,18 @@ import shutil
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from pyspark.sql import SparkSession
 
-from events_schema import encode, fingerprint, released_schemas
-from events_schema.avro import MARKER
+from events_schema import fingerprint
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream.cli import main
+from events_stream.commands import maintenance
 from events_stream.commands.failed import newest_failed, summarize_failed
 from events_stream.commands.replay import replay
-from events_stream.records import writer as record_writer
 from events_stream.records.writer import RecordWriter
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
@@ -27,6 +25,7 @@ from events_stream.table.folder.table import open_beside_stream
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step, unwatched
 from line_support.topics import Topics
+from stream_support.contracts import PRICED, SHOP
 from stream_support.envelopes import envelope
 from stream_support.streaming import store
 
@@ -40,31 +39,16 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def unreleased() -> dict[bytes, Any]:
-    """A schema that the stream does not know yet: the released ones under another fingerprint."""
-    (schema,) = released_schemas().values()
-    return {b"\x01" * 8: schema}
-
-
-@pytest.fixture(scope="module")
-def filled(
-    tmp_path_factory: pytest.TempPathFactory,
-    topics: Topics,
-    spark: SparkSession,
-    unreleased: dict[bytes, Any],
-) -> Path:
-    """A table of 3 events and 7 failed ones: 4 of an unknown schema, of which 2 are copies."""
+def filled(tmp_path_factory: pytest.TempPathFactory, topics: Topics, spark: SparkSession) -> Path:
+    """A table of 3 events and 7 failed ones: 4 of a later contract, of which 2 are copies."""
     folder = tmp_path_factory.mktemp("filled")
     topic = topics.create(partitions=1)
-    stored = [envelope() for _ in range(3)]
-    (unknown,) = unreleased
-    header = len(MARKER + unknown)
-    early = [envelope(), envelope()]
-    of_unknown = [
-        MARKER + unknown + encode(each)[header:] for each in (*early, early[0], stored[0])
-    ]
-    topics.produce(topic, [b"garbage", *map(encode, stored), *of_unknown, None, b"more"])
-    state = store(spark, topics.bootstrap, topic, folder)
+    stored = [envelope(contract=SHOP, plan="pro") for _ in range(3)]
+    early = [envelope(contract=PRICED, plan="free", price=0.1) for _ in range(2)]
+    copy = PRICED.envelope.model_validate({**dict(stored[0]), "price": 9.5})
+    unknown = map(PRICED.encode, (*early, early[0], copy))
+    topics.produce(topic, [b"garbage", *map(SHOP.encode, stored), *unknown, None, b"more"])
+    state = store(spark, topics.bootstrap, topic, folder, contract=SHOP)
     assert state.totals == Counts(read=10, stored=3, duplicates=0, failed=7)
     return folder
 
@@ -125,16 +109,12 @@ def test_without_failed_events_it_says_so(folder: Path, capsys: pytest.CaptureFi
 
 
 @pytest.fixture
-def run(
-    spark: SparkSession, folder: Path, unreleased: dict[bytes, Any], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Counts]:
-    """Return what replays the failed events once that schema is released."""
-    known = {**released_schemas(), **unreleased}
+def run(spark: SparkSession, folder: Path) -> Callable[..., Counts]:
+    """Return what replays the failed events with the later contract."""
 
     def run(*, apply: bool, watch: Callable[[Step], None] = unwatched) -> Counts:
-        monkeypatch.setattr(record_writer, "released_schemas", lambda: known)
         table = open_beside_stream(str(folder / "raw"), watch)
-        return replay(spark, RecordWriter(table, WINDOW), apply=apply)
+        return replay(spark, RecordWriter(table, WINDOW, PRICED), apply=apply)
 
     return run
 
@@ -153,6 +133,12 @@ def test_what_decodes_by_now_is_stored_once_however_often(
         totals = read_state(folder / "raw.control/log").totals
         assert totals == Counts(read=10, stored=5, duplicates=2, failed=3)
         assert run(apply=True) == Counts(read=3, stored=0, duplicates=0, failed=3)
+    query = f"""
+        SELECT plan, price, count(*)
+        FROM read_parquet('{folder}/raw/**/*.parquet', union_by_name = true) GROUP BY ALL ORDER BY 1
+    """
+    assert duckdb.execute(query).fetchall() == [("free", 0.1, 2), ("pro", None, 3)]
+    assert read_state(folder / "raw.control/log").own_types == PRICED.own_types
     paths = TablePaths.at(str(folder / "raw"))
     assert [row[0] for row in summarize_failed(paths).rows] == ["empty", "not_single_object"]
     assert len(newest_failed(paths, 100).rows) == 3
@@ -226,7 +212,7 @@ def test_a_file_that_cannot_be_read_is_told(
 def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
     """And nothing is written."""
     table = open_beside_stream(str(folder / "raw"))
-    counts = replay(spark, RecordWriter(table, WINDOW), apply=True)
+    counts = replay(spark, RecordWriter(table, WINDOW, SHOP), apply=True)
     assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
     assert list(table.paths.staging.iterdir()) == []
 
@@ -240,7 +226,18 @@ def test_it_must_be_said_whether_to_apply(
     assert "give --dry-run to see what would be stored, or --apply" in capsys.readouterr().err
 
 
-def test_the_unreleased_schema_is_unknown(unreleased: dict[bytes, Any]) -> None:
+def test_a_contract_without_the_tables_fields_is_refused_before_spark_starts(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 5; nothing is stored."""
+    monkeypatch.delattr(maintenance, "stream_session")
+    assert main(["replay-failed", "--apply", "--target", str(folder / "raw")]) == 5
+    said = capsys.readouterr().err
+    assert "was written with the own field plan string where contract events_schema:Event" in said
+    assert len(said.splitlines()) == 1
+    assert failed(folder) == 7
+
+
+def test_the_later_contracts_schema_is_unknown_to_the_earlier_one() -> None:
     """Otherwise the tests above would test nothing."""
-    assert fingerprint(next(iter(unreleased.values()))) in released_schemas()
-    assert not unreleased.keys() & released_schemas().keys()
+    assert fingerprint(PRICED.avro_schema) not in SHOP.schemas

@@ -14,6 +14,7 @@ from events_stream.cli import main
 from events_stream.commands.status import describe
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.position import Loss
+from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
 from stream_support.staged_change import store_batch, write_batch
 
@@ -74,6 +75,14 @@ def test_a_stored_table_is_described(tmp_path: Path) -> None:
         "lost": "partition 0: offsets 3 to 4, accepted",
         "checkpoint": "no batch planned; the stream starts where the table ends",
     }
+
+
+def test_own_fields_are_named(tmp_path: Path) -> None:
+    """In their order, with their types."""
+    with open_table(str(tmp_path / "raw")) as table, table.change(CommitKind.BATCH) as change:
+        write_batch(change)
+        change.own_types = PRICED.own_types
+    assert said(tmp_path)["own fields"] == "plan string, price float64"
 
 
 def test_an_empty_table_is_described(tmp_path: Path) -> None:

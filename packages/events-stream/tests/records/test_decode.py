@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from datetime import UTC, datetime
+import importlib
+import struct
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,26 +14,26 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Observation, SparkSession
 
 from events_schema import (
+    ColumnType,
+    Contract,
+    ContractError,
     DecodeError,
-    EventEnvelope,
     FailureReason,
-    StoredEvent,
-    avro_schema,
-    column_names,
-    decode,
-    encode,
-    fingerprint,
-    released_schemas,
+    columns,
 )
-from events_schema.avro import MARKER
-from events_schema.testing import event_envelopes
-from events_stream.records.decode import decoder, events, failed_events
+from events_schema.column import EPOCH
+from events_schema.evolution.check import release_contract
+from events_schema.testing import contracts, damaged, event_envelopes
+from events_stream.records.decode import check_reads_releases, decoder, events, failed_events
+from stream_support.contracts import AWKWARD, CONTRACT
 
 RECORDS = (
     "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
     "headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY"
 )
 SPARK_EXAMPLES = settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None)
+FEW_EXAMPLES = settings(SPARK_EXAMPLES, max_examples=6)
+"""Each contract costs Spark a plan of its own."""
 
 
 def records(spark: SparkSession, values: list[bytes | None]) -> DataFrame:
@@ -43,51 +45,111 @@ def records(spark: SparkSession, values: list[bytes | None]) -> DataFrame:
     return spark.createDataFrame(rows, RECORDS)
 
 
+def double(bits: int) -> float:
+    """Return the double of these 64 bits, which may be any NaN."""
+    (number,) = struct.unpack("<d", struct.pack("<Q", bits))
+    return float(number)
+
+
+OUTSIDE: dict[ColumnType, st.SearchStrategy[Any]] = {
+    ColumnType.STRING: st.sampled_from(["", "a\0b", "x" * 257, "😀" * 257]),
+    ColumnType.TIMESTAMP: st.sampled_from(
+        [EPOCH - timedelta(microseconds=1), datetime.min.replace(tzinfo=UTC)]
+    ),
+    ColumnType.FLOAT64: st.integers(0, 2**52 - 1).map(lambda bits: double(0x7FF << 52 | bits)),
+}
+"""What a writer that checks nothing may send, by type: infinity and every NaN among it."""
+
+
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """An encoded event in which some bytes were cut, put in or changed."""
-    value = bytearray(encode(draw(event_envelopes())))
-    for _ in range(draw(st.integers(1, 3))):
-        place = draw(st.integers(0, max(len(value) - 1, 0)))
-        kind = draw(st.sampled_from(["cut", "insert", "change", "truncate"]))
-        if kind == "truncate":
-            del value[place:]
-        elif kind == "cut":
-            del value[place : place + draw(st.integers(1, 4))]
-        elif kind == "insert":
-            value[place:place] = draw(st.binary(min_size=1, max_size=4))
-        elif value:
-            value[place] = draw(st.integers(0, 255))
-    return bytes(value)
+def outside(draw: st.DrawFn, contract: Contract[Any]) -> bytes:
+    """A record of which one field has the right type, and is outside the contract."""
+    record = dict(draw(event_envelopes(contract)))
+    fields = [column for column in columns(contract.envelope) if column.type in OUTSIDE]
+    column = draw(st.sampled_from(fields))
+    record[column.name] = draw(OUTSIDE[column.type])
+    return contract.encoder(record)
+
+
+def whole(contract: Contract[Any]) -> st.SearchStrategy[bytes | None]:
+    """Values that are null, or to the byte what one of the contract's schemas writes."""
+    return st.none() | st.one_of(
+        event_envelopes(contract).map(contract.encode),
+        event_envelopes(CONTRACT).map(CONTRACT.encode),
+        outside(contract),
+    )
+
+
+def changed(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
+    """Encoded events in which some bytes were cut, put in or changed."""
+    return event_envelopes(contract).map(contract.encode).flatmap(damaged)
+
+
+def assert_agrees(
+    spark: SparkSession, contract: Contract[Any], values: list[bytes | None], damaged: list[bytes]
+) -> None:
+    """Compare Spark's verdicts and events with the contract's; of `values` the reasons, too.
+
+    Bytes that are damaged twice fail for two reasons, of which Python may find another first.
+    """
+    decoded = decoder(contract)(records(spark, [*values, *damaged]))
+    found = sorted(decoded.selectExpr(*_plain(contract)).collect(), key=lambda row: row["offset"])
+    assert [row["offset"] for row in found] == list(range(len(values) + len(damaged)))
+    for value, row in zip([*values, *damaged], found, strict=True):
+        fields, reason = _decoded(contract, value)
+        if row["offset"] < len(values):
+            assert row["reason"] == reason, (value, row)
+        assert (row["reason"] is None) == (reason is None), (value, row)
+        if reason is None:
+            assert repr(list(row[2:])) == repr(fields), (value, row)
+
+
+def _plain(contract: Contract[Any]) -> list[str]:
+    """Return what selects the columns with times as numbers, which Python has for all years."""
+    return ["offset", "reason"] + [
+        f"unix_micros(event.{column.name})"
+        if column.type is ColumnType.TIMESTAMP
+        else f"event.{column.name}"
+        for column in columns(contract.stored)
+    ]
+
+
+def _decoded(contract: Contract[Any], value: bytes | None) -> tuple[list[Any], str | None]:
+    """Return the fields of the stored row with times as numbers, or why there is none."""
+    try:
+        row = contract.stored.from_envelope(contract.decode(value))
+    except DecodeError as error:
+        return [], error.reason
+    fields = (getattr(row, column.name) for column in columns(contract.stored))
+    return [
+        (field - EPOCH) // timedelta(microseconds=1) if isinstance(field, datetime) else field
+        for field in fields
+    ], None
 
 
 @SPARK_EXAMPLES
-@given(values=st.lists(event_envelopes().map(encode) | damaged() | st.none(), max_size=80))
+@given(
+    values=st.lists(whole(CONTRACT), max_size=60), damaged=st.lists(changed(CONTRACT), max_size=40)
+)
 def test_spark_takes_for_events_exactly_what_the_contract_does(
-    spark: SparkSession, values: list[bytes | None]
+    spark: SparkSession, values: list[bytes | None], damaged: list[bytes]
 ) -> None:
     """Valid, damaged and missing values: same verdict; and the same event where there is one."""
-    decoded = decoder(released_schemas())(records(spark, values))
-    found = {row["offset"]: row for row in decoded.collect()}
-    assert sorted(found) == list(range(len(values)))
-    for offset, value in enumerate(values):
-        expected = _decoded(value)
-        row = found[offset]
-        assert (row["reason"] is None) == (expected is not None), (value, row)
-        if expected is not None:
-            for name in ("event_id", "user_id", "app_name", "event_action", "event_category"):
-                assert row[name] == getattr(expected, name)
+    assert_agrees(spark, CONTRACT, values, damaged)
 
 
-def _decoded(value: bytes | None) -> EventEnvelope | None:
-    try:
-        return decode(value)
-    except DecodeError:
-        return None
+@FEW_EXAMPLES
+@given(data=st.data(), contract=st.just(AWKWARD) | contracts(min_fields=1, max_fields=20))
+def test_so_it_does_for_contracts_of_a_teams_own(
+    spark: SparkSession, contract: Contract[Any], data: st.DataObject
+) -> None:
+    """Fields of every type and name; records of the default contract are among the others."""
+    values = data.draw(st.lists(whole(contract), min_size=20, max_size=60))
+    assert_agrees(spark, contract, values, data.draw(st.lists(changed(contract), max_size=40)))
 
 
-VALUE = encode(
-    EventEnvelope(
+VALUE = CONTRACT.encode(
+    CONTRACT.envelope(
         event_id="0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
         received_time=datetime(2026, 1, 31, tzinfo=UTC),
         event_time=datetime(2026, 1, 31, tzinfo=UTC),
@@ -118,14 +180,14 @@ def test_the_reason_is_the_contracts(case: str) -> None:
     """The contract's own decoding gives the reason that is kept."""
     value, reason = FAILING[case]
     with pytest.raises(DecodeError) as refusal:
-        decode(value)
+        CONTRACT.decode(value)
     assert refusal.value.reason == reason
 
 
 def test_failed_events_keep_the_record_and_the_reason(spark: SparkSession) -> None:
     """Every column of the record as it was; and the events around them are there."""
     values = [VALUE, *(value for value, _ in FAILING.values()), VALUE]
-    decoded = decoder(released_schemas())(records(spark, values)).cache()
+    decoded = decoder(CONTRACT)(records(spark, values)).cache()
     one, other = Observation(), Observation()
     failed = sorted(failed_events(decoded, one).collect(), key=lambda row: row["offset"])
     assert [(row["value"], row["reason"]) for row in failed] == list(FAILING.values())
@@ -134,15 +196,58 @@ def test_failed_events_keep_the_record_and_the_reason(spark: SparkSession) -> No
     assert one.get == other.get == {"read": len(values), "failed": len(failed)}
 
 
+NANS = {
+    "quiet": 0x7FF8 << 48,
+    "negative": 0xFFF8 << 48,
+    "signalling": 0x7FF0_0000_0000_0001,
+    "with a payload": 0x7FFC_0000_DEAD_BEEF,
+    "infinity": 0x7FF0 << 48,
+    "minus infinity": 0xFFF0 << 48,
+}
+
+
+def test_numbers_that_are_not_finite_and_odd_booleans_fail_for_the_contracts_reason(
+    spark: SparkSession,
+) -> None:
+    """Whatever the bits of a NaN; a boolean's byte is 0 or 1."""
+    value = AWKWARD.encode(AWKWARD.decode(VALUE).model_copy(update={"value": 1.5, "final": True}))
+    assert value.endswith(b"\x02" + struct.pack("<d", 1.5) + b"\x02\x01")
+    odd = [value[:-1] + bytes([byte]) for byte in (0, 2, 255)]
+    not_finite = [value[:-10] + struct.pack("<Q", bits) + value[-2:] for bits in NANS.values()]
+    expected = [_decoded(AWKWARD, each)[1] for each in (*odd, *not_finite)]
+    unreadable, outside = FailureReason.UNREADABLE_BODY, FailureReason.OUTSIDE_CONTRACT
+    assert expected == [None, unreadable, unreadable, *[outside] * len(NANS)]
+    assert_agrees(spark, AWKWARD, [*odd, *not_finite], [])
+
+
 def test_an_older_writer_schema_is_read_with_nulls_for_what_it_lacks(spark: SparkSession) -> None:
     """One branch per fingerprint: records of two writers in one batch."""
-    older: dict[str, Any] = copy.deepcopy(avro_schema())
-    del older["fields"][-1]
-    assert older["fields"][-1]["name"] == "event_category"
-    old_value = MARKER + fingerprint(older) + VALUE[10:-1]
-    schemas = {**released_schemas(), fingerprint(older): older}
-    decoded = decoder(schemas)(records(spark, [VALUE, old_value, old_value + b"x"]))
+    envelope = AWKWARD.decode(VALUE)
+    full = AWKWARD.encode(envelope.model_copy(update={"topic": "of the event", "final": False}))
+    decoded = decoder(AWKWARD)(records(spark, [full, VALUE, VALUE + b"x"]))
     rows = decoded.orderBy("offset").collect()
     assert [row["reason"] for row in rows] == [None, None, FailureReason.UNREADABLE_BODY]
-    assert rows[0][7:15] == rows[1][7:15]
-    assert tuple(rows[1].asDict())[7:15] == column_names(StoredEvent)
+    assert [row["topic"] for row in rows] == ["t", "t", "t"]
+    assert [rows[n]["event"]["topic"] for n in range(2)] == ["of the event", None]
+    assert rows[0]["event"][:8] == rows[1]["event"][:8]
+    assert set(rows[1]["event"][8:]) == {None}
+    stored = events(decoded, Observation())
+    assert tuple(stored.columns) == tuple(AWKWARD.stored.model_fields)
+    assert sorted(row["topic"] or "" for row in stored.collect()) == ["", "of the event"]
+
+
+def test_a_model_that_cannot_hold_what_was_released_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what breaks: its stream would end amid the first batch of older records."""
+    (tmp_path / "broken_events.py").write_text(
+        "from events_schema import Event, Int32, Text\n"
+        "class Before(Event):\n    plan: Text | None = None\n"
+        "class After(Event):\n    plan: Int32 | None = None\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("broken_events")
+    release_contract(Contract(module.Before), "1.0.0")
+    check_reads_releases(Contract(module.Before))
+    with pytest.raises(ContractError, match="broken_events:After: plan is int, and string in"):
+        check_reads_releases(Contract(module.After))

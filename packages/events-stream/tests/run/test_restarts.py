@@ -14,7 +14,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from events_loadgen.processes.broker import LocalBroker
-from events_schema import encode
 from events_schema.runtime.errors import AlreadyLocked
 from events_stream import open_table
 from events_stream.errors import NotOurs, OtherSource, RecordsLost
@@ -25,6 +24,7 @@ from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts, Loss
 from events_stream.table.steps import Step
 from line_support.topics import Topics
+from stream_support.contracts import CONTRACT
 from stream_support.envelopes import encoded, envelope
 from stream_support.streaming import store
 
@@ -276,12 +276,14 @@ def test_an_outage_longer_than_the_window_with_copies_on_both_sides(
 
     def again(number: int, later: int) -> bytes:
         received = events[number].received_time + timedelta(minutes=later)
-        return encode(events[number].model_copy(update={"received_time": received}))
+        return CONTRACT.encode(events[number].model_copy(update={"received_time": received}))
 
-    topics.produce(topic, [encode(events[0]), again(0, 5), encode(events[1])])
+    topics.produce(topic, [CONTRACT.encode(events[0]), again(0, 5), CONTRACT.encode(events[1])])
     run(topic)
     # The stream is away for hours; the clients are not.
-    topics.produce(topic, [again(0, 59), again(1, 30), *map(encode, events[2:]), again(2, 1)])
+    topics.produce(
+        topic, [again(0, 59), again(1, 30), *map(CONTRACT.encode, events[2:]), again(2, 1)]
+    )
     run(topic)
     topics.produce(topic, [again(4, 59), again(2, 60), again(3, 1)])
     assert run(topic).totals == Counts(read=12, stored=5, duplicates=7)
@@ -296,7 +298,7 @@ def test_late_and_early_events_go_to_their_own_day(
     times = [datetime.fromisoformat(f"{day}T23:59:59.999999+00:00") for day in days]
     topic = topics.create()
     for time in times:
-        topics.produce(topic, [encode(envelope(event_time=time))])
+        topics.produce(topic, [CONTRACT.encode(envelope(event_time=time))])
         run(topic)
     assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == [
         f"event_date={day}" for day in days

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.dataset
@@ -14,15 +15,17 @@ from py4j.protocol import Py4JNetworkError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
-from events_schema import StoredEvent, column_names, encode
+from events_schema import NotAnEvolution, StoredEvent, column_names
 from events_schema.errors import EventsError
 from events_schema.failed import FAILED_EVENT_DDL, FailureReason
 from events_schema.spark import spark_schema
 from events_schema.tables.partitions import partition_files
 from events_stream.errors import OtherSource, Stalled, TopicMissing
 from events_stream.kafka.source import KafkaSource
+from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
 from line_support.topics import Topics
+from stream_support.contracts import AWKWARD, CONTRACT, PRICED, SHOP
 from stream_support.envelopes import NOON, encoded, envelope
 from stream_support.streaming import store
 
@@ -42,7 +45,7 @@ def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
 
 def of_days(*days: int) -> list[bytes]:
     """Return an event for each of the numbers, so many days before the test's noon."""
-    return [encode(envelope(event_time=NOON - timedelta(days=day))) for day in days]
+    return [CONTRACT.encode(envelope(event_time=NOON - timedelta(days=day))) for day in days]
 
 
 def ids(folder: Path) -> list[str]:
@@ -153,7 +156,7 @@ def test_copies_within_the_window_are_stored_once_across_batches(
     near = first.model_copy(update={"received_time": NOW + window})
     far = first.model_copy(update={"received_time": NOW + window * 3})
     for copy in (first, near, near, far):
-        topics.produce(topic, [encode(copy)])
+        topics.produce(topic, [CONTRACT.encode(copy)])
         counts = run(topic, deduplication_window=100)
     assert counts == Counts(read=4, stored=2, duplicates=2, failed=0)
 
@@ -163,10 +166,10 @@ def test_files_out_of_which_copies_were_taken_are_as_all_others(
 ) -> None:
     """The same columns, the same types, the same times."""
     topic = topics.create(partitions=1)
-    written = [encode(envelope()) for _ in range(3)]
+    written = [CONTRACT.encode(envelope()) for _ in range(3)]
     topics.produce(topic, written)
     run(topic)
-    topics.produce(topic, [*written, encode(envelope())])
+    topics.produce(topic, [*written, CONTRACT.encode(envelope())])
     assert run(topic).duplicates == 3
     one, other = (pyarrow.parquet.read_schema(path) for path in partition_files(tmp_path / "raw"))
     assert one.remove_metadata() == other.remove_metadata()
@@ -175,10 +178,78 @@ def test_files_out_of_which_copies_were_taken_are_as_all_others(
     assert rows.select("event_time").distinct().count() == 1
 
 
+def test_own_fields_are_columns_after_all_others_whatever_their_names(
+    run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
+) -> None:
+    """As they were sent; also in files out of which copies were taken, and beside failed events."""
+    topic = topics.create(partitions=1)
+    own: dict[str, Any] = {
+        "topic": "of the event",
+        "key": 1,
+        "headers": 2**60,
+        "ended": NOON,
+        "reason": "price",
+        "event": "sale",
+        "file": 7,
+        "hash": "#",
+        "nth": 3,
+        "copies": False,
+        "hashes": -0.0,
+        "suspects": "none",
+        "value": 0.1,
+        "final": True,
+    }
+    written = [AWKWARD.encode(envelope(contract=AWKWARD, **own)) for _ in range(3)]
+    topics.produce(topic, [*written, b"garbage", CONTRACT.encode(envelope())])
+    assert run(topic, contract=AWKWARD) == Counts(read=5, stored=4, duplicates=0, failed=1)
+    topics.produce(topic, [*written, *written, AWKWARD.encode(envelope(contract=AWKWARD))])
+    assert run(topic, contract=AWKWARD).duplicates == 6
+    one, other = (pyarrow.parquet.read_schema(path) for path in partition_files(tmp_path / "raw"))
+    assert one.remove_metadata() == other.remove_metadata()
+    assert one.names == list(column_names(AWKWARD.stored))
+    rows = spark.read.parquet(str(tmp_path / "raw"))
+    assert rows.drop("event_date").schema == spark_schema(AWKWARD.stored)
+    found = duckdb.execute(
+        f"SELECT {', '.join(own)} FROM '{tmp_path}/raw/**/*.parquet' WHERE value IS NOT NULL"
+    ).fetchall()
+    assert found == [tuple(own.values())] * 3
+    assert str(found[0][list(own).index("hashes")]) == "-0.0"
+    (reason,) = duckdb.execute(f"SELECT reason FROM '{tmp_path}/raw.failed/*.parquet'").fetchall()
+    assert reason == (FailureReason.NOT_SINGLE_OBJECT,)
+
+
+def test_a_longer_contract_goes_on_with_the_table_and_a_shorter_one_does_not(
+    run: Run, topics: Topics, tmp_path: Path
+) -> None:
+    """Copies of events in files without the new column are found; what is refused is not stored."""
+    topic = topics.create(partitions=1)
+    early = [envelope(contract=SHOP, plan="pro") for _ in range(2)]
+    topics.produce(topic, map(SHOP.encode, early))
+    run(topic, contract=SHOP)
+    late = [envelope(contract=PRICED, plan="pro", price=1.5) for _ in range(2)]
+    again = [PRICED.envelope.model_validate(dict(each)) for each in early]
+    for expected in (
+        Counts(read=6, stored=4, duplicates=2, failed=0),
+        Counts(read=10, stored=4, duplicates=6, failed=0),  # the files have different columns
+    ):
+        topics.produce(topic, map(PRICED.encode, [*late, *again]))
+        assert run(topic, contract=PRICED) == expected
+    assert read_state(tmp_path / "raw.control/log").own_types == PRICED.own_types
+    query = f"SELECT plan, price FROM read_parquet('{tmp_path}/raw/**/*.parquet', {{}}) ORDER BY 2"
+    rows = duckdb.execute(query.format("union_by_name = true")).fetchall()
+    assert rows == [("pro", 1.5), ("pro", 1.5), ("pro", None), ("pro", None)]
+    topics.produce(topic, encoded(1))
+    for contract in (CONTRACT, SHOP):
+        with pytest.raises(NotAnEvolution, match=r"own field .* has nothing; give the contract"):
+            run(topic, contract=contract)
+    assert len(ids(tmp_path)) == 4
+    assert list((tmp_path / "raw.control/staging").iterdir()) == []
+
+
 def test_a_window_of_0_looks_for_no_copies(run: Run, topics: Topics) -> None:
     """Neither in the batch nor in the table."""
     topic = topics.create()
-    copy = encode(envelope())
+    copy = CONTRACT.encode(envelope())
     topics.produce(topic, [copy, copy])
     assert run(topic, deduplication_window=0).stored == 2
     topics.produce(topic, [copy])

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
-from events_schema import EventEnvelope, encode
+from events_schema import Contract, EventEnvelope
+from stream_support.contracts import CONTRACT
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def envelope(received: timedelta = timedelta(), event_time: datetime = NOON) -> EventEnvelope:
-    """Return an event received so long after noon."""
-    return EventEnvelope(
+def envelope(
+    received: timedelta = timedelta(),
+    event_time: datetime = NOON,
+    contract: Contract[Any] = CONTRACT,
+    **own: object,
+) -> EventEnvelope:
+    """Return an event received so long after noon, with these own fields."""
+    return contract.envelope(
         event_id=str(uuid4()),
         received_time=NOON + received,
         event_time=event_time,
@@ -20,9 +27,10 @@ def envelope(received: timedelta = timedelta(), event_time: datetime = NOON) -> 
         app_name="shop",
         event_category="page",
         event_action="😀",
+        **own,  # type: ignore[arg-type]  # of a class that is not known here
     )
 
 
 def encoded(count: int) -> list[bytes]:
     """Return that many different events, as they are on the topic."""
-    return [encode(envelope()) for _ in range(count)]
+    return [CONTRACT.encode(envelope()) for _ in range(count)]

@@ -12,8 +12,9 @@ import duckdb
 
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
-from events_schema import EventEnvelope, encode
+from events_schema import EventEnvelope
 from events_schema.tables.partitions import partition_files
+from stream_support.contracts import CONTRACT
 from stream_support.quick_start import quick_start
 
 DEADLINE = 90.0
@@ -52,7 +53,7 @@ def values(count: int) -> list[bytes]:
     """Return that many different events."""
     now = datetime.now(UTC)
     return [
-        encode(
+        CONTRACT.encode(
             EventEnvelope(
                 event_id=str(uuid4()),
                 received_time=now,

@@ -8,9 +8,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pyspark.sql import SparkSession
 
+from events_schema import Contract
 from events_stream import open_table
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
@@ -18,11 +20,10 @@ from events_stream.run.stream import StreamRun, build_run
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.folder.state import TableState
+from stream_support.contracts import CONTRACT
 
 
-def store(
-    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
-) -> TableState:
+def store(spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: Any) -> TableState:
     """Run the stream until all that is on the topic is stored; return what the table then holds."""
     with _stream(spark, brokers, topic, folder, available_now=True, **flags) as stream:
         stream.run(threading.Event())
@@ -40,7 +41,7 @@ class Running:
 
 @contextmanager
 def running(
-    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
+    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: Any
 ) -> Iterator[Running]:
     """Run the stream for as long as the context."""
     stopping = threading.Event()
@@ -56,7 +57,12 @@ def running(
 
 @contextmanager
 def _stream(
-    spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: object
+    spark: SparkSession,
+    brokers: str,
+    topic: str,
+    folder: Path,
+    contract: Contract[Any] = CONTRACT,
+    **flags: object,
 ) -> Iterator[StreamRun]:
     settings = RunSettings(
         brokers=brokers,
@@ -71,4 +77,12 @@ def _stream(
         open_checkpoint(settings.checkpoint, table.paths) as checkpoint,
         Watchdog(settings.stall_timeout) as watchdog,
     ):
-        yield build_run(settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog)
+        yield build_run(
+            settings,
+            spark,
+            table,
+            checkpoint,
+            contract=contract,
+            metrics=metrics,
+            watchdog=watchdog,
+        )

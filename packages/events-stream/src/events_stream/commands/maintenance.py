@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
+from events_schema import Contract
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.failures import lost_java
 from events_schema.runtime.session.start import stop_session
+from events_schema.tables.paths import TablePaths
 from events_stream.commands.expiry import Expiry, expire
 from events_stream.commands.failed import Rows, newest_failed, summarize_failed
 from events_stream.commands.replay import replay
 from events_stream.commands.status import describe
 from events_stream.errors import TableMissing
+from events_stream.records.decode import check_reads_releases
 from events_stream.records.writer import RecordWriter
 from events_stream.run.session import failure, java_ended, stream_session
 from events_stream.settings import (
@@ -28,6 +32,7 @@ from events_stream.settings import (
     ReplaySettings,
     StatusSettings,
 )
+from events_stream.table.folder.log import read_state
 from events_stream.table.folder.table import existing_table, open_beside_stream
 
 
@@ -41,10 +46,18 @@ def _refusing_unreadable() -> Iterator[None]:
         ) from error
 
 
+def _checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
+    """Return `paths`, whose table can go on with `contract`. Raises `NotAnEvolution`."""
+    if contract is not None:
+        read_state(paths.log).check_contract(contract, paths)
+    return paths
+
+
 @_refusing_unreadable()
 def status(settings: StatusSettings) -> None:
     """Print where the table stands."""
-    paths = existing_table(settings.target)
+    contract = settings.given_contract()
+    paths = _checked(existing_table(settings.target), contract)
     for word, text in describe(paths, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
         print(f"{word:<12}  {text}")
 
@@ -52,7 +65,8 @@ def status(settings: StatusSettings) -> None:
 @_refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
     """Print the failed events, or how many of which kind."""
-    paths = existing_table(settings.target)
+    contract = settings.given_contract()
+    paths = _checked(existing_table(settings.target), contract)
     found = summarize_failed(paths) if settings.summary else newest_failed(paths, settings.limit)
     print("\n".join(_lines(found)) if found.rows else "no failed events")
 
@@ -74,12 +88,15 @@ def replay_failed(settings: ReplaySettings) -> None:
     """Store the failed events that decode by now, or say how many would be."""
     if settings.dry_run == settings.apply:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
+    contract = settings.load_contract()
+    check_reads_releases(contract)
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
     table = open_beside_stream(settings.target)
+    _checked(table.paths, contract)  # before Spark starts
     spark = stream_session(settings)
     try:
-        counts = replay(spark, RecordWriter(table, window), apply=settings.apply)
+        counts = replay(spark, RecordWriter(table, window, contract), apply=settings.apply)
     except (PySparkException, Py4JError, ConnectionError, duckdb.Error) as error:
         if lost_java(error, spark):
             raise java_ended() from error
@@ -103,7 +120,9 @@ def expire_days(settings: ExpireSettings) -> None:
             f"--before {settings.before}: would delete today's events, and those of days to come; "
             f"give today (UTC) or an earlier day"
         )
+    contract = settings.given_contract()
     table = open_beside_stream(settings.target)
+    _checked(table.paths, contract)
     expiry = expire(table, settings.before, apply=settings.apply)
     print(_said(expiry, applied=settings.apply))
 

@@ -28,6 +28,8 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     state = log.state
     yield "stream", "running" if running else "not running"
     yield "table", _table(paths, state)
+    if state.own_types:
+        yield "own fields", ", ".join(f"{name} {word}" for name, word in state.own_types.items())
     if state.source is None or state.committed_at is None:
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"

@@ -1,6 +1,6 @@
-"""From Kafka records to events, in the JVM: one branch per released writer schema.
+"""From Kafka records to events, in the JVM: one branch per writer schema of the contract.
 
-A record is an event exactly if `events_schema.decode` takes it. Spark's `from_avro` alone is more
+A record is an event exactly if `Contract.decode` takes it. Spark's `from_avro` alone is more
 lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-8 pass unnoticed.
 """
 
@@ -14,14 +14,13 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import from_avro, to_avro
 
-from events_schema import EventEnvelope, FailureReason, StoredEvent, column_names, columns
-from events_schema.avro import HEADER_LENGTH, MARKER
-from events_schema.columns import Column as ContractColumn
-from events_schema.columns import ColumnType
-from events_schema.event import EVENT_ID_PATTERN, LATEST_TIME, MAX_TEXT_LENGTH
+from events_schema import Contract, ContractError, FailureReason, columns
+from events_schema.avro import HEADER_LENGTH, MARKER, Schema
+from events_schema.column import Column as ContractColumn
+from events_schema.column import ColumnType
+from events_schema.evolution.comparison import breaks
+from events_schema.models.types import EVENT_ID_PATTERN, LATEST_TIME, MAX_TEXT_LENGTH
 from events_schema.spark import spark_schema
-
-Schema = dict[str, Any]
 
 AVRO_JAVA_OPTIONS = tuple(
     f"-Dorg.apache.avro.limits.{kind}.maxLength={1 << 20}" for kind in ("string", "bytes")
@@ -31,28 +30,45 @@ AVRO_JAVA_OPTIONS = tuple(
 RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
 
 
+EVENT = "event"
+"""The column of the decoded event: a struct, since own fields may be named like Kafka's columns."""
+
+_REASON = "_reason"
+"""The reason beside an event's columns: no own field can be named so."""
+
 Decode = Callable[[DataFrame], DataFrame]
 
 
-def decoder(schemas: Mapping[bytes, Schema]) -> Decode:
-    """Return what decodes records that were written with `schemas`, by fingerprint.
+def check_reads_releases(contract: Contract[Any]) -> None:
+    """Refuse a model that breaks one of its releases: records of that could not be stored.
 
-    It returns the records with the columns of `StoredEvent` and `reason`. That is null for an
-    event; otherwise it is the `FailureReason`, and the event's columns mean nothing. Made once for
-    many micro-batches, and mostly of SQL: each part of a `Column` takes calls to Java.
+    Only a model that is not released yet can. Raises `ContractError`.
     """
-    known = {MARKER + fingerprint: schema for fingerprint, schema in schemas.items()}
+    for release in contract.releases:
+        for broken in breaks(release.schema, str(release), contract.avro_schema):
+            raise ContractError(f"contract {contract.name}: {broken}")
+
+
+def decoder(contract: Contract[Any]) -> Decode:
+    """Return what decodes records that were written with any of `contract.schemas`.
+
+    It returns the records with the columns `event`, a struct of the columns of `contract.stored`,
+    and `reason`. That is null for an event; otherwise it is the `FailureReason`, and `event` means
+    nothing. Made once for many micro-batches, and mostly of SQL: each part of a `Column` takes
+    calls to Java.
+    """
+    known = {MARKER + written_with: schema for written_with, schema in contract.schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")
     body = F.expr(f"substring(value, {HEADER_LENGTH + 1})").alias("_body")
     branches = {f"_decoded_{n}": (start, schema) for n, (start, schema) in enumerate(known.items())}
     branched = [_branch(name, *each) for name, each in branches.items()]
-    event = _first_whole(branches).alias("_event")
-    reason = _reason(list(known)).alias("reason")
+    event = _first_whole(branches, contract).alias(EVENT)
+    reason = _reason(list(known), contract).alias("reason")
 
     def decode(records: DataFrame) -> DataFrame:
         framed = records.select(*RECORD_COLUMNS, header, body)
         whole = framed.select("*", *branched).select("*", event)
-        return whole.select(*RECORD_COLUMNS, "_event.*", reason)
+        return whole.select(*RECORD_COLUMNS, EVENT, reason)
 
     return decode
 
@@ -62,33 +78,34 @@ def _branch(name: str, start: bytes, schema: Schema) -> Column:
     return F.when(F.col("_header") == F.lit(start), written).alias(name)
 
 
-def _first_whole(branches: Mapping[str, tuple[bytes, Schema]]) -> Column:
+def _first_whole(branches: Mapping[str, tuple[bytes, Schema]], contract: Contract[Any]) -> Column:
     """Return the event of the branch whose body is, to the byte, what the event encodes to."""
-    return F.coalesce(*(_whole(name, schema) for name, (_, schema) in branches.items()))
+    return F.coalesce(*(_whole(name, schema, contract) for name, (_, schema) in branches.items()))
 
 
-def _whole(name: str, schema: Schema) -> Column:
+def _whole(name: str, schema: Schema, contract: Contract[Any]) -> Column:
     there = F.col(f"{name}.event_id").isNotNull()
     again = F.when(there, to_avro(F.col(name), json.dumps(schema)))
     written = {field["name"] for field in schema["fields"]}
     members = (
         f"CAST({f'{name}.{field.name}' if field.name in written else 'NULL'} AS "
         f"{field.dataType.simpleString()}) AS {field.name}"
-        for field in spark_schema(StoredEvent).fields
+        for field in spark_schema(contract.stored).fields
     )
     return F.when(again == F.col("_body"), F.expr(f"struct({', '.join(members)})"))
 
 
-def _reason(known: list[bytes]) -> Column:
-    texts = [column.name for column in columns(EventEnvelope) if column.type is ColumnType.STRING]
-    invalid = [f"NOT is_valid_utf8(_event.{name})" for name in texts]
-    broken = [_breaks_contract(column) for column in columns(EventEnvelope)]
+def _reason(known: list[bytes], contract: Contract[Any]) -> Column:
+    fields = columns(contract.envelope)
+    texts = [column.name for column in fields if column.type is ColumnType.STRING]
+    invalid = [f"NOT is_valid_utf8({EVENT}.{name})" for name in texts]
+    broken = [_breaks_contract(column) for column in fields]
     cases = {
         FailureReason.EMPTY: "value IS NULL OR length(value) = 0",
         FailureReason.NOT_SINGLE_OBJECT: f"length(value) < {HEADER_LENGTH} "
         f"OR substring(value, 1, 2) != {_binary(MARKER)}",
         FailureReason.UNKNOWN_SCHEMA: f"_header NOT IN ({', '.join(map(_binary, known))})",
-        FailureReason.UNREADABLE_BODY: "_event IS NULL",
+        FailureReason.UNREADABLE_BODY: f"{EVENT} IS NULL",
         FailureReason.INVALID_UTF8: _any(invalid),
         FailureReason.OUTSIDE_CONTRACT: _any(filter(None, broken)),
     }
@@ -97,7 +114,7 @@ def _reason(known: list[bytes]) -> Column:
 
 
 def _breaks_contract(column: ContractColumn) -> str | None:
-    value = f"_event.{column.name}"
+    value = f"{EVENT}.{column.name}"
     if column.name == "event_id":
         pattern = rf"^{EVENT_ID_PATTERN}\z"  # $ allows a newline
         return f"NOT {value} RLIKE {_text(pattern)}"
@@ -106,6 +123,8 @@ def _breaks_contract(column: ContractColumn) -> str | None:
     if column.type is ColumnType.TIMESTAMP:
         latest = int(LATEST_TIME.replace(microsecond=0).timestamp()) * 1_000_000 + 999_999
         return f"unix_micros({value}) NOT BETWEEN 0 AND {latest}"
+    if column.type is ColumnType.FLOAT64:
+        return f"abs({value}) >= DOUBLE('Infinity')"  # NaN is the greatest number there
     return None
 
 
@@ -124,21 +143,22 @@ def _text(value: str) -> str:
 
 
 def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the decoded rows that are events: the columns of `StoredEvent`, and `reason`.
+    """Return the events among the decoded rows, with the columns of the contract's stored row.
 
     Once an action has run, `seen` tells how many records were `read` and how many of them
     `failed`; for a stream, whose progress tells it, `seen` is a name.
     """
-    return _counted(decoded, seen, column_names(StoredEvent)).where(F.col("reason").isNull())
+    return _counted(decoded, seen, [f"{EVENT}.*"]).where(F.col(_REASON).isNull()).drop(_REASON)
 
 
 def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
     """Return the decoded rows that are none, with their reason; `seen` as in `events`."""
-    return _counted(decoded, seen, RECORD_COLUMNS).where(F.col("reason").isNotNull())
+    failed = _counted(decoded, seen, RECORD_COLUMNS).where(F.col(_REASON).isNotNull())
+    return failed.withColumnRenamed(_REASON, "reason")
 
 
 def _counted(decoded: DataFrame, seen: Observation | str, columns: Sequence[str]) -> DataFrame:
-    # A filter on `reason` cannot be pushed below the counts, where Spark would decode each record
+    # A filter on the reason cannot be pushed below the counts, where Spark would decode each record
     # a dozen times (measured: a tenth of the speed).
-    counts = F.count(F.lit(1)).alias("read"), F.count("reason").alias("failed")
-    return decoded.select(*columns, "reason").observe(seen, *counts)
+    counts = F.count(F.lit(1)).alias("read"), F.count(_REASON).alias("failed")
+    return decoded.select(*columns, F.col("reason").alias(_REASON)).observe(seen, *counts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
+from typing import Any
 
 from pyspark.sql import DataFrame, Observation
 
-from events_schema import released_schemas
+from events_schema import Contract
 from events_stream.errors import CountMismatch
 from events_stream.records.decode import Decode, decoder, events, failed_events
 from events_stream.table.folder.change import Change
@@ -29,13 +31,22 @@ class RecordWriter:
     table: Table
     window: timedelta
     """Copies of an event received at most so far apart are stored once; 0 looks for none."""
-    decode: Decode = field(default_factory=lambda: decoder(released_schemas()))
+    contract: Contract[Any]
+    """What an event is, and which columns it has."""
+
+    @cached_property
+    def decode(self) -> Decode:
+        """What makes an event of each record, or tells why it is none."""
+        return decoder(self.contract)
 
     def write(self, change: Change, records: DataFrame) -> None:
         """Write `records` into the staging folder of `change`, and set its files and counts.
 
-        Each partition of `records` makes one file per day. Raises `CountMismatch`.
+        Each partition of `records` makes one file per day. Raises `CountMismatch`, and
+        `NotAnEvolution` for a table with own fields that the contract does not have.
         """
+        change.state.check_contract(self.contract, self.table.paths)  # another may have written
+        change.own_types = self.contract.own_types
         staging = change.staging
         decoded = records.transform(self.decode)
         seen = Observation()

@@ -10,6 +10,7 @@ from events_schema.runtime.exposition import serving_metrics
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream.kafka.security import client_security
+from events_stream.records.decode import check_reads_releases
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
@@ -22,6 +23,8 @@ from events_stream.table.folder.table import open_table
 def run(settings: RunSettings) -> None:
     """Run the stream as `settings` say. Raises `EventsError`."""
     stopping = threading.Event()
+    contract = settings.load_contract()
+    check_reads_releases(contract)
     find_java()
     client_security(settings)  # refuses unusable files before anything is made
     metrics = StreamMetrics()
@@ -32,13 +35,20 @@ def run(settings: RunSettings) -> None:
         with Watchdog(settings.stall_timeout) as watchdog:  # another command may be waited for
             watch = watching(watchdog, metrics)
             table = held.enter_context(open_table(settings.target, watch))
+            table.state.check_contract(contract, table.paths)
             checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.paths))
         _stop_on_signals(stopping)  # until here, they kill
         spark = stream_session(settings)
         try:
             with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:
                 stream = build_run(
-                    settings, spark, table, checkpoint, metrics=metrics, watchdog=watchdog
+                    settings,
+                    spark,
+                    table,
+                    checkpoint,
+                    contract=contract,
+                    metrics=metrics,
+                    watchdog=watchdog,
                 )
                 stream.run(stopping)
         finally:

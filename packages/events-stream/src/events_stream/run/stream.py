@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import structlog
@@ -15,7 +16,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from events_schema import EventsError
+from events_schema import Contract, EventsError
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.session.failures import lost_java
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
@@ -250,6 +251,7 @@ def build_run(
     table: Table,
     checkpoint: Checkpoint,
     *,
+    contract: Contract[Any],
     metrics: StreamMetrics,
     watchdog: Watchdog,
 ) -> StreamRun:
@@ -263,10 +265,11 @@ def build_run(
         security=client_security(settings),
     )
     window = timedelta(seconds=settings.deduplication_window)
+    writer = RecordWriter(table, window, contract)
     ack_timeout = timedelta(seconds=settings.ack_timeout)
     return StreamRun(
         source=source,
-        sink=BatchSink(RecordWriter(table, window), source, checkpoint, metrics, ack_timeout),
+        sink=BatchSink(writer, source, checkpoint, metrics, ack_timeout),
         trigger=None if settings.available_now else settings.trigger,
         broker_timeout=settings.broker_timeout,
         accept_loss=settings.accept_loss,

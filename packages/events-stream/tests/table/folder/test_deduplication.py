@@ -9,6 +9,7 @@ from uuid import UUID
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,30 @@ def test_the_first_received_of_each_id_that_is_not_stored_stays(
     assert removed == len(rows) - len(kept)
     assert {tuple(pq.read_schema(file).names) for file in files} == {COLUMNS}
     assert read(known) == [(number, event_id) for number, (event_id, _) in enumerate(stored)]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_files_of_different_columns_are_compared_whatever_these_are_named(
+    tmp_path: Path, newest_first: bool
+) -> None:
+    """Those of an older contract lack columns; no column is taken for one that DuckDB adds."""
+    names = ("file", "hash", "nth", "suspects", "hashes", "copies", "key", "value")
+    ids = [str(UUID(int=n)) for n in range(4)]
+    old = write(tmp_path / "old.parquet", [(ids[0], 0)])
+    rows = [(ids[0], 3), (ids[1], 2), (ids[2], 2), (ids[1], 1), (ids[2], 2)]
+    new, known = (tmp_path / f"{name}.parquet" for name in ("new", "known"))
+    for path, written in ((new, rows), (known, [(ids[3], 0)])):
+        table = pq.read_table(write(path, written))
+        for name in names:  # values that would turn an order by them round
+            table = table.append_column(name, pa.array(range(len(written), 0, -1), pa.int32()))
+        pq.write_table(table, path)
+    stored = [known, old] if newest_first else [old, known]
+    assert remove_copies([new], stored, tmp_path / "spill") == 3
+    assert read(new) == [(2, ids[2]), (3, ids[1])]
+    assert pq.read_schema(new).names == [*COLUMNS, *names]
+    assert pq.read_table(new)["file"].to_pylist() == [3, 2]
+    (described,) = describe_events([new])
+    assert (described.rows, described.earliest_received) == (2, NOON + timedelta(seconds=1))
 
 
 def test_a_file_without_copies_is_left_as_it_is(tmp_path: Path) -> None:

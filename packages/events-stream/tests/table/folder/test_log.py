@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from events_schema import NotAnEvolution
+from events_schema.tables.paths import TablePaths
 from events_stream import open_table
 from events_stream.errors import OtherSource, TableDamaged
 from events_stream.table.folder import log as commit_log
@@ -16,6 +19,7 @@ from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.log import read_log, read_state
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step
+from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
 from stream_support.staged_change import SOURCE, files, store_batch, write_batch
 
@@ -136,6 +140,72 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
     (tmp_path / "raw.control/log/000000000000.json").write_text(text)
     assert fill(target, 1).number == 1
     assert len(files(target)) == 4
+
+
+def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
+    """Folded or not, and whatever changes the table; in formats that events-stream 2.0 refuses."""
+    target = tmp_path / "raw"
+    log = tmp_path / "raw.control/log"
+    fill(target, 1)
+    written = json.loads((log / "000000000000.json").read_text())
+    assert (written["format"], "own_types" in written) == (2, False)
+    own = {"price": "float64", "plan": "string"}
+    with open_table(str(target)) as table:
+        with table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+            change.own_types = own
+        with table.change(CommitKind.EXPIRY) as change:
+            change.removed = tuple(change.state.table_files)
+    assert files(log) == ["000000000002.folded.json"]
+    folded = json.loads((log / "000000000002.folded.json").read_text())
+    assert (folded["format"], list(folded["own_types"].items())) == (2, list(own.items()))
+    assert fill(target, 1).own_types == own
+    written = json.loads((log / "000000000003.json").read_text())
+    assert (written["format"], written["own_types"]) == (3, own)
+    assert read_state(log).own_types == own
+
+
+def test_a_log_without_own_columns_is_folded_as_ever(tmp_path: Path) -> None:
+    """So that events-stream 2.0 reads it."""
+    fill(tmp_path / "raw", 3)
+    folded = json.loads((tmp_path / "raw.control/log/000000000002.folded.json").read_text())
+    assert list(folded) == [
+        "format", "number", "committed_at", "source", "next_offsets", "totals", "complete_up_to",
+        "lost", "table_files", "failed_files",
+    ]  # fmt: skip
+    assert folded["format"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "newer"), [("000000000002.folded.json", 3), ("000000000003.json", 4)]
+)
+def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: int) -> None:
+    """It may say what is not known here."""
+    fill(tmp_path / "raw", 4)
+    path = tmp_path / "raw.control/log" / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": newer}))
+    with pytest.raises(TableDamaged, match=f"{name} has another number or format"):
+        fill(tmp_path / "raw", 1)
+
+
+@pytest.mark.parametrize(
+    "own_types",
+    [
+        {"plan": "int32"},
+        {"plan": "string", "price": "float64", "more": "bool"},
+        {"price": "float64", "plan": "string"},
+        {"price": "float64"},
+    ],
+)
+def test_a_contract_that_does_not_go_on_with_the_own_columns_is_refused(
+    own_types: dict[str, str], tmp_path: Path
+) -> None:
+    """Another type, a column that it lacks, another order, one put before it."""
+    paths = TablePaths(tmp_path / "raw")
+    for fitting in ({}, {"plan": "string"}, PRICED.own_types):
+        TableState(own_types=fitting).check_contract(PRICED, paths)
+    with pytest.raises(NotAnEvolution, match=f"the table {paths.target} was written with the own"):
+        TableState(own_types=own_types).check_contract(PRICED, paths)
 
 
 @pytest.mark.parametrize("part", ["cluster_id", "topic", "topic_id"])

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 
 from events_schema.runtime.files import remove_folder
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import Commit, CommitKind, StagedFile, numbered
+from events_stream.table.folder.commit import (
+    FORMAT,
+    OWN_FORMAT,
+    Commit,
+    CommitKind,
+    StagedFile,
+    numbered,
+)
 from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts, Loss, SourceIdentity
@@ -39,6 +46,8 @@ class Change:
         """The files that it adds to the failed events."""
         self.removed: tuple[str, ...] = ()
         """The `final` of each file that it removes."""
+        self.own_types = state.own_types
+        """The own columns of the table, once the change is made."""
         self.discarded = False
         self.commit: Commit
         """The commit that was made. Set when the context ends; a discarded change has none."""
@@ -72,6 +81,7 @@ class Change:
         if self.source is None:
             raise ValueError("the first change of a table must name its source")
         return Commit(
+            format=OWN_FORMAT if self.own_types else FORMAT,
             number=self.state.number + 1,
             kind=self.kind,
             committed_at=datetime.now(UTC),
@@ -85,4 +95,5 @@ class Change:
             table_files=self.table_files,
             failed_files=self.failed_files,
             removed=self.removed,
+            own_types=self.own_types,
         )

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from events_stream.table.position import Counts, Loss, SourceIdentity
 
-FORMAT = 2
-"""What is written; format 1, of events-stream 1.0, is read."""
+FORMAT, OWN_FORMAT = 2, 3
+"""What is written: the latter where the table has own columns, so that events-stream 2.0, which
+would leave them out, refuses the table. Format 1, of events-stream 1.0, is read.
+"""
+
+OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
+"""The table's own columns, in order, with the words for their types; not written where none."""
 
 
 class StoredFile(BaseModel):
@@ -79,6 +85,8 @@ class Commit(BaseModel):
     failed_files: tuple[StagedFile, ...] = ()
     removed: tuple[str, ...] = ()
     """The `final` of files that were in the table or among the failed events, and no longer are."""
+    own_types: OwnTypes = {}
+    """The own columns of the table once this is made: of its newest contract."""
 
     @property
     def name(self) -> str:

@@ -28,11 +28,13 @@ SELECT DISTINCT hash FROM (SELECT hash(event_id) AS hash FROM read_parquet($stor
 SEMI JOIN hashes USING (hash)
 """
 
-# Of copies in the files, the first received is kept.
+# Of copies in the files, the first received is kept. Columns of the files, which may be named like
+# anything here, come before aliases: only what cannot be a column of theirs is named.
 _ROWS = """
 CREATE TEMP TABLE rows AS
 SELECT file_index AS file, file_row_number AS row, event_id,
-       row_number() OVER (PARTITION BY event_id ORDER BY received_time, file, row) AS nth
+       row_number() OVER (PARTITION BY event_id ORDER BY received_time, file_index, file_row_number)
+           AS nth
 FROM read_parquet($files) WHERE hash(event_id) IN (FROM suspects)
 """
 
@@ -49,7 +51,7 @@ WHERE nth = 1
 _WITHOUT_COPIES = """
 COPY (
     SELECT * FROM read_parquet($path, hive_partitioning = false)
-    WHERE file_row_number NOT IN (SELECT row FROM copies WHERE file = $file)
+    WHERE file_row_number NOT IN (SELECT copies.row FROM copies WHERE copies.file = $file)
     ORDER BY file_row_number
 ) TO $rewritten (FORMAT parquet, CODEC zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 500_000)
 """

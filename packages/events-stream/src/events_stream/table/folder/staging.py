@@ -9,7 +9,6 @@ from pathlib import Path
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from events_schema import StoredEvent, column_names
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import StagedFile, numbered
@@ -43,10 +42,8 @@ class Staging:
     paths: TablePaths
 
     def write_events(self, events: DataFrame) -> None:
-        """Write the columns of `StoredEvent`, by day."""
-        rows = events.select(
-            *column_names(StoredEvent), F.to_date("event_time").alias(PARTITION_COLUMN)
-        )
+        """Write the events, rows of a contract's stored columns, by day."""
+        rows = events.select("*", F.to_date("event_time").alias(PARTITION_COLUMN))
         writer = rows.write.options(**WRITE_OPTIONS)
         writer.partitionBy(PARTITION_COLUMN).parquet(str(self._table))
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from events_schema import Contract
+from events_schema.tables.paths import TablePaths
 from events_stream.errors import OtherSource
-from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
+from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
 from events_stream.table.position import Counts, Loss, SourceIdentity
+
+FOLD_FORMAT, OWN_FOLD_FORMAT = 1, 2
+"""What a log is folded into: the latter where the table has own columns."""
 
 
 class TableState(BaseModel):
@@ -16,7 +22,7 @@ class TableState(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format: int = 1
+    format: int = FOLD_FORMAT
     number: int = -1
     committed_at: datetime | None = None
     source: SourceIdentity | None = None
@@ -30,6 +36,7 @@ class TableState(BaseModel):
     table_files: dict[str, StoredFile] = {}
     """The files of the table, by `final`, in the order in which they came."""
     failed_files: dict[str, StoredFile] = {}
+    own_types: OwnTypes = {}
 
     def after(self, commit: Commit) -> TableState:
         """Return the state once `commit`, the next one, is made."""
@@ -40,6 +47,7 @@ class TableState(BaseModel):
         table.update((file.final, file.stored()) for file in commit.table_files)
         failed.update((file.final, file.stored()) for file in commit.failed_files)
         return TableState.model_construct(
+            format=OWN_FOLD_FORMAT if commit.own_types else FOLD_FORMAT,
             number=commit.number,
             committed_at=commit.committed_at,
             source=commit.source,
@@ -49,6 +57,7 @@ class TableState(BaseModel):
             lost=(*self.lost, *commit.lost),
             table_files=table,
             failed_files=failed,
+            own_types=commit.own_types,
         )
 
     @property
@@ -67,6 +76,10 @@ class TableState(BaseModel):
                     f"the table was filled from {part} {was!r}, the broker has {now!r}; "
                     f"give that source, or a new --target and --checkpoint"
                 )
+
+    def check_contract(self, contract: Contract[Any], paths: TablePaths) -> None:
+        """Refuse a contract that lacks own columns of the table. Raises `NotAnEvolution`."""
+        contract.check_evolves(self.own_types, f"the table {paths.target}")
 
     def files_received_near(
         self, earliest: datetime, latest: datetime, window: timedelta
