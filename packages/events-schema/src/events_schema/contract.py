@@ -233,12 +233,12 @@ class Contract(Generic[EventT]):
 
         Raises `NotReleased`, and `ReleaseError`.
         """
-        newest = self.releases[-1] if self.releases else None
-        if newest is not None and newest.schema == self.avro_schema:
+        if self.releases and self.releases[-1].schema == self.avro_schema:
             return
-        than = f"differs from its newest release, {newest.file}" if newest else "has no release"
+        own = [each for each in self.releases if each.owner == self.event.__name__]
+        what = f"differs from its newest release, {own[-1].file}" if own else "is not released yet"
         raise NotReleased(
-            f"contract {self.name} {than}; run `events-schema release VERSION --contract "
+            f"contract {self.name} {what}; run `events-schema release VERSION --contract "
             f"{self.name}`, or give --allow-unreleased to try it out"
         )
 
