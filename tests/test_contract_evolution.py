@@ -21,9 +21,9 @@ from events_ingest import CollectorServer, ServeSettings
 from events_loadgen.processes.waiting import wait_until
 from events_schema import Contract, NotAnEvolution, StoredEvent, load_contract
 from events_schema.evolution.check import release_contract
-from events_stream import open_beside_stream
 from events_stream.commands.replay import replay
 from events_stream.records.writer import RecordWriter
+from events_stream.table.folder.table import open_beside_stream
 from line_support.topics import Topics
 from stream_support.streaming import store
 
