@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from example_tables import NOW, write_tables
+from example_tables import CONTRACT, NOW, write_tables
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from events_analytics.report import Scope, find_tables, read_report, render_page
@@ -102,7 +102,7 @@ def take_report() -> None:
         write_tables(Path(folder), REPORTED_EVENTS)
         raw, enriched = f"{folder}/raw", f"{folder}/enriched"
         tables = find_tables(raw, enriched, None, required=frozenset())
-        report = read_report(tables, Scope(NOW, since=None, top=6))
+        report = read_report(tables, CONTRACT, Scope(NOW, since=None, top=6))
         file = Path(folder) / "report.html"
         file.write_text(render_page(report.model_copy(update={"raw": "/srv/events/raw"})))
         page = browser.new_context(device_scale_factor=1).new_page()

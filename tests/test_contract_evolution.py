@@ -84,8 +84,9 @@ class Ledger:
     def post(self, client: httpx.Client, count: int, **own: object) -> None:
         """Post so many events with these own fields; each must be acknowledged."""
         for _ in range(count):
+            event_id = str(uuid4())
             event = {
-                "event_id": str(uuid4()),
+                "event_id": event_id,
                 "event_time": datetime.now(UTC).isoformat(),
                 "user_id": 1 + len(self.events) % 3,
                 "app_name": "shop",
@@ -95,7 +96,7 @@ class Ledger:
             }
             answer = client.post("/track", json=event)
             assert answer.status_code == HTTPStatus.OK, answer.text
-            self.events[event["event_id"]] = event
+            self.events[event_id] = event
 
     def rows(self, contract: Contract[Any]) -> list[StoredEvent]:
         """The rows of the raw table that these events are, but for their time of receipt."""
