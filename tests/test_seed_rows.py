@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import pyarrow.parquet
 import pytest
 from pyspark.sql import SparkSession
 
@@ -21,6 +22,7 @@ from line_support.topics import Topics
 from stream_support.streaming import store
 
 CONTRACT = Contract(Event)
+KEPT = Path(__file__).with_name("kept")
 SAMPLE = """\
 2020-11-09 08:51:30.128801|1      |product_3|scroll      |category_3    |12
 2020-11-09 08:51:30.180028|1      |product_1|scroll      |category_2    |null
@@ -61,12 +63,17 @@ TEN_YEARS = 10 * 365 * 86_400  # in seconds
 def test_the_seeds_sample_rows_come_out_as_its_check_shows_them(
     spark: SparkSession, topics: Topics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`check` prints every sample row as it was posted, its metrics, and the seed's schema."""
+    """`check` prints every sample row as it was posted, its metrics, and the seed's schema.
+
+    The files are stored as they were before contracts could be a team's own.
+    """
     rows = [stored(number, line) for number, line in enumerate(SAMPLE.splitlines())]
     topic = topics.create()
     post(rows, topics.bootstrap, topic)
     store(spark, topics.bootstrap, topic, tmp_path)
     events_analytics.run(spark, CONTRACT, tmp_path / "raw", tmp_path / "enriched", PROCESSING_TIME)
+    for name in ("raw", "enriched"):
+        assert parquet_schema(tmp_path / name) == (KEPT / f"{name}_parquet.txt").read_text()
     show(read_published(spark, verify(str(tmp_path / "enriched"), CONTRACT).files))
     table, _, schema = capsys.readouterr().out.partition("Rows in the result dataset: 16\n")
     shown = [cells(line.strip("|")) for line in table.splitlines() if "|2020-" in line]
@@ -74,6 +81,17 @@ def test_the_seeds_sample_rows_come_out_as_its_check_shows_them(
     assert schema.splitlines() == [*SCHEMA.splitlines(), ""]
     assert sorted(shown) == sorted(
         cells(f"{line}|{event.u_count}|{event.u_mp_ea or 'null'}") for line, event in posted
+    )
+
+
+def parquet_schema(table: Path) -> str:
+    """Return how the columns of a table's file are stored, as `tests/kept` says it."""
+    schema = pyarrow.parquet.ParquetFile(next(table.rglob("*.parquet"))).schema
+    columns = [schema.column(number) for number in range(len(schema.names))]
+    return "".join(
+        f"{each.path} {each.physical_type} {each.logical_type} "
+        f"optional={each.max_definition_level}\n"
+        for each in columns
     )
 
 

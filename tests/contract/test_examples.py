@@ -18,7 +18,7 @@ from events_schema import load_contract
 from events_schema.evolution.check import check_contract
 from line_support.topics import Topics
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 MOST_LINES = 60
 
 
