@@ -74,10 +74,14 @@ def test_simulate_refuses_a_contract_before_anything_starts(
     assert (said.err.count("\n"), said.out, folder.exists()) == (1, "", False)
 
 
-def test_each_part_is_told_the_contract_and_whether_it_may_be_unreleased() -> None:
-    """Also the default one, since the environment may name another for some part."""
-    settings = SimulateSettings(contract="events_schema:Event")
-    assert contract_flags(settings) == ["--contract", "events_schema:Event"]
+def test_each_part_is_told_the_contract_and_whether_it_may_be_unreleased(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also one that the environment names and the default, which some part may not go by."""
+    monkeypatch.delenv("EVENTS_CONTRACT", raising=False)
+    assert contract_flags(SimulateSettings()) == ["--contract", "events_schema:Event"]
+    monkeypatch.setenv("EVENTS_CONTRACT", "shop:ShopEvent")
+    assert contract_flags(SimulateSettings()) == ["--contract", "shop:ShopEvent"]
     settings = SimulateSettings(contract="acme:AcmeEvent", allow_unreleased=True)
     assert contract_flags(settings) == ["--contract", "acme:AcmeEvent", "--allow-unreleased"]
 
