@@ -136,7 +136,7 @@ def _add(
     group.add_argument(
         "--contract",
         metavar="MODULE:CLASS",
-        default=os.environ.get(ENVIRONMENT, DEFAULT),
-        help=f"the class of the events (default: {ENVIRONMENT} or {DEFAULT})",
+        default=os.environ.get(ENVIRONMENT) or DEFAULT,
+        help=f"the class of the events (default: ${ENVIRONMENT}, or {DEFAULT})",
     )
     return parser

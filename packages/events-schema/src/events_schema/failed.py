@@ -13,13 +13,13 @@ class FailureReason(StrEnum):
     NOT_SINGLE_OBJECT = "not_single_object"
     """The value is not in Avro single-object encoding."""
     UNKNOWN_SCHEMA = "unknown_schema"
-    """The writer schema's fingerprint was never released."""
+    """The contract knows no writer schema of this fingerprint, released or its own."""
     UNREADABLE_BODY = "unreadable_body"
     """The body is truncated, has trailing bytes, or does not fit the writer schema."""
     INVALID_UTF8 = "invalid_utf8"
     """A string is not UTF-8."""
     OUTSIDE_CONTRACT = "outside_contract"
-    """The record decodes, but its `event_id` or one of its times breaks the contract."""
+    """The record decodes, but a value breaks the contract: a text, a time, a number, the id."""
 
 
 FAILED_EVENT_DDL = (

@@ -38,6 +38,7 @@ def settings(*flags: str) -> ContractSettings:
 
 def test_without_a_flag_the_contract_is_the_default_one() -> None:
     """Nobody has to know of contracts."""
+    assert settings().given_contract is None
     assert settings().load_contract() == Contract(Event)
 
 
@@ -46,7 +47,7 @@ def test_the_flag_comes_before_the_environment(
 ) -> None:
     """One variable for all commands, and a flag for one."""
     monkeypatch.setenv("EVENTS_CONTRACT", f"{module}:AcmeEvent")
-    assert settings().contract == f"{module}:AcmeEvent"
+    assert settings().contract_name == f"{module}:AcmeEvent"
     assert settings("--contract", "events_schema:Event").load_contract() == Contract(Event)
     monkeypatch.setenv("EVENTS_CONTRACT", "")
     assert settings().load_contract() == Contract(Event)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -10,7 +9,6 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from events_schema import Contract
-from events_schema.loading import ENVIRONMENT
 from events_schema.runtime.brokers import KafkaSettings, TopicName
 from events_schema.runtime.contract import ContractSettings
 from events_schema.runtime.flags import Day
@@ -88,10 +86,9 @@ class RunSettings(ContractSettings, SparkSettings, KafkaSettings):
 class BesideSettings(ContractSettings):
     """What the commands that need no contract have in common: one that is given is checked."""
 
-    def given_contract(self) -> Contract[Any] | None:
+    def load_given_contract(self) -> Contract[Any] | None:
         """Return the contract that a flag or the environment names; None where neither does."""
-        given = "contract" in self.model_fields_set or os.environ.get(ENVIRONMENT)
-        return self.load_contract() if given else None
+        return self.load_contract() if self.given_contract else None
 
 
 class StatusSettings(BesideSettings):

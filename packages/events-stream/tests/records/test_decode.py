@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import struct
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +14,13 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from events_schema import (
     ColumnType,
     Contract,
-    ContractError,
     DecodeError,
     FailureReason,
     columns,
 )
 from events_schema.column import EPOCH
-from events_schema.evolution.check import release_contract
 from events_schema.testing import contracts, damaged, event_envelopes
-from events_stream.records.decode import check_reads_releases, decoder, events, failed_events
+from events_stream.records.decode import decoder, events, failed_events
 from stream_support.contracts import AWKWARD, CONTRACT
 
 RECORDS = (
@@ -234,20 +230,3 @@ def test_an_older_writer_schema_is_read_with_nulls_for_what_it_lacks(spark: Spar
     stored = events(decoded, Observation())
     assert tuple(stored.columns) == tuple(AWKWARD.stored.model_fields)
     assert sorted(row["topic"] or "" for row in stored.collect()) == ["", "of the event"]
-
-
-def test_a_model_that_cannot_hold_what_was_released_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With what breaks: its stream would end amid the first batch of older records."""
-    (tmp_path / "broken_events.py").write_text(
-        "from events_schema import Event, Int32, Text\n"
-        "class Before(Event):\n    plan: Text | None = None\n"
-        "class After(Event):\n    plan: Int32 | None = None\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("broken_events")
-    release_contract(Contract(module.Before), "1.0.0")
-    check_reads_releases(Contract(module.Before))
-    with pytest.raises(ContractError, match="broken_events:After: plan is int, and string in"):
-        check_reads_releases(Contract(module.After))

@@ -78,7 +78,7 @@ def contract_flags(settings: SimulateSettings) -> list[str]:
     Always given, so that no part goes by an environment variable that names another one.
     """
     unreleased = ["--allow-unreleased"] if settings.allow_unreleased else []
-    return ["--contract", settings.contract, *unreleased]
+    return ["--contract", settings.contract_name, *unreleased]
 
 
 def open_folder(given: Path | None) -> Path:

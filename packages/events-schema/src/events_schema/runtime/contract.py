@@ -14,22 +14,28 @@ from events_schema.loading import DEFAULT, ENVIRONMENT, load_contract
 from events_schema.runtime.command import CommandSettings
 
 
-def _default() -> str:
-    return os.environ.get(ENVIRONMENT) or DEFAULT
-
-
 class ContractSettings(CommandSettings):
     """Which contract the events are of."""
 
     flag_group: ClassVar[str | None] = "contract"
 
-    contract: str = Field(
-        default_factory=_default,
-        description=f"the class of the events, MODULE:CLASS ({ENVIRONMENT}; default: {DEFAULT})",
+    contract: str | None = Field(
+        None,
+        description=f"the events' class, MODULE:CLASS; else ${ENVIRONMENT}, else {DEFAULT}",
     )
     allow_unreleased: bool = Field(
         False, description="take a class that differs from its newest release, to try it out"
     )
+
+    @property
+    def given_contract(self) -> str | None:
+        """The contract that a flag or the environment names; None where neither does."""
+        return self.contract or os.environ.get(ENVIRONMENT) or None
+
+    @property
+    def contract_name(self) -> str:
+        """The contract to load, as MODULE:CLASS."""
+        return self.given_contract or DEFAULT
 
     def load_contract(self) -> Contract[Any]:
         """Return the contract.
@@ -37,7 +43,7 @@ class ContractSettings(CommandSettings):
         Raises `ContractError`, `NotReleased`, and `ReleaseError`: also for a class that breaks a
         release, since records that are on the topic could not be stored.
         """
-        contract = load_contract(self.contract, allow_unreleased=self.allow_unreleased)
+        contract = load_contract(self.contract_name, allow_unreleased=self.allow_unreleased)
         for release in contract.releases:
             for broken in breaks(release.schema, str(release), contract.avro_schema):
                 raise ReleaseError(f"contract {contract.name}: {broken}")

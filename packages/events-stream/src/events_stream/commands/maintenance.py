@@ -23,7 +23,6 @@ from events_stream.commands.failed import Rows, newest_failed, summarize_failed
 from events_stream.commands.replay import replay
 from events_stream.commands.status import describe
 from events_stream.errors import TableMissing
-from events_stream.records.decode import check_reads_releases
 from events_stream.records.writer import RecordWriter
 from events_stream.run.session import failure, java_ended, stream_session
 from events_stream.settings import (
@@ -56,7 +55,7 @@ def _checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
 @_refusing_unreadable()
 def status(settings: StatusSettings) -> None:
     """Print where the table stands."""
-    contract = settings.given_contract()
+    contract = settings.load_given_contract()
     paths = _checked(existing_table(settings.target), contract)
     for word, text in describe(paths, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
         print(f"{word:<12}  {text}")
@@ -65,7 +64,7 @@ def status(settings: StatusSettings) -> None:
 @_refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
     """Print the failed events, or how many of which kind."""
-    contract = settings.given_contract()
+    contract = settings.load_given_contract()
     paths = _checked(existing_table(settings.target), contract)
     found = summarize_failed(paths) if settings.summary else newest_failed(paths, settings.limit)
     print("\n".join(_lines(found)) if found.rows else "no failed events")
@@ -89,7 +88,6 @@ def replay_failed(settings: ReplaySettings) -> None:
     if settings.dry_run == settings.apply:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
     contract = settings.load_contract()
-    check_reads_releases(contract)
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
     table = open_beside_stream(settings.target)
@@ -120,7 +118,7 @@ def expire_days(settings: ExpireSettings) -> None:
             f"--before {settings.before}: would delete today's events, and those of days to come; "
             f"give today (UTC) or an earlier day"
         )
-    contract = settings.given_contract()
+    contract = settings.load_given_contract()
     table = open_beside_stream(settings.target)
     _checked(table.paths, contract)
     expiry = expire(table, settings.before, apply=settings.apply)

@@ -14,11 +14,10 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.avro.functions import from_avro, to_avro
 
-from events_schema import Contract, ContractError, FailureReason, columns
+from events_schema import Contract, FailureReason, columns
 from events_schema.avro import HEADER_LENGTH, MARKER, Schema
 from events_schema.column import Column as ContractColumn
 from events_schema.column import ColumnType
-from events_schema.evolution.comparison import breaks
 from events_schema.models.types import EVENT_ID_PATTERN, LATEST_TIME, MAX_TEXT_LENGTH
 from events_schema.spark import spark_schema
 
@@ -37,16 +36,6 @@ _REASON = "_reason"
 """The reason beside an event's columns: no own field can be named so."""
 
 Decode = Callable[[DataFrame], DataFrame]
-
-
-def check_reads_releases(contract: Contract[Any]) -> None:
-    """Refuse a model that breaks one of its releases: records of that could not be stored.
-
-    Only a model that is not released yet can. Raises `ContractError`.
-    """
-    for release in contract.releases:
-        for broken in breaks(release.schema, str(release), contract.avro_schema):
-            raise ContractError(f"contract {contract.name}: {broken}")
 
 
 def decoder(contract: Contract[Any]) -> Decode:

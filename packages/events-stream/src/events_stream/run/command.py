@@ -10,7 +10,6 @@ from events_schema.runtime.exposition import serving_metrics
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream.kafka.security import client_security
-from events_stream.records.decode import check_reads_releases
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
@@ -24,7 +23,6 @@ def run(settings: RunSettings) -> None:
     """Run the stream as `settings` say. Raises `EventsError`."""
     stopping = threading.Event()
     contract = settings.load_contract()
-    check_reads_releases(contract)
     find_java()
     client_security(settings)  # refuses unusable files before anything is made
     metrics = StreamMetrics()

@@ -184,7 +184,7 @@ def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: i
     fill(tmp_path / "raw", 4)
     path = tmp_path / "raw.control/log" / name
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": newer}))
-    with pytest.raises(TableDamaged, match=f"{name} has another number or format"):
+    with pytest.raises(TableDamaged, match=f"{name} has format {newer}, of a newer"):
         fill(tmp_path / "raw", 1)
 
 

@@ -42,8 +42,7 @@ class CommitLog:
         if folded > self.state.number:
             path = self._folder / f"{numbered(folded)}{_FOLDED}"
             self.state, self.last = _read(path, TableState), None
-            known = self.state.format <= OWN_FOLD_FORMAT
-            _check(path, self.state.number == folded and known)
+            _check(path, self.state.number == folded, self.state.format, OWN_FOLD_FORMAT)
         commits = sorted(self._numbers(".json"))
         for number in commits:
             if number == self.state.number + 1:
@@ -69,7 +68,7 @@ class CommitLog:
     def _read_commit(self, number: int) -> Commit:
         path = self._path(number)
         commit = _read(path, Commit)
-        _check(path, commit.number == number and commit.format <= OWN_FORMAT)
+        _check(path, commit.number == number, commit.format, OWN_FORMAT)
         return commit
 
     def _path(self, number: int) -> Path:
@@ -128,6 +127,11 @@ def _read(path: Path, model: type[Model]) -> Model:
         raise TableDamaged(f"{path} is unreadable: {error.errors()[0]['msg']}") from None
 
 
-def _check(path: Path, holds: bool) -> None:
-    if not holds:
-        raise TableDamaged(f"{path} has another number or format than its name; restore it")
+def _check(path: Path, right_number: bool, format_: int, newest: int) -> None:
+    if not right_number:
+        raise TableDamaged(f"{path} has another number than its name; restore it")
+    if format_ > newest:
+        raise TableDamaged(
+            f"{path} has format {format_}, of a newer events-stream, and {newest} is the newest "
+            f"known here; upgrade events-stream"
+        )
