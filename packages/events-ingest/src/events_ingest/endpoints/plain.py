@@ -8,6 +8,7 @@ other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from operator import itemgetter
@@ -17,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from events_schema import Column, ColumnType, Contract, columns
-from events_schema.models.types import MAX_TEXT_LENGTH, is_event_id, parse_time
+from events_schema.models.types import EVENT_ID_PATTERN, MAX_TEXT_LENGTH, parse_time
 
 _REMEMBERED_TIMES = 1024
 """Own times are often those of a user or a product, and come again."""
@@ -30,6 +31,7 @@ _TYPES: Mapping[ColumnType, Any] = {
     ColumnType.STRING: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)],
     ColumnType.TIMESTAMP: str,
 }
+_EVENT_ID_MATCH = re.compile(EVENT_ID_PATTERN).fullmatch
 _EVENT_ID, _EVENT_TIME = 0, 1
 """Where these two stand in the values."""
 
@@ -68,7 +70,7 @@ class PlainReader:
         `received_time` is left out; what the client did not send is None. None for all that is
         not valid beyond doubt.
         """
-        if b"\\" in text or b"null" in text:
+        if b"\\" in text:
             return None
         try:
             values = msgspec.structs.astuple(self._decode(text))
@@ -79,7 +81,7 @@ class PlainReader:
         if text.count(b'"') != 2 * (self._fields_and_quoted - nulls):
             return None
         event_id = values[_EVENT_ID]
-        if event_id is not None and not is_event_id(event_id):
+        if event_id is not None and _EVENT_ID_MATCH(event_id) is None:
             return None
         read = list(values)
         try:
@@ -96,4 +98,4 @@ class PlainReader:
 def _field(column: Column, *, required: bool) -> Any:
     if required:
         return column.name, _TYPES[column.type]
-    return column.name, _TYPES[column.type] | None, None
+    return column.name, _TYPES[column.type], None  # null itself is left to the contract
