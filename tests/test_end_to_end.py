@@ -41,7 +41,7 @@ PROCESSING_TIME = datetime.now(UTC)
 DEFAULT = Contract(Event)
 
 
-@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), contract=st.just(DEFAULT) | contracts(min_fields=1))
 def test_what_was_posted_is_what_sql_reads_enriched_as_defined(
     spark: SparkSession, topics: Topics, data: st.DataObject, contract: Contract[Event]

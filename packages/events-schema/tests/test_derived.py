@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events_schema import (
@@ -59,6 +59,7 @@ def test_the_spark_schema_has_the_contracts_types() -> None:
     )
 
 
+@settings(max_examples=20)
 @given(st.just(CONTRACT) | contracts())
 def test_the_ddl_makes_a_table_of_the_same_columns(contract: Contract[Event]) -> None:
     """A database takes the SQL as it is, whatever own columns there are."""
