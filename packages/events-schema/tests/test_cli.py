@@ -38,7 +38,7 @@ def test_the_fingerprints_name_the_release_that_is_current(
 ) -> None:
     """As on the wire."""
     assert main(["fingerprints"]) == 0
-    expected = f"{(KEPT / 'fingerprint.txt').read_text().strip()} EventEnvelope 1.0.0 (current)\n"
+    expected = f"{(KEPT / 'fingerprint.txt').read_text().strip()} Event 1.0.0 (current)\n"
     assert capsys.readouterr().out == expected
 
 
@@ -67,6 +67,8 @@ def test_a_contract_is_checked_released_and_checked_again(
     acme: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """0 where all fits, 1 where a release is missing."""
+    assert main(["fingerprints", "--contract", acme]) == 0
+    assert "AcmeEvent, not released (current)" in capsys.readouterr().out
     assert main(["check", "--contract", acme]) == 1
     assert "events-schema release 1.0.0" in capsys.readouterr().out
     assert main(["check", "--contract", acme, "--allow-unreleased"]) == 0
@@ -75,7 +77,7 @@ def test_a_contract_is_checked_released_and_checked_again(
     released = tmp_path / "released" / "1.0.0.avsc"
     assert main(["check", "--contract", acme, "--against", str(released)]) == 0
     assert main(["fingerprints", "--contract", acme]) == 0
-    assert "EventEnvelope 1.0.0 (current)" in capsys.readouterr().out
+    assert "AcmeEvent 1.0.0 (current)" in capsys.readouterr().out
 
 
 def test_the_environment_names_the_contract(

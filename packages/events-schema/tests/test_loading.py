@@ -73,8 +73,8 @@ def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path
         ("acme:__import__('os')", "is not MODULE:CLASS"),
         ("a\nb:C", "is not MODULE:CLASS"),
         ("x" * 10_000, "is not MODULE:CLASS"),
-        ("no_such_module:AcmeEvent", "cannot import no_such_module"),
-        ("events_schema.nothing:AcmeEvent", "cannot import events_schema.nothing"),
+        ("no_such_module:AcmeEvent", "there is no module no_such_module"),
+        ("events_schema.nothing:AcmeEvent", "there is no module events_schema.nothing"),
         ("events_schema:Nothing", "has no Nothing"),
         ("json:dumps", "not a class of events"),
         ("events_schema:EventEnvelope", "not a class of events"),
@@ -106,6 +106,24 @@ def test_a_module_that_fails_is_refused(folder: Path, text: str, said: str) -> N
     name = f"loading_{folder.name}"
     write(folder, name, text)
     assert said in refusal(f"{name}:AcmeEvent")
+
+
+def test_a_contract_that_a_module_made_itself_is_one_too(folder: Path) -> None:
+    """Its name is that of its class."""
+    write(
+        folder,
+        "loading_made",
+        f"{CLASS}\n\nfrom events_schema import Contract\nCONTRACT = Contract(AcmeEvent)\n",
+    )
+    contract = load_contract("loading_made:CONTRACT", allow_unreleased=True)
+    assert contract.name == "loading_made:AcmeEvent"
+
+
+def test_the_place_of_a_mistake_is_told(folder: Path) -> None:
+    """In the module that is the contract's."""
+    write(folder, "loading_misspelt", CLASS.replace("import Event, Text", "import Event, Txt"))
+    assert "'Txt'" in refusal("loading_misspelt:AcmeEvent")
+    assert "line 2); fix it" in refusal("loading_misspelt:AcmeEvent")
 
 
 def test_an_error_of_the_class_keeps_its_own_text(folder: Path) -> None:

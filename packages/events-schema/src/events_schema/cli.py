@@ -13,10 +13,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from events_schema.avro import fingerprint
 from events_schema.contract import Contract
 from events_schema.errors import EventsError
 from events_schema.evolution.check import check_against, check_contract, release_contract
-from events_schema.loading import DEFAULT, ENVIRONMENT, load_contract
+from events_schema.loading import DEFAULT, ENVIRONMENT, find_contract
 from events_schema.sql import ddl
 
 
@@ -25,10 +26,12 @@ def _avro(contract: Contract[Any]) -> str:
 
 
 def _fingerprints(contract: Contract[Any]) -> str:
+    current = fingerprint(contract.avro_schema)
+    known = {release.fingerprint: str(release) for release in contract.releases}
+    known.setdefault(current, f"{contract.event.__name__}, not released")
     return "\n".join(
-        f"{release.fingerprint.hex()} {release.schema['name']} {release.version}"
-        f"{' (current)' if release.schema == contract.avro_schema else ''}"
-        for release in contract.releases
+        f"{written_with.hex()} {name}{' (current)' if written_with == current else ''}"
+        for written_with, name in known.items()
     )
 
 
@@ -60,13 +63,13 @@ _OUTPUTS: Mapping[str, _Output] = {
 
 
 def _print(arguments: argparse.Namespace) -> int:
-    contract = load_contract(arguments.contract, allow_unreleased=True)
+    contract = find_contract(arguments.contract)
     print(_OUTPUTS[arguments.verb].produce(contract))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    contract = load_contract(arguments.contract, allow_unreleased=True)
+    contract = find_contract(arguments.contract)
     if arguments.against is not None:
         verdict = check_against(contract, arguments.against)
     else:
@@ -76,7 +79,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    contract = load_contract(arguments.contract, allow_unreleased=True)
+    contract = find_contract(arguments.contract)
     print(f"released {contract.name} as {release_contract(contract, arguments.version)}")
     return 0
 
@@ -109,19 +112,25 @@ def _parser() -> argparse.ArgumentParser:
     check = _add(
         verbs,
         "check",
-        "compare the model with every release, and say what breaks, for whom",
+        "compare the class with every release, and say what breaks and who is affected",
         _check,
     )
     check.add_argument(
         "--against", type=Path, metavar="FILE", help="compare with this Avro schema instead"
     )
     check.add_argument(
-        "--allow-unreleased", action="store_true", help="do not ask for a release of a change"
+        "--allow-unreleased",
+        action="store_true",
+        help="exit 0 even if a change is not released yet",
     )
     release = _add(
-        verbs, "release", "freeze the model as the next version, beside its module", _release
+        verbs, "release", "freeze the class as the next version, next to its module", _release
     )
-    release.add_argument("version", metavar="VERSION", help="such as 1.2.0, above all others")
+    release.add_argument(
+        "version",
+        metavar="VERSION",
+        help="X.Y.Z, above all others; `events-schema check` proposes one",
+    )
     return parser
 
 

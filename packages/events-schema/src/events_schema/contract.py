@@ -23,7 +23,9 @@ from events_schema.errors import (
     ForeignFields,
     NotAnEvolution,
     NotReleased,
+    ReleaseError,
 )
+from events_schema.evolution.comparison import say_breaks
 from events_schema.evolution.releases import Release, read_releases, releases_folder
 from events_schema.failed import FailureReason
 from events_schema.json_schema import json_schema
@@ -36,7 +38,7 @@ from events_schema.models.derived import (
 from events_schema.models.event import Event, EventEnvelope, PostedEvent
 from events_schema.models.own_fields import own_field_names
 from events_schema.models.rows import EnrichedEvent, StoredEvent
-from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH
+from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH, TYPE_NAMES
 from events_schema.parse import EventParser
 
 EventT = TypeVar("EventT", bound=Event)
@@ -131,16 +133,21 @@ class Contract(Generic[EventT]):
     def encode(self, envelope: EventEnvelope) -> bytes:
         """Return the record value of `envelope`, written with the model's schema.
 
-        Raises `ForeignFields` for fields that this contract does not hold; those of its own that
-        `envelope` lacks are null.
+        Raises `ForeignFields` for fields that this contract does not have, and `ContractError` for
+        what is not an envelope. Own fields that `envelope` lacks are null.
         """
         if type(envelope) is self.envelope:
             return self.encoder(envelope.__dict__)
+        if not isinstance(envelope, EventEnvelope):
+            raise ContractError(
+                f"encode takes an envelope, and got {type(envelope).__name__}; make one with "
+                f"contract.envelope.from_posted(event)"
+            )
         foreign = [name for name in envelope.__dict__ if name not in self.envelope.model_fields]
         if foreign:
             raise ForeignFields(
                 f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} does not "
-                f"hold; encode it with the contract that it was made with"
+                f"have; encode it with the contract that it was made with"
             )
         own = dict.fromkeys(column.name for column in self.own_columns)
         return self.encoder({**own, **envelope.__dict__})
@@ -228,18 +235,28 @@ class Contract(Generic[EventT]):
         known = {release.fingerprint: release.schema for release in self.releases}
         return MappingProxyType({**known, fingerprint(self.avro_schema): self.avro_schema})
 
-    def check_released(self) -> None:
+    def broken_releases(self) -> list[str]:
+        """Say what the model breaks of its releases, a line for each change; nothing if it fits."""
+        older = [(str(release), release.schema) for release in self.releases]
+        return say_breaks(older, self.avro_schema)
+
+    def check_released(self, *, allow_unreleased: bool = False) -> None:
         """Check that the model is its newest release, so that every stream of it can read it.
 
-        Raises `NotReleased`, and `ReleaseError`.
+        With `allow_unreleased`, that it breaks none of its releases. Raises `NotReleased`, and
+        `ReleaseError` for what breaks, and for files that are not as they were released.
         """
         if self.releases and self.releases[-1].schema == self.avro_schema:
             return
+        for broken in self.broken_releases():
+            raise ReleaseError(f"contract {self.name}: {broken}")
+        if allow_unreleased:
+            return
         own = [each for each in self.releases if each.owner == self.event.__name__]
-        what = f"differs from its newest release, {own[-1].file}" if own else "is not released yet"
+        what = f"has fields that its newest release, {own[-1]}, lacks" if own else "is not released"
         raise NotReleased(
             f"contract {self.name} {what}; run `events-schema release VERSION --contract "
-            f"{self.name}`, or give --allow-unreleased to try it out"
+            f"{self.name}` (or, to try out a command, give it --allow-unreleased)"
         )
 
     def check_evolves(self, own_types: Mapping[str, str], what: str) -> None:
@@ -250,9 +267,14 @@ class Contract(Generic[EventT]):
         now = list(self.own_types.items())
         for place, (name, type_) in enumerate(own_types.items()):
             if now[place : place + 1] != [(name, type_)]:
-                found = " ".join(now[place]) if place < len(now) else "nothing"
+                here = f"{now[place][0]}: {_type_name(now[place][1])}" if now[place:] else "nothing"
                 raise NotAnEvolution(
-                    f"{what} was written with the own field {name} {type_} where contract "
-                    f"{self.name} has {found}; give the contract that it was written with, or one "
+                    f"{what} has the own field {name}: {_type_name(type_)} where contract "
+                    f"{self.name} has {here}; give the contract that it was written with, or one "
                     f"that adds fields to it (--contract)"
                 )
+
+
+def _type_name(word: str) -> str:
+    """Return what a type that a table remembers is called in a team's class."""
+    return TYPE_NAMES[ColumnType(word)] if word in set(ColumnType) else word

@@ -59,7 +59,7 @@ class ContractError(SchemaError):
 
 
 class ForeignFields(SchemaError):
-    """Raised when an envelope has fields that the contract which is to encode it does not hold."""
+    """Raised when an event has fields that the contract it is given to does not have."""
 
 
 class ReleaseError(SchemaError):

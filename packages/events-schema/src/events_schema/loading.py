@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -16,55 +17,70 @@ DEFAULT = "events_schema:Event"
 ENVIRONMENT = "EVENTS_CONTRACT"
 """The environment variable that names the contract for every command."""
 
+_LONGEST = 200
 _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def load_contract(name: str, *, allow_unreleased: bool = False) -> Contract[Any]:
-    """Return the contract of the class `name`, MODULE:CLASS.
+    """Return the contract of the class `name`, MODULE:CLASS, once it is known to be released.
 
-    The module is looked for where Python looks, and then in the current folder. Raises
-    `ContractError` for what cannot be imported or is not an `Event`, `ReleaseError` for released
-    files that were changed, and `NotReleased` unless `allow_unreleased`.
+    The module is looked for where Python looks, and then in the current folder. Raises what
+    `find_contract` and `Contract.check_released` do.
+    """
+    contract = find_contract(name)
+    contract.check_released(allow_unreleased=allow_unreleased)
+    return contract
+
+
+def find_contract(name: str) -> Contract[Any]:
+    """Return the contract of the class `name`, MODULE:CLASS, released or not.
+
+    Raises `ContractError` for what cannot be imported or is not an `Event`.
     """
     if not _NAME.fullmatch(name):
         raise ContractError(
-            f"--contract {name!a:.200} is not MODULE:CLASS; give one, such as acme.events:AcmeEvent"
+            f"contract {name!a:.200} is not MODULE:CLASS; give a module's name with dots, without "
+            f".py, and its class, such as acme.events:AcmeEvent"
         )
     module_name, _, class_name = name.partition(":")
     module = _import(module_name)
     event = getattr(module, class_name, None)
     if event is None:
         raise ContractError(
-            f"--contract {name}: module {module_name} ({getattr(module, '__file__', '?')}) has no "
+            f"contract {name}: module {module_name} ({getattr(module, '__file__', '?')}) has no "
             f"{class_name}; give the name of its class"
         )
-    contract: Contract[Any] = Contract(event)
-    if allow_unreleased:
-        contract.schemas  # noqa: B018  # refuses changed files
-    else:
-        contract.check_released()
-    return contract
+    return event if isinstance(event, Contract) else Contract(event)
 
 
 def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _failed(name, error) from error  # it was found, and imports another one
         if error.name != name.partition(".")[0] or str(Path.cwd()) in sys.path:
-            raise _not_imported(name, error) from error
+            raise ContractError(
+                f"contract: there is no module {error.name}; install it, or run the command in "
+                f"the folder that holds it"
+            ) from error
     except (Exception, SystemExit) as error:
-        raise _not_imported(name, error) from error
+        raise _failed(name, error) from error
     # Last, so that no file of the folder stands in for a module that is installed.
     sys.path.append(str(Path.cwd()))
     importlib.invalidate_caches()
     return _import(name)
 
 
-def _not_imported(name: str, error: BaseException) -> EventsError:
+def _failed(name: str, error: BaseException) -> EventsError:
+    """Return the error of a module that is there and fails, with the place in it."""
     if isinstance(error, EventsError):
         return error
-    said = " ".join(str(error).split())[:300]
+    said = " ".join(str(error).split())
+    said = f"{said[:_LONGEST]}..." if len(said) > _LONGEST else said
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).stem == name.rpartition(".")[2]]
+    place = f", line {own[-1].lineno}" if own else ""
     return ContractError(
-        f"--contract: cannot import {name} ({type(error).__name__}: {said}); give the module of "
-        f"the contract's class, installed or in the current folder"
+        f"contract: module {name} fails ({type(error).__name__}: {said}{place}); fix it"
     )

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from events_schema import Contract, Event, EventsError, NotReleased, ReleaseError, load_contract
+from events_schema import Contract, Event, EventsError, NotReleased, ReleaseError
 from events_schema.evolution.check import check_against, check_contract, release_contract
 from events_schema.evolution.releases import SUMS, releases_folder, write_release
+from events_schema.loading import find_contract
 
 SHA256_OF_RELEASED = {
     "1.0.0.avsc": "869e101a91b08cc547f6aea5269b32d6acca7e4094649addf9d82b88883378f0",
@@ -59,7 +60,10 @@ class Team:
 
     def contract(self, *, allow_unreleased: bool = True) -> Contract[Event]:
         """The contract of the module as it is."""
-        return load_contract(f"{self.name}:AcmeEvent", allow_unreleased=allow_unreleased)
+        contract = find_contract(f"{self.name}:AcmeEvent")
+        if not allow_unreleased:
+            contract.check_released()
+        return contract
 
 
 @pytest.fixture
@@ -103,11 +107,13 @@ def test_a_field_that_is_added_wants_a_release_of_its_own(team: Team) -> None:
     """A model that differs from its newest release is refused until it is released too."""
     release_contract(team.contract(), "1.0.0")
     team.add("vip: Bool | None = None")
-    with pytest.raises(NotReleased, match=r"1\.0\.0\.avsc"):
+    with pytest.raises(NotReleased, match="newest release, AcmeEvent"):
         team.contract(allow_unreleased=False)
     verdict = check_contract(team.contract(), allow_unreleased=False)
     assert not verdict.fits
-    assert "with the new vip; run `events-schema release 1.1.0" in verdict.lines[-1]
+    assert verdict.lines[-1].startswith(
+        "Not released yet: new vip. Run: events-schema release 1.1.0 "
+    )
     assert check_contract(team.contract(), allow_unreleased=True).fits
     release_contract(team.contract(), "1.1.0")
     contract = team.contract(allow_unreleased=False)
@@ -131,8 +137,9 @@ def test_every_release_is_compared_and_not_the_newest_alone(team: Team) -> None:
     write_release(team.released, "1.1.0", {**team.contract().avro_schema, "fields": fields})
     team.write(MODULE.replace("plan: Text", "plan: Float64"))
     lines = check_contract(team.contract(), allow_unreleased=True).lines
-    assert len(lines) == 1
-    assert "plan is double, and string in AcmeEvent 1.0.0" in lines[0]
+    assert len(lines) == 2
+    assert "plan changed from Text to Float64 since AcmeEvent 1.0.0" in lines[0]
+    assert str(team.released) in lines[1]
 
 
 def test_a_release_that_breaks_somebody_is_refused(team: Team) -> None:
@@ -223,7 +230,7 @@ def test_releases_that_are_not_as_they_were_are_refused(
     """By every command, also by one that takes what is not released."""
     release_contract(team.contract(), "1.0.0")
     change(team.released)
-    text = refusal(team.contract)
+    text = refusal(lambda: team.contract().releases)
     assert said in text
     assert "released" in text
 
@@ -242,6 +249,23 @@ def test_a_release_that_would_collide_is_refused(
     assert not (team.released / "1.1.0.avsc").exists()
 
 
+def test_a_class_that_breaks_a_release_is_told_what_breaks(team: Team) -> None:
+    """Rather than to release it, which would be refused."""
+    release_contract(team.contract(), "1.0.0")
+    team.write(MODULE.replace("plan: Text", "plan: Float64"))
+    for allow_unreleased in (False, True):
+        contract = find_contract(f"{team.name}:AcmeEvent")
+        text = refusal(partial(contract.check_released, allow_unreleased=allow_unreleased))
+        assert "plan changed from Text to Float64 since AcmeEvent 1.0.0" in text
+
+
+def test_line_ends_of_another_system_change_nothing(team: Team) -> None:
+    """As git may check files out."""
+    path = release_contract(team.contract(), "1.0.0")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    team.contract(allow_unreleased=False)
+
+
 def test_a_folder_that_cannot_be_written_is_told(team: Team) -> None:
     """A file in the place of the folder, as on a read-only disk."""
     team.released.write_text("")
@@ -256,7 +280,7 @@ def test_a_contract_is_compared_with_any_schema_file(team: Team, tmp_path: Path)
     team.write(MODULE.replace("plan: Text", "plan: Bool"))
     verdict = check_against(team.contract(), path)
     assert not verdict.fits
-    assert f"plan is boolean, and string in {path}" in verdict.lines[0]
+    assert f"plan changed from Text to Bool since {path}" in verdict.lines[0]
 
 
 @pytest.mark.parametrize(

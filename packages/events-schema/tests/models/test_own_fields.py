@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -165,6 +166,31 @@ def test_a_field_that_could_not_be_kept_is_refused(own: dict[str, Any], said: st
     text = refusal(lambda: defined(**own))
     assert text.startswith("BadEvent: ")
     assert said in text
+
+
+@pytest.mark.parametrize(
+    ("annotation", "right"),
+    [
+        (str | None, "field: Text | None = None"),
+        (float | None, "field: Float64 | None = None"),
+        (int | None, "field: Int64 | None = None"),
+        (bool | None, "field: Bool | None = None"),
+        (datetime | None, "field: Time | None = None"),
+        (Annotated[Text, Field(max_length=10)] | None, "field: Text | None = None"),
+        (Bool, "field: Bool | None = None"),
+    ],
+)
+def test_the_line_that_was_probably_meant_is_proposed(annotation: Any, right: str) -> None:
+    """With the column type that fits."""
+    assert right in refusal(lambda: defined(field=annotation))
+
+
+@pytest.mark.parametrize(
+    ("name", "proposed"), [("pageURL", "page_url"), ("my__plan", "my_plan"), ("Plan2", "plan_2")]
+)
+def test_a_name_that_would_do_is_proposed(name: str, proposed: str) -> None:
+    """As near as can be."""
+    assert f"such as {proposed}" in refusal(lambda: defined(**{name: Text | None}))
 
 
 def test_a_hundred_fields_are_allowed() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from events_schema.avro import Schema, fingerprint
 from events_schema.contract import Contract
 from events_schema.errors import ReleaseError
-from events_schema.evolution.comparison import breaks
+from events_schema.evolution.comparison import say_breaks
 from events_schema.evolution.releases import (
     collision,
     is_version,
@@ -34,20 +34,19 @@ def check_contract(contract: Contract[Any], *, allow_unreleased: bool) -> Verdic
 
     Raises `ReleaseError` for files that are not as they were released.
     """
-    broken = [
-        f"breaks: {each}"
-        for release in contract.releases
-        for each in breaks(release.schema, str(release), contract.avro_schema)
-    ]
+    broken = contract.broken_releases()
     if broken:
-        return Verdict(fits=False, lines=broken)
+        folders = dict.fromkeys(str(release.file.parent) for release in contract.releases)
+        where = f"The releases are in {', '.join(folders)}. Keep one contract per folder."
+        return Verdict(fits=False, lines=[*(f"breaks: {each}" for each in broken), where])
     releases = ", ".join(map(str, contract.releases))
-    lines = [f"{contract.name} fits {releases}: for producers, the stream and readers of parquet"]
+    fits = f"{contract.name} fits {releases}."
+    lines = [f"{fits} Nothing breaks for producers, the stream or readers of Parquet."]
     if _is_newest(contract):
         return Verdict(fits=True, lines=lines)
     lines.append(
-        f"it is not released yet{_added(contract)}; run `events-schema release "
-        f"{_next_version(contract)} --contract {contract.name}`"
+        f"Not released yet{_added(contract)}. Run: events-schema release "
+        f"{_next_version(contract)} --contract {contract.name}"
     )
     return Verdict(fits=allow_unreleased, lines=lines)
 
@@ -60,8 +59,8 @@ def check_against(contract: Contract[Any], path: Path) -> Verdict:
         raise ReleaseError(
             f"--against: cannot read {path}: {error.strerror}; give the file of an Avro schema"
         ) from None
-    broken = [f"breaks: {each}" for each in breaks(schema, str(path), contract.avro_schema)]
-    return Verdict(not broken, broken or [f"{contract.name} fits {path}"])
+    broken = [f"breaks: {each}" for each in say_breaks([(str(path), schema)], contract.avro_schema)]
+    return Verdict(not broken, broken or [f"{contract.name} fits {path}."])
 
 
 def release_contract(contract: Contract[Any], version: str) -> Path:
@@ -82,13 +81,15 @@ def release_contract(contract: Contract[Any], version: str) -> Path:
             f"{_next_version(contract)}"
         )
     if _is_newest(contract):
+        newest = contract.releases[-1]
+        why = "it adds no fields" if newest.file.parent != folder else f"see {newest.file}"
         raise ReleaseError(
-            f"contract {contract.name} is released already, as {contract.releases[-1].file}; "
-            f"there is nothing to do"
+            f"contract {contract.name} is released already, as {newest}: {why}; there is nothing "
+            f"to do"
         )
+    for broken in contract.broken_releases():
+        raise ReleaseError(f"{broken} (events-schema check lists all that breaks)")
     for release in contract.releases:
-        for each in breaks(release.schema, str(release), contract.avro_schema):
-            raise ReleaseError(f"{each} (events-schema check says all)")
         if release.fingerprint == fingerprint(contract.avro_schema):
             raise ReleaseError(collision(f"contract {contract.name}", release))
     return write_release(folder, version, contract.avro_schema)
@@ -101,7 +102,7 @@ def _is_newest(contract: Contract[Any]) -> bool:
 def _added(contract: Contract[Any]) -> str:
     known = _names(contract.releases[-1].schema) if contract.releases else []
     added = [name for name in _names(contract.avro_schema) if name not in known]
-    return f", with the new {', '.join(added)}" if added else ""
+    return f": new {', '.join(added)}" if added else ""
 
 
 def _names(schema: Schema) -> list[str]:

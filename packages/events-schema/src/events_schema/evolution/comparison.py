@@ -1,16 +1,56 @@
 """What breaks, and for whom, where one schema takes the place of another.
 
-Producers write with either schema, the stream reads with either, and readers of parquet find files
+Producers write with either schema, the stream reads with either, and readers of Parquet find files
 of both: so every comparison is both ways.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from events_schema.avro import Schema
+
+_NAMES: Mapping[str, str] = {
+    "boolean": "Bool",
+    "double": "Float64",
+    "int": "Int32",
+    "long": "Int64",
+    "string": "Text",
+    "timestamp-micros": "Time",
+}
+"""What Avro's types are called in a team's class."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """A change that breaks somebody: what changed, and who is affected and what to do."""
+
+    change: str
+    effect: str
+
+
+def say_breaks(older: Iterable[tuple[str, Schema]], new: Schema) -> list[str]:
+    """Say what breaks where `new` follows the `older` schemas, each given with its name.
+
+    One line for each change, with the names of all that it breaks.
+    """
+    found: dict[Break, list[str]] = {}
+    for name, schema in older:
+        for each in breaks(schema, new):
+            found.setdefault(each, []).append(name)
+    return [
+        f"{each.change} since {', '.join(names)}: {each.effect}" for each, names in found.items()
+    ]
+
+
+def breaks(old: Schema, new: Schema) -> list[Break]:
+    """Return what breaks where `new` follows `old`; nothing for an evolution.
+
+    An evolution adds optional fields after all others, and changes nothing else.
+    """
+    return list(_breaks(old, new))
 
 
 @dataclass(frozen=True)
@@ -19,43 +59,34 @@ class _Field:
     optional: bool
 
 
-def breaks(old: Schema, old_name: str, new: Schema) -> list[str]:
-    """Say what breaks where `new` follows `old`, a line for each field; nothing for an evolution.
-
-    An evolution adds optional fields after all others, and changes nothing else.
-    """
-    return list(_breaks(old, old_name, new))
-
-
-def _breaks(old: Schema, name: str, new: Schema) -> Iterator[str]:
-    if (old.get("namespace"), old["name"]) != (new.get("namespace"), new["name"]):
-        yield (
-            f"the record is named {_full_name(new)}, and {_full_name(old)} in {name}: neither "
-            f"stream can read the other's records; keep the name"
+def _breaks(old: Schema, new: Schema) -> Iterator[Break]:
+    if _full_name(old) != _full_name(new):
+        yield Break(
+            f"the record's name changed from {_full_name(old)} to {_full_name(new)}",
+            "no stream can read the other's records; keep the name",
         )
     before, after = _fields(old), _fields(new)
     for field, was in before.items():
         now = after.get(field)
         if now is None:
-            yield _gone(field, name)
+            yield _gone(field)
         elif now.type != was.type:
-            yield _retyped(field, was, now, name)
+            yield _retyped(field, was, now)
         elif was.optional and not now.optional:
-            yield _required(field, name)
+            yield _required(field)
         elif now.optional and not was.optional:
-            yield (
-                f"{field} is optional, and required in {name}: a stream with {name} cannot store "
-                f"events without it; keep it required"
+            yield Break(
+                f"{field} is optional",
+                "older streams cannot store events without it; keep it required",
             )
     for field, now in after.items():
         if field not in before and not now.optional:
-            yield _required(field, name)
-    kept = [field for field in after if field in before]
-    if list(after)[: len(kept)] != [field for field in before if field in after]:
-        yield (
-            f"the fields are in another order than in {name}: readers of parquet that go by "
-            f"position, such as Presto and INSERT ... SELECT *, take one column for another; keep "
-            f"the order, and put new fields last"
+            yield _required(field)
+    if before.keys() <= after.keys() and list(after)[: len(before)] != list(before):
+        yield Break(
+            "the order of the fields changed",
+            "readers of Parquet that go by position, such as Presto and INSERT ... SELECT *, take "
+            "one column for another; keep the order, and put new fields last",
         )
 
 
@@ -63,26 +94,28 @@ def _full_name(schema: Schema) -> str:
     return ".".join(filter(None, (schema.get("namespace"), schema["name"])))
 
 
-def _gone(field: str, name: str) -> str:
-    return (
-        f"{field} is gone, and {name} has it: producers that send it are refused, the stream "
-        f"cannot store the {field} of records written with {name}, and readers of parquet lose "
-        f"the column; keep the field, it may stay empty"
+def _gone(field: str) -> Break:
+    return Break(
+        f"{field} is gone",
+        f"producers that send it are refused, the stream cannot store {field} from older records, "
+        f"and readers of Parquet lose the column; keep the field, senders may leave it empty",
     )
 
 
-def _retyped(field: str, was: _Field, now: _Field, name: str) -> str:
-    return (
-        f"{field} is {now.type}, and {was.type} in {name}: producers that send {was.type} are "
-        f"refused, neither stream can read the other's records, and readers of parquet find two "
-        f"types in one column; keep the type, and add a field of another name"
+def _retyped(field: str, was: _Field, now: _Field) -> Break:
+    return Break(
+        f"{field} changed from {was.type} to {now.type}",
+        f"producers that send {was.type} are refused, older streams cannot read new records nor "
+        f"new streams older ones, and readers of Parquet find two types in one column; keep this "
+        f"field as it was, and add a new one",
     )
 
 
-def _required(field: str, name: str) -> str:
-    return (
-        f"{field} is required, and not in {name}: producers that leave it out are refused, and "
-        f"the stream cannot read records written with {name}; make it optional"
+def _required(field: str) -> Break:
+    return Break(
+        f"{field} is required",
+        "producers that leave it out are refused, and the stream cannot read older records "
+        "without it; make it optional",
     )
 
 
@@ -99,5 +132,7 @@ def _field(avro_type: object) -> _Field:
 
 def _words(avro_type: object) -> str:
     if isinstance(avro_type, dict) and "logicalType" in avro_type:
-        return str(avro_type["logicalType"])
-    return avro_type if isinstance(avro_type, str) else json.dumps(avro_type, sort_keys=True)
+        avro_type = str(avro_type["logicalType"])
+    if isinstance(avro_type, str):
+        return _NAMES.get(avro_type, avro_type)
+    return json.dumps(avro_type, sort_keys=True)

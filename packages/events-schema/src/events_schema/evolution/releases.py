@@ -122,7 +122,7 @@ def _read(path: Path, owner: str, expected: str) -> Release:
         ) from None
     except OSError as error:
         raise ReleaseError(f"cannot read {path}: {error.strerror}; make it readable") from None
-    if hashlib.sha256(content).hexdigest() != expected:
+    if hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest() != expected:  # git may add \r
         raise ReleaseError(
             f"{path} was edited after its release; restore it, and release a new version instead"
         )

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events_schema.errors import ContractError, ForeignFields
 from events_schema.models.own_fields import check_own_fields
 from events_schema.models.types import EventId, Int32, Text, Time
 
@@ -80,10 +81,21 @@ class EventEnvelope(Event, _Receipt, derived=True):
         """Return the envelope of `event`, received now.
 
         Fills `received_time`, and `event_id` and `event_time` where `event` has none: a random
-        UUID and the time of receipt. Raises pydantic's `ValidationError` for an event that has
-        fields this contract does not have.
+        UUID and the time of receipt. Raises `ForeignFields` for fields that this contract does not
+        have, and `ContractError` for what is not an event.
         """
+        if not isinstance(event, Event):
+            raise ContractError(
+                f"from_posted takes an event, and got {type(event).__name__}; make one with the "
+                f"contract's class, or from JSON with contract.parse_event(body)"
+            )
         members = event.__dict__
+        foreign = [name for name in members if name not in cls.model_fields]
+        if foreign:
+            raise ForeignFields(
+                f"{type(event).__name__} has {', '.join(foreign)}, which this contract does not "
+                f"have; make the envelope with the contract of that class"
+            )
         received_time = datetime.now(UTC)
         return cls.model_validate(
             {

@@ -10,19 +10,22 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
 from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from events_schema.column import union_members
+from events_schema.column import ColumnType, union_members
 from events_schema.errors import ContractError
 from events_schema.models.reserved import RESERVED, SQL_WORDS
-from events_schema.models.types import OWN_TYPES
+from events_schema.models.types import OWN_TYPES, TYPE_NAMES
 
 MAX_OWN_FIELDS = 100
 MAX_NAME_LENGTH = 64
+_LONGEST = 200
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _EXPECTED = f"{', '.join(list(OWN_TYPES)[:-1])} or {list(OWN_TYPES)[-1]}"
 _PLAIN_ATTRIBUTES = frozenset({"annotation", "default", "description", "title", "examples"})
@@ -83,46 +86,58 @@ def name_defects(name: str, base: type[BaseModel]) -> Iterator[str]:
     """Yield what keeps `name` from being an own field of a subclass of `base`."""
     if not _SNAKE_CASE.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
         yield (
-            f"field {name!r} is not a column name; give snake_case of at most {MAX_NAME_LENGTH} "
-            f"letters and digits, such as plan_name"
+            f"field {name!r} is not a column name; use lower-case ASCII letters and digits with "
+            f"single _ between, at most {MAX_NAME_LENGTH}, such as {_snake_case(name)}"
         )
     if name in RESERVED or hasattr(base, name) or name.startswith("model_"):
-        yield f"field {name!r} has a reserved name; choose another, such as own_{name}"
+        yield f"field {name!r} has a reserved name; choose another name"
     if name in SQL_WORDS:
         yield (
             f"field {name!r} is a reserved word of SQL, which every query would have to quote; "
-            f"choose another, such as {name}_name"
+            f"choose another name"
         )
+
+
+def _snake_case(name: str) -> str:
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
+    text = "_".join(words).lower()[:MAX_NAME_LENGTH].strip("_")
+    return text if _SNAKE_CASE.fullmatch(text) else "plan_name"
 
 
 def _field_defects(name: str, field: FieldInfo) -> Iterator[str]:
     members = union_members(field.annotation)
     types = [each for each in members if each is not NoneType]
-    if len(types) != 1 or not any(types[0] == each for each in OWN_TYPES.values()):
-        if field.metadata and NoneType not in members:  # a known type, without a None beside it
-            yield _not_optional(name)
+    known = [label for label, each in OWN_TYPES.items() if types == [each]]
+    markers = [*field.metadata, *_metadata(types)] if len(types) == 1 else []
+    marked = [TYPE_NAMES[each] for each in markers if isinstance(each, ColumnType)]
+    right = f"{name}: {(known or marked or [_suggested(types)])[0]} | None = None"
+    if not known and not marked:
         yield (
-            f"field {name!r} is not of a column type; give one of {_EXPECTED} of events_schema, "
-            f"such as {name}: Text | None = None"
+            f"field {name!r} is not of a column type; give one of {_EXPECTED} of events_schema: "
+            f"{right}"
         )
     if NoneType not in members or field.is_required():
-        yield _not_optional(name)
+        yield f"field {name!r} is required, and events of older senders lack it; write {right}"
     if field.default is not None or field.default_factory is not None:
-        yield f"field {name!r} has a default that is not None; write {name}: ... | None = None"
+        yield f"field {name!r} has a default that is not None; write {right}"
     extras = field.metadata or field._attributes_set.keys() - _PLAIN_ATTRIBUTES  # noqa: SLF001
-    if extras:
+    if extras or not known:
+        more = extras or set(markers) - set(_metadata([OWN_TYPES[marked[0]]]))
         yield (
-            f"field {name!r} has rules beside its type ({_listed(extras)}); only a description may "
-            f"be added, since the stream and the engines know the type alone"
+            f"field {name!r} has rules beside its type ({_listed(more)}); only a description may "
+            f"be added, since the stream and the engines know the type alone: {right}"
         )
 
 
-def _not_optional(name: str) -> str:
-    return (
-        f"field {name!r} is required, and events of older senders lack it; "
-        f"write {name}: ... | None = None"
-    )
+def _metadata(types: list[Any]) -> list[Any]:
+    return [each for type_ in types for each in getattr(type_, "__metadata__", ())]
+
+
+def _suggested(types: list[Any]) -> str:
+    """Return the column type that was probably meant."""
+    meant = {bool: "Bool", float: "Float64", Decimal: "Float64", int: "Int64", datetime: "Time"}
+    return next((meant[each] for each in types if each in meant), "Text")
 
 
 def _listed(extras: Any) -> str:
-    return ", ".join(sorted(str(each) for each in extras))
+    return ", ".join(sorted(str(each) for each in extras))[:_LONGEST]

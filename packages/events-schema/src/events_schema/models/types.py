@@ -145,3 +145,15 @@ OWN_TYPES: Mapping[str, Any] = MappingProxyType(
     }
 )
 """The types that a team's own fields may have, by name."""
+
+TYPE_NAMES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        ColumnType.BOOL: "Bool",
+        ColumnType.FLOAT64: "Float64",
+        ColumnType.INT32: "Int32",
+        ColumnType.INT64: "Int64",
+        ColumnType.STRING: "Text",
+        ColumnType.TIMESTAMP: "Time",
+    }
+)
+"""What a type is called in a team's class."""

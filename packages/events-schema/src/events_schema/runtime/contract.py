@@ -8,8 +8,6 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from events_schema.contract import Contract
-from events_schema.errors import ReleaseError
-from events_schema.evolution.comparison import breaks
 from events_schema.loading import DEFAULT, ENVIRONMENT, load_contract
 from events_schema.runtime.command import CommandSettings
 
@@ -38,13 +36,5 @@ class ContractSettings(CommandSettings):
         return self.given_contract or DEFAULT
 
     def load_contract(self) -> Contract[Any]:
-        """Return the contract.
-
-        Raises `ContractError`, `NotReleased`, and `ReleaseError`: also for a class that breaks a
-        release, since records that are on the topic could not be stored.
-        """
-        contract = load_contract(self.contract_name, allow_unreleased=self.allow_unreleased)
-        for release in contract.releases:
-            for broken in breaks(release.schema, str(release), contract.avro_schema):
-                raise ReleaseError(f"contract {contract.name}: {broken}")
-        return contract
+        """Return the contract. Raises `ContractError`, `ReleaseError` and `NotReleased`."""
+        return load_contract(self.contract_name, allow_unreleased=self.allow_unreleased)
