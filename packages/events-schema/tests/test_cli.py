@@ -111,6 +111,20 @@ def test_a_refusal_is_one_line_and_exit_2(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_defect_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 70, as of the other commands."""
+
+    def fail(_: str) -> None:
+        raise LookupError("nothing\nhere")
+
+    monkeypatch.setattr("events_schema.cli.find_contract", fail)
+    assert main(["avro"]) == 70
+    said = capsys.readouterr().err
+    assert said == "events-schema: unexpected LookupError: nothing here (--verbose shows where)\n"
+
+
 def test_the_flags_of_the_contract_have_a_group(capsys: pytest.CaptureFixture[str]) -> None:
     """As in the other commands."""
     with pytest.raises(SystemExit) as ended:

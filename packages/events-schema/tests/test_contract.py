@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from events_schema import (
     EventsError,
     Float64,
     ForeignFields,
+    Int64,
     NotAnEvolution,
     Text,
 )
@@ -86,6 +88,34 @@ def test_an_envelope_of_more_fields_is_not_cut() -> None:
         CONTRACT.encode(envelope)
     with pytest.raises(ForeignFields, match="AcmeEvent has plan, price"):
         CONTRACT.envelope.from_posted(event)
+
+
+def test_a_field_of_the_same_name_and_another_type_is_foreign() -> None:
+    """Its value would be coerced, or make a record that nobody can read."""
+
+    class OtherEvent(Event):
+        plan: Int64 | None = None
+
+    event = OtherEvent(user_id=1, app_name="shop", event_category="page", plan=2**40)
+    envelope = Contract(OtherEvent).envelope.from_posted(event)
+    with pytest.raises(ForeignFields, match="has plan, which"):
+        ACME.encode(envelope)
+    with pytest.raises(ForeignFields, match="has plan, which"):
+        ACME.envelope.from_posted(event)
+
+
+@given(st.data(), st.just(CONTRACT) | st.just(ACME))
+def test_values_and_contracts_are_copied_to_other_processes(
+    data: st.DataObject, contract: Contract[Event]
+) -> None:
+    """As multiprocessing and task queues do; their classes are made there."""
+    envelope = data.draw(event_envelopes(contract))
+    row = contract.stored.from_envelope(envelope)
+    contract.encode(envelope)
+    for value in (envelope, row, contract, *contract.enrich([row], envelope.received_time)):
+        copied = pickle.loads(pickle.dumps(value))  # noqa: S301  # our own bytes
+        assert copied == value
+        assert type(copied) is type(value)
 
 
 def test_what_is_not_an_envelope_or_an_event_is_refused_with_a_way_out() -> None:

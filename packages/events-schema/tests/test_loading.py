@@ -76,7 +76,7 @@ def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path
         ("no_such_module:AcmeEvent", "there is no module no_such_module"),
         ("events_schema.nothing:AcmeEvent", "there is no module events_schema.nothing"),
         ("events_schema:Nothing", "has no Nothing"),
-        ("json:dumps", "not a class of events"),
+        ("json:dumps", "a function is not a class of events"),
         ("events_schema:EventEnvelope", "not a class of events"),
         ("pydantic:BaseModel", "not a class of events"),
     ],
@@ -108,6 +108,14 @@ def test_a_module_that_fails_is_refused(folder: Path, text: str, said: str) -> N
     assert said in refusal(f"{name}:AcmeEvent")
 
 
+def test_a_value_is_never_shown(folder: Path) -> None:
+    """The flag may name anything in a module, secrets too."""
+    write(folder, "loading_secret", 'TOKEN = "hunter2"')
+    text = refusal("loading_secret:TOKEN")
+    assert "a str is not a class of events" in text
+    assert "hunter2" not in text
+
+
 def test_a_contract_that_a_module_made_itself_is_one_too(folder: Path) -> None:
     """Its name is that of its class."""
     write(
@@ -129,5 +137,5 @@ def test_the_place_of_a_mistake_is_told(folder: Path) -> None:
 def test_an_error_of_the_class_keeps_its_own_text(folder: Path) -> None:
     """What the class says of its field is not wrapped in another error."""
     write(folder, "loading_reserved", CLASS.replace("plan", "u_count"))
-    with pytest.raises(ContractError, match=r"^AcmeEvent: field 'u_count' has a reserved name"):
+    with pytest.raises(ContractError, match=r"^AcmeEvent: 'u_count' has a reserved name"):
         load_contract("loading_reserved:AcmeEvent")

@@ -20,6 +20,9 @@ from events_schema.evolution.check import check_against, check_contract, release
 from events_schema.loading import DEFAULT, ENVIRONMENT, find_contract
 from events_schema.sql import ddl
 
+UNEXPECTED_EXIT_CODE = 70
+"""As of every events command (EX_SOFTWARE of sysexits.h)."""
+
 
 def _avro(contract: Contract[Any]) -> str:
     return json.dumps(contract.avro_schema, indent=2)
@@ -91,10 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(given)
     except EventsError as error:
-        if given.verbose:
-            traceback.print_exc()
-        print(f"events-schema: {' '.join(str(error).split())}", file=sys.stderr)
-        return error.exit_code
+        return _refuse(str(error), error.exit_code, verbose=given.verbose)
+    except Exception as error:  # noqa: BLE001  # a command never ends in a bare stack trace
+        text = f"unexpected {type(error).__name__}: {error} (--verbose shows where)"
+        return _refuse(text, UNEXPECTED_EXIT_CODE, verbose=given.verbose)
+
+
+def _refuse(text: str, exit_code: int, *, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    print(f"events-schema: {' '.join(text.split())}", file=sys.stderr)
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:

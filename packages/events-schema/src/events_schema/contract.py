@@ -36,7 +36,7 @@ from events_schema.models.derived import (
     stored_model,
 )
 from events_schema.models.event import Event, EventEnvelope, PostedEvent
-from events_schema.models.own_fields import own_field_names
+from events_schema.models.own_fields import check_own_fields, own_field_names
 from events_schema.models.rows import EnrichedEvent, StoredEvent
 from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH, TYPE_NAMES
 from events_schema.parse import EventParser
@@ -70,10 +70,16 @@ class Contract(Generic[EventT]):
         event: Any = self.event
         derived = (PostedEvent, EventEnvelope)
         if not (isinstance(event, type) and issubclass(event, Event)) or issubclass(event, derived):
+            what = event.__name__ if isinstance(event, type) else f"a {type(event).__name__}"
             raise ContractError(
-                f"{getattr(event, '__name__', event)!s:.100} is not a class of events; give "
-                f"events_schema.Event, or a subclass that adds fields to it"
+                f"{what:.100} is not a class of events; give events_schema.Event, or a subclass "
+                f"that adds fields to it"
             )
+        check_own_fields(event, Event)  # also of a class that took the check out
+
+    def __reduce__(self) -> Any:
+        """Copy the class alone to another process: what follows from it is made there."""
+        return Contract, (self.event,)
 
     @property
     def name(self) -> str:
@@ -143,11 +149,13 @@ class Contract(Generic[EventT]):
                 f"encode takes an envelope, and got {type(envelope).__name__}; make one with "
                 f"contract.envelope.from_posted(event)"
             )
-        foreign = [name for name in envelope.__dict__ if name not in self.envelope.model_fields]
+        known = {column.name: column.type for column in columns(self.envelope)}
+        given = columns(type(envelope))
+        foreign = [column.name for column in given if known.get(column.name) != column.type]
         if foreign:
             raise ForeignFields(
                 f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} does not "
-                f"have; encode it with the contract that it was made with"
+                f"have, or with another type; encode it with the contract that it was made with"
             )
         own = dict.fromkeys(column.name for column in self.own_columns)
         return self.encoder({**own, **envelope.__dict__})
@@ -252,8 +260,13 @@ class Contract(Generic[EventT]):
             raise ReleaseError(f"contract {self.name}: {broken}")
         if allow_unreleased:
             return
-        own = [each for each in self.releases if each.owner == self.event.__name__]
-        what = f"has fields that its newest release, {own[-1]}, lacks" if own else "is not released"
+        folder = releases_folder(self.event)
+        own = [each for each in self.releases if each.file.parent == folder]
+        what = (
+            f"has fields that its newest release, {own[-1]}, lacks"
+            if own
+            else f"is not released: there is no release in {folder}"
+        )
         raise NotReleased(
             f"contract {self.name} {what}; run `events-schema release VERSION --contract "
             f"{self.name}` (or, to try out a command, give it --allow-unreleased)"

@@ -21,7 +21,7 @@ Writer = Callable[[Any], bytes]
 
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 4096
-"""How many values of one column are remembered: at most some 5 MB of texts of full length."""
+"""How many values of one column are remembered: at most some 10 MB of texts of full length."""
 _REMEMBERED_IN_ALL = 8 * _REMEMBERED
 """How many values of all columns together: a team may have a hundred columns."""
 

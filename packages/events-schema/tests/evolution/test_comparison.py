@@ -113,6 +113,16 @@ def test_another_name_of_the_record_breaks_every_reader() -> None:
     assert found.change == "the record's name changed from events.EventEnvelope to events.Other"
 
 
+def test_the_same_schema_written_in_another_way_breaks_nothing() -> None:
+    """Full names and types as objects are Avro's, too."""
+    other = {**BASE, "name": "events.EventEnvelope", "namespace": "ignored"}
+    other["fields"] = [
+        {**field, "type": {"type": field["type"]} if field["type"] == "int" else field["type"]}
+        for field in BASE["fields"]
+    ]
+    assert breaks(BASE, other) == breaks(other, BASE) == []
+
+
 @given(contracts(), st.data())
 def test_optional_fields_at_the_end_break_nothing(
     contract: Contract[Event], data: st.DataObject

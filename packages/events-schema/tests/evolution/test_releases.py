@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -99,7 +101,8 @@ def test_a_contract_runs_once_it_is_released(team: Team) -> None:
         team.contract(allow_unreleased=False)
     assert release_contract(team.contract(), "1.0.0") == team.released / "1.0.0.avsc"
     contract = team.contract(allow_unreleased=False)
-    assert json.loads((team.released / "1.0.0.avsc").read_text()) == contract.avro_schema
+    written = json.loads((team.released / "1.0.0.avsc").read_text())
+    assert written == {**contract.avro_schema, "doc": "AcmeEvent"}
     assert [str(release) for release in contract.releases] == ["Event 1.0.0", "AcmeEvent 1.0.0"]
 
 
@@ -134,7 +137,9 @@ def test_every_release_is_compared_and_not_the_newest_alone(team: Team) -> None:
     """A field that was there once, and is gone for two releases, cannot come back differently."""
     release_contract(team.contract(), "1.0.0")
     fields = team.contract().avro_schema["fields"][:-1]
-    write_release(team.released, "1.1.0", {**team.contract().avro_schema, "fields": fields})
+    write_release(
+        team.released, "AcmeEvent", "1.1.0", {**team.contract().avro_schema, "fields": fields}
+    )
     team.write(MODULE.replace("plan: Text", "plan: Float64"))
     lines = check_contract(team.contract(), allow_unreleased=True).lines
     assert len(lines) == 2
@@ -208,7 +213,7 @@ def _collide(folder: Path) -> None:
     """Another logical type has the same fingerprint: no reader could tell the two apart."""
     schema = json.loads((folder / "1.0.0.avsc").read_text())
     schema["fields"][1]["type"]["logicalType"] = "timestamp-millis"
-    write_release(folder, "1.1.0", schema)
+    write_release(folder, "AcmeEvent", "1.1.0", schema)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +223,7 @@ def _collide(folder: Path) -> None:
         (_delete, "was released and is gone; restore it"),
         (_delete_sums, "is gone, which lists what was released; restore it"),
         (_damage_sums, "line 1 of"),
-        (_add, "its release was not finished; delete it"),
+        (_add, "if events-schema release was interrupted, delete the file"),
         (_escape, "line 1 of"),
         (_truncate, "is not the Avro schema of a record"),
         (_collide, "has the fingerprint of"),
@@ -266,6 +271,35 @@ def test_line_ends_of_another_system_change_nothing(team: Team) -> None:
     team.contract(allow_unreleased=False)
 
 
+def test_two_contracts_do_not_share_a_folder(team: Team) -> None:
+    """The second would make the first one's commands refuse."""
+    release_contract(team.contract(), "1.0.0")
+    text = MODULE.replace("AcmeEvent", "BankEvent") + "    iban: Text | None = None\n"
+    (team.folder / "bank.py").write_text(text)
+    bank = find_contract("bank:BankEvent")
+    assert "has releases of AcmeEvent" in refusal(lambda: release_contract(bank, "1.1.0"))
+    team.contract(allow_unreleased=False)
+
+
+def test_of_two_releases_at_once_one_is_made(team: Team) -> None:
+    """The other finds it, and is refused; both files are never there."""
+    contracts = [team.contract(), team.contract()]
+    start = threading.Barrier(2)
+
+    def release(contract: Contract[Event], version: str) -> str:
+        start.wait(timeout=60)
+        try:
+            return str(release_contract(contract, version))
+        except ReleaseError as error:
+            return f"refused: {error}"
+
+    with ThreadPoolExecutor(2) as threads:
+        said = list(threads.map(release, contracts, ("1.0.0", "1.1.0")))
+    assert sum(each.startswith("refused") for each in said) == 1, said
+    assert len(list(team.released.glob("*.avsc"))) == 1
+    team.contract(allow_unreleased=False)
+
+
 def test_a_folder_that_cannot_be_written_is_told(team: Team) -> None:
     """A file in the place of the folder, as on a read-only disk."""
     team.released.write_text("")
@@ -283,11 +317,19 @@ def test_a_contract_is_compared_with_any_schema_file(team: Team, tmp_path: Path)
     assert f"plan changed from Text to Bool since {path}" in verdict.lines[0]
 
 
+_FIELD = '{"name": "a", "type": "int"}'
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "{}", "[]", '"string"', '{"type": "record", "fields": 3}', '{"type": "enum"}', "[" * 9999,
      '{"type": "record", "name": "x", "fields": [{"name": 1, "type": "int"}]}',
-     '{"type": "record", "name": "x", "fields": [{"name": "a", "type": "unknown"}]}'],
+     '{"type": "record", "name": "x", "fields": [{"name": "a", "type": "unknown"}]}',
+     '{"type": "record", "name": "x", "namespace": 3, "fields": []}',
+     '{"type": "record", "name": ["x"], "fields": []}',
+     '{"type": "record", "name": "x", "fields": [{"name": "a\\nb", "type": "int"}]}',
+     '{"type": "record", "name": "x", "fields": [{"name": "a"}]}',
+     f'{{"type": "record", "name": "x", "fields": [{_FIELD}, {_FIELD}]}}'],
     ids=lambda content: content[:40],
 )  # fmt: skip
 def test_a_file_that_is_no_schema_is_refused(team: Team, tmp_path: Path, content: str) -> None:

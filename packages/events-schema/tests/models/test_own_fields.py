@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from types import new_class
 from typing import Annotated, Any, ClassVar
 
 import duckdb
@@ -206,8 +207,8 @@ def test_a_name_of_pydantic_s_is_refused() -> None:
 
 
 def test_an_annotation_that_does_not_exist_is_refused() -> None:
-    """A misspelt type is no column type, though pydantic would wait for it to be defined."""
-    assert "not of a column type" in refusal(lambda: defined(plan="Txet | None"))
+    """A misspelt type, or one that is imported for type checkers alone."""
+    assert "cannot be resolved" in refusal(lambda: defined(plan="Txet | None"))
 
 
 def test_rules_that_only_python_would_know_are_refused() -> None:
@@ -251,7 +252,92 @@ def test_fields_of_another_model_are_refused() -> None:
         class BadEvent(Event, Plans):
             pass
 
-    assert "Plans is a model too" in refusal(mixed)
+    class Annotations:
+        plan: Text | None = None
+
+    def annotated() -> None:
+        class BadEvent(Event, Annotations):
+            pass
+
+    assert "Plans has fields too" in refusal(mixed)
+    assert "Annotations has fields too" in refusal(annotated)
+
+
+def test_a_mixin_without_fields_is_welcome() -> None:
+    """Methods may be shared."""
+
+    class Shouting:
+        def shout(self) -> str:
+            return "!"
+
+    class LoudEvent(Event, Shouting):
+        plan: Text | None = None
+
+    assert Contract(LoudEvent).own_types == {"plan": "string"}
+
+
+def _raises(*_: Any, **__: Any) -> Any:
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"app_name": property(str)},
+        {"user_id": _raises},
+        {"event_id": property(str)},
+        {"received_time": _raises},
+        {"event_id": "x", "__annotations__": {"event_id": ClassVar[str]}},
+        {"model_validate": classmethod(_raises)},
+        {"model_dump": _raises},
+        {"copy": _raises},
+        {"__init__": _raises},
+        {"__new__": _raises},
+        {"__get_pydantic_core_schema__": BaseModel.__dict__["__get_pydantic_core_schema__"]},
+        {"__get_pydantic_json_schema__": classmethod(_raises)},
+    ],
+    ids=lambda members: next(iter(members)),
+)
+def test_members_that_take_the_place_of_the_contract_s_are_refused(members: dict[str, Any]) -> None:
+    """Also properties, methods and hooks, in the class or in a mixin of it."""
+
+    def written() -> None:
+        new_class("BadEvent", (Event,), exec_body=lambda names: names.update(members))
+
+    def mixed_in() -> None:
+        new_class("BadEvent", (Event, type("Mixin", (), members)))
+
+    assert refusal(written)
+    assert refusal(mixed_in)
+
+
+def test_a_class_that_takes_the_check_out_is_refused_by_the_contract() -> None:
+    """By a keyword of ours, or by a hook of its own."""
+
+    class Derived(Event, derived=True):
+        plan: int = 3
+
+    def hooked() -> None:
+        class Hooked(Event):
+            @classmethod
+            def __pydantic_init_subclass__(cls, **_: Any) -> None:
+                pass
+
+    assert "not of a column type" in refusal(lambda: Contract(Derived))
+    assert "__pydantic_init_subclass__" in refusal(hooked)
+
+
+@pytest.mark.parametrize("said", [{"examples": [float("nan")]}, {"description": "\ud800"}])
+def test_what_json_cannot_say_of_a_field_is_refused(said: dict[str, Any]) -> None:
+    """It would end in JSON Schema and in the tracker's types."""
+    assert "JSON cannot say" in refusal(lambda: defined(plan=(Text | None, Field(None, **said))))
+
+
+def test_a_class_without_a_docstring_is_described_by_the_model() -> None:
+    """Not by what we say of the class that it extends."""
+    event = create_model("PlainEvent", __base__=Event, plan=(Text | None, None))
+    assert Contract(event).json_schema()["description"] == PostedEvent.__doc__
+    assert Contract(AcmeEvent).json_schema()["description"] == AcmeEvent.__doc__
 
 
 def test_only_event_may_be_extended() -> None:

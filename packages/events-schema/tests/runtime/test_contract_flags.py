@@ -78,8 +78,9 @@ def test_a_class_that_breaks_a_release_is_not_even_for_trying_out(
 
 def test_a_contract_that_cannot_be_found_is_refused() -> None:
     """In the error's own words."""
-    with pytest.raises(ContractError, match="is not MODULE:CLASS"):
-        settings("--contract", "acme").load_contract()
+    for name in ("acme", ""):
+        with pytest.raises(ContractError, match="is not MODULE:CLASS"):
+            settings("--contract", name).load_contract()
 
 
 def test_settings_are_frozen() -> None:

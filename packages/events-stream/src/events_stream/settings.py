@@ -88,7 +88,7 @@ class BesideSettings(ContractSettings):
 
     def load_given_contract(self) -> Contract[Any] | None:
         """Return the contract that a flag or the environment names; None where neither does."""
-        return self.load_contract() if self.given_contract else None
+        return None if self.given_contract is None else self.load_contract()
 
 
 class StatusSettings(BesideSettings):

@@ -14,6 +14,7 @@ from events_schema.evolution.comparison import say_breaks
 from events_schema.evolution.releases import (
     collision,
     is_version,
+    one_release,
     parse_schema,
     releases_folder,
     version_key,
@@ -64,17 +65,31 @@ def check_against(contract: Contract[Any], path: Path) -> Verdict:
 
 
 def release_contract(contract: Contract[Any], version: str) -> Path:
-    """Freeze the model as `version`, a file beside the contract's module; return the file.
+    """Freeze the model as `version`, a file next to the contract's module; return the file.
 
     Raises `ReleaseError` for a version that is not above all others, a model that is released or
-    breaks a release, and a folder that cannot be written.
+    breaks a release, a folder with releases of another class, or one that cannot be written.
     """
     folder = releases_folder(contract.event)
     if folder is None:
         raise ReleaseError(f"contract {contract.name} is in no file; put its class into a module")
     if not is_version(version):
         raise ReleaseError(f"{version!a:.80} is not a version; give X.Y.Z, such as 1.2.0")
+    check_release(contract, folder, version)  # before anything is made
+    with one_release(folder):
+        fresh = Contract(contract.event)  # of what others released meanwhile
+        check_release(fresh, folder, version)
+        return write_release(folder, contract.event.__name__, version, contract.avro_schema)
+
+
+def check_release(contract: Contract[Any], folder: Path, version: str) -> None:
+    """Refuse a release that is not the next one of this contract. Raises `ReleaseError`."""
     own = [release for release in contract.releases if release.file.parent == folder]
+    if own and own[-1].owner != contract.event.__name__:
+        raise ReleaseError(
+            f"{folder} has releases of {own[-1].owner}; keep one contract per folder, and the "
+            f"name of its class"
+        )
     if own and version_key(version) <= version_key(own[-1].version):
         raise ReleaseError(
             f"version {version} is not above {own[-1].version}, the newest release; give "
@@ -82,7 +97,7 @@ def release_contract(contract: Contract[Any], version: str) -> Path:
         )
     if _is_newest(contract):
         newest = contract.releases[-1]
-        why = "it adds no fields" if newest.file.parent != folder else f"see {newest.file}"
+        why = f"see {newest.file}" if own else "it adds no fields"
         raise ReleaseError(
             f"contract {contract.name} is released already, as {newest}: {why}; there is nothing "
             f"to do"
@@ -92,7 +107,6 @@ def release_contract(contract: Contract[Any], version: str) -> Path:
     for release in contract.releases:
         if release.fingerprint == fingerprint(contract.avro_schema):
             raise ReleaseError(collision(f"contract {contract.name}", release))
-    return write_release(folder, version, contract.avro_schema)
 
 
 def _is_newest(contract: Contract[Any]) -> bool:

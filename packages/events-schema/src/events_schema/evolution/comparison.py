@@ -91,7 +91,8 @@ def _breaks(old: Schema, new: Schema) -> Iterator[Break]:
 
 
 def _full_name(schema: Schema) -> str:
-    return ".".join(filter(None, (schema.get("namespace"), schema["name"])))
+    name = str(schema["name"])
+    return name if "." in name else ".".join(filter(None, (schema.get("namespace"), name)))
 
 
 def _gone(field: str) -> Break:
@@ -131,8 +132,8 @@ def _field(avro_type: object) -> _Field:
 
 
 def _words(avro_type: object) -> str:
-    if isinstance(avro_type, dict) and "logicalType" in avro_type:
-        avro_type = str(avro_type["logicalType"])
+    if isinstance(avro_type, dict):
+        avro_type = avro_type.get("logicalType", avro_type.get("type", avro_type))
     if isinstance(avro_type, str):
         return _NAMES.get(avro_type, avro_type)
     return json.dumps(avro_type, sort_keys=True)

@@ -6,12 +6,14 @@ was edited or deleted is noticed.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -21,6 +23,7 @@ from events_schema.errors import ReleaseError
 
 SUMS = "SHA256SUMS"
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _SUM = re.compile(r"([0-9a-f]{64})  (\S+)")
 _SUFFIX = ".avsc"
 
@@ -86,8 +89,8 @@ def _read_folder(folder: Path, owner: str) -> list[Release]:
         raise ReleaseError(f"{folder / SUMS} is gone, which lists what was released; restore it")
     for name in sorted(there - sums.keys()):
         raise ReleaseError(
-            f"{folder / name} is not in {SUMS}, so its release was not finished; delete it, and "
-            f"run events-schema release again"
+            f"{folder / name} is not in {SUMS}: restore its line there, or, if events-schema "
+            f"release was interrupted, delete the file and release again"
         )
     names = sorted(sums, key=lambda name: version_key(name.removesuffix(_SUFFIX)))
     return [_read(folder / name, owner, sums[name]) for name in names]
@@ -126,18 +129,23 @@ def _read(path: Path, owner: str, expected: str) -> Release:
         raise ReleaseError(
             f"{path} was edited after its release; restore it, and release a new version instead"
         )
-    return Release(owner, path.name.removesuffix(_SUFFIX), parse_schema(path, content), path)
+    schema = parse_schema(path, content)
+    owner = schema.pop("doc", owner)  # who released it; no part of what records are written with
+    return Release(str(owner), path.name.removesuffix(_SUFFIX), schema, path)
 
 
 def parse_schema(path: Path, content: bytes) -> Schema:
     """Return the record schema that is the `content` of `path`. Raises `ReleaseError`."""
     try:
         schema = json.loads(content)
-        fields = [(field["name"], field["type"]) for field in schema["fields"]]
-        if schema["type"] != "record" or not all(isinstance(name, str) for name, _ in fields):
-            raise ValueError("its type is not record")
+        names = [field["name"] for field in schema["fields"]]
+        texts = [schema["name"], schema.get("namespace", ""), *names]
+        if schema["type"] != "record" or not all(map(_is_name, texts)):
+            raise ValueError("it is not a record of fields with names")
+        if len(set(names)) != len(names) or any("type" not in field for field in schema["fields"]):
+            raise ValueError("a field stands twice, or has no type")
         fingerprint(schema)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         cause = f"{type(error).__name__}: {error}"[:200]
         raise ReleaseError(
             f"{path} is not the Avro schema of a record ({cause}); give a file such as "
@@ -146,6 +154,10 @@ def parse_schema(path: Path, content: bytes) -> Schema:
     except Exception as error:  # noqa: BLE001  # fastavro's errors have no common root
         raise ReleaseError(f"{path} is not an Avro schema ({error!s:.200}); restore it") from None
     return cast(Schema, schema)
+
+
+def _is_name(text: object) -> bool:
+    return isinstance(text, str) and (not text or _NAME.fullmatch(text) is not None)
 
 
 def is_version(text: str) -> bool:
@@ -158,16 +170,35 @@ def version_key(version: str) -> tuple[int, ...]:
     return tuple(map(int, version.split(".")))
 
 
-def write_release(folder: Path, version: str, schema: Schema) -> Path:
-    """Write `schema` to `folder` as the release `version`; return its file.
+@contextmanager
+def one_release(folder: Path) -> Iterator[None]:
+    """Be the only one that releases into `folder`, which is made where it is missing.
+
+    Raises `ReleaseError` for a folder that cannot be made.
+    """
+    try:
+        folder.mkdir(exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ReleaseError(
+            f"cannot write {folder}: {error.strerror}; release from a folder that you may write"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_release(folder: Path, owner: str, version: str, schema: Schema) -> Path:
+    """Write `schema` to `folder` as the release `version` of `owner`; return its file.
 
     Killed before `SHA256SUMS` is replaced, the file is not a release, and the next reading says
     so. Raises `ReleaseError` for a folder that cannot be written.
     """
     path = folder / f"{version}{_SUFFIX}"
-    content = (json.dumps(schema, indent=2) + "\n").encode()
+    content = (json.dumps({**schema, "doc": owner}, indent=2) + "\n").encode()
     try:
-        folder.mkdir(exist_ok=True)
         sums = _read_sums(folder)
         with path.open("xb") as file:
             file.write(content)

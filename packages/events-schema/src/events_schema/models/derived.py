@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable
 from functools import cache
 from types import new_class
 from typing import Any, TypeVar, cast
 
-from pydantic import create_model
+from pydantic import BaseModel, create_model
 
 from events_schema.models.event import Event, EventEnvelope, PostedEvent
 from events_schema.models.own_fields import own_field_names
@@ -20,48 +20,78 @@ RowT = TypeVar("RowT", StoredEvent, EnrichedEvent)
 @cache
 def posted_model(event: type[Event]) -> type[PostedEvent]:
     """Return what a client posts: the event's fields and, optionally, its idempotency key."""
-    return cast(type[PostedEvent], _joined(PostedEvent, event))
+    return cast(type[PostedEvent], _joined(PostedEvent, event, posted_model))
 
 
 @cache
 def envelope_model(event: type[Event]) -> type[EventEnvelope]:
     """Return the record on Kafka: the receipt, then the event's fields."""
-    return cast(type[EventEnvelope], _joined(EventEnvelope, event))
+    return cast(type[EventEnvelope], _joined(EventEnvelope, event, envelope_model))
 
 
-def _joined(model: type[Event], event: type[Event]) -> type[Event]:
+@cache
+def stored_model(event: type[Event]) -> type[StoredEvent]:
+    """Return a row of the raw table: the six columns, the receipt, then the own ones."""
+    return _with_own_columns(StoredEvent, event, stored_model)
+
+
+@cache
+def enriched_model(event: type[Event]) -> type[EnrichedEvent]:
+    """Return a row of the enriched table: the six columns, the metrics, then the own ones."""
+    return _with_own_columns(EnrichedEvent, event, enriched_model)
+
+
+Derive = Callable[[type[Event]], type[BaseModel]]
+"""One of the functions above."""
+
+
+def _joined(model: type[Event], event: type[Event], derive: Derive) -> type[Event]:
     """Return a subclass of both, under the name of `model`, so that a value is one of each."""
     if event is Event:
         return model
-    members = {"__module__": event.__module__, "__doc__": inspect.getdoc(event)}
+    members = {
+        "__module__": event.__module__,
+        "__doc__": event.__doc__ or model.__doc__,
+        "__reduce__": _reduction(derive, event),
+    }
     made = new_class(
         model.__name__, (model, event), {"derived": True}, lambda names: names.update(members)
     )
     return cast(type[Event], made)
 
 
-@cache
-def stored_model(event: type[Event]) -> type[StoredEvent]:
-    """Return a row of the raw table: the six columns, the receipt, then the own ones."""
-    return _with_own_columns(StoredEvent, event)
-
-
-@cache
-def enriched_model(event: type[Event]) -> type[EnrichedEvent]:
-    """Return a row of the enriched table: the six columns, the metrics, then the own ones."""
-    return _with_own_columns(EnrichedEvent, event)
-
-
-def _with_own_columns(model: type[RowT], event: type[Event]) -> type[RowT]:
+def _with_own_columns(model: type[RowT], event: type[Event], derive: Derive) -> type[RowT]:
     own: dict[str, Any] = {
         name: (_stored(event, name), None) for name in own_field_names(event, Event)
     }
     if not own:
         return model
-    return create_model(model.__name__, __base__=model, __module__=event.__module__, **own)
+    made = create_model(model.__name__, __base__=model, __module__=event.__module__, **own)
+    setattr(made, "__reduce__", _reduction(derive, event))  # noqa: B010  # a method, for mypy
+    return made
 
 
 def _stored(event: type[Event], name: str) -> Any:
     """Return the annotation of an own column in storage, where texts have no bounds."""
     annotation = event.model_fields[name].annotation
     return StoredText | None if annotation == Text | None else annotation
+
+
+def _reduction(derive: Derive, event: type[Event]) -> Callable[[BaseModel], Any]:
+    """Return how a value of a derived model is copied to another process: its class is made."""
+
+    def __reduce__(self: BaseModel) -> Any:  # noqa: N807
+        return _empty, (derive.__name__, event), self.__getstate__()
+
+    return __reduce__
+
+
+def _empty(derive: str, event: type[Event]) -> BaseModel:
+    """Return a value of a derived model, whose state follows."""
+    model = _DERIVED[derive](event)
+    return model.__new__(model)
+
+
+_DERIVED: dict[str, Derive] = {
+    each.__name__: each for each in (posted_model, envelope_model, stored_model, enriched_model)
+}

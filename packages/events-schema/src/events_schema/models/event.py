@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events_schema.column import columns
 from events_schema.errors import ContractError, ForeignFields
 from events_schema.models.own_fields import check_own_fields
 from events_schema.models.types import EventId, Int32, Text, Time
@@ -90,11 +91,13 @@ class EventEnvelope(Event, _Receipt, derived=True):
                 f"contract's class, or from JSON with contract.parse_event(body)"
             )
         members = event.__dict__
-        foreign = [name for name in members if name not in cls.model_fields]
+        known = {column.name: column.type for column in columns(cls)}
+        given = columns(type(event))
+        foreign = [column.name for column in given if known.get(column.name) != column.type]
         if foreign:
             raise ForeignFields(
                 f"{type(event).__name__} has {', '.join(foreign)}, which this contract does not "
-                f"have; make the envelope with the contract of that class"
+                f"have, or with another type; make the envelope with the contract of that class"
             )
         received_time = datetime.now(UTC)
         return cls.model_validate(

@@ -7,13 +7,14 @@ read as something else, is refused before anybody sends it.
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from types import NoneType
-from typing import Any
+from typing import Any, ForwardRef, Generic
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -28,6 +29,18 @@ MAX_NAME_LENGTH = 64
 _LONGEST = 200
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _EXPECTED = f"{', '.join(list(OWN_TYPES)[:-1])} or {list(OWN_TYPES)[-1]}"
+_HOOKS = frozenset(
+    {
+        "__init__",
+        "__new__",
+        "__init_subclass__",
+        "__pydantic_init_subclass__",
+        "__get_pydantic_core_schema__",
+        "__get_pydantic_json_schema__",
+        "__getattribute__",
+        "__setattr__",
+    }
+)
 _PLAIN_ATTRIBUTES = frozenset({"annotation", "default", "description", "title", "examples"})
 """What a field may say of itself: none of it changes which values are taken."""
 
@@ -58,16 +71,6 @@ def _defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
 
 
 def _class_defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[str]:
-    for each in event.__mro__:
-        if each in base.__mro__ or not issubclass(each, BaseModel):
-            continue
-        if not issubclass(each, base):
-            yield f"{each.__name__} is a model too; put its fields into the class itself"
-        if each is not event and "event_id" in each.model_fields:
-            yield f"{each.__name__} is made from a class of events; extend {base.__name__} instead"
-        for name in inspect.get_annotations(each):
-            if name in base.model_fields:
-                yield f"field {name!r} is the contract's; choose another name"
     if event.model_config != base.model_config:
         yield "model_config is the contract's; leave it out"
     if event.__private_attributes__:
@@ -80,6 +83,39 @@ def _class_defects(event: type[BaseModel], base: type[BaseModel]) -> Iterator[st
             "validators, serializers and computed fields would hold in Python alone, not in the "
             "stream; check such things before you make an event"
         )
+    for each in event.__mro__:
+        if each in base.__mro__ or each is Generic:
+            continue
+        annotated = inspect.get_annotations(each)
+        if not issubclass(each, base) and (annotated or issubclass(each, BaseModel)):
+            yield f"{each.__name__} has fields too; put them into the class itself"
+        elif each is not event and "event_id" in getattr(each, "model_fields", ()):
+            yield f"{each.__name__} is made from a class of events; extend {base.__name__} instead"
+        yield from _member_defects(each, base)
+    for name, field in base.model_fields.items():
+        own = event.model_fields.get(name)
+        if own is None or _rules(own) != _rules(field):
+            yield f"field {name!r} is the contract's; leave it as it is"
+
+
+def _rules(field: FieldInfo) -> tuple[Any, ...]:
+    return field.annotation, field.default, field.default_factory, field.metadata
+
+
+def _member_defects(each: type, base: type[BaseModel]) -> Iterator[str]:
+    """Yield what a class on the way to `base` must not define, be it a field or not."""
+    for name in (*inspect.get_annotations(each), *vars(each)):
+        if name in base.model_fields:
+            yield f"field {name!r} is the contract's; choose another name"
+        if name in RESERVED or (name in vars(each) and _is_pydantics(name, base)):
+            yield f"{name!r} has a reserved name; choose another name"
+        if name in _HOOKS:
+            yield f"{name} would change which values are taken, in Python alone; leave it out"
+
+
+def _is_pydantics(name: str, base: type[BaseModel]) -> bool:
+    """Tell whether a method or property of this name would take the place of pydantic's."""
+    return hasattr(base, name) and not name.startswith("_") and name != "model_config"
 
 
 def name_defects(name: str, base: type[BaseModel]) -> Iterator[str]:
@@ -106,6 +142,11 @@ def _snake_case(name: str) -> str:
 
 def _field_defects(name: str, field: FieldInfo) -> Iterator[str]:
     members = union_members(field.annotation)
+    if any(isinstance(each, ForwardRef) for each in members):
+        yield (
+            f"field {name!r} has an annotation that cannot be resolved; import its type at run "
+            f"time, not under TYPE_CHECKING alone"
+        )
     types = [each for each in members if each is not NoneType]
     known = [label for label, each in OWN_TYPES.items() if types == [each]]
     markers = [*field.metadata, *_metadata(types)] if len(types) == 1 else []
@@ -127,6 +168,12 @@ def _field_defects(name: str, field: FieldInfo) -> Iterator[str]:
             f"field {name!r} has rules beside its type ({_listed(more)}); only a description may "
             f"be added, since the stream and the engines know the type alone: {right}"
         )
+
+    said = {key: getattr(field, key) for key in ("description", "title", "examples")}
+    try:
+        json.dumps(said, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        yield f"field {name!r} has a description, title or examples that JSON cannot say; mend them"
 
 
 def _metadata(types: list[Any]) -> list[Any]:

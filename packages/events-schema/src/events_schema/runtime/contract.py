@@ -28,12 +28,13 @@ class ContractSettings(CommandSettings):
     @property
     def given_contract(self) -> str | None:
         """The contract that a flag or the environment names; None where neither does."""
-        return self.contract or os.environ.get(ENVIRONMENT) or None
+        return os.environ.get(ENVIRONMENT) or None if self.contract is None else self.contract
 
     @property
     def contract_name(self) -> str:
         """The contract to load, as MODULE:CLASS."""
-        return self.given_contract or DEFAULT
+        given = self.given_contract
+        return DEFAULT if given is None else given
 
     def load_contract(self) -> Contract[Any]:
         """Return the contract. Raises `ContractError`, `ReleaseError` and `NotReleased`."""
