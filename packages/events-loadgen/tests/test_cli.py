@@ -48,8 +48,8 @@ def test_a_run_that_is_not_acknowledged_fails(capsys: pytest.CaptureFixture[str]
         (["--events", "0"], "--events: "),
         (["--concurrency", "0"], "--concurrency: "),
         (["--think-time", "nan"], "--think-time: "),
-        (["--contract", "Event"], "--contract 'Event' is not MODULE:CLASS"),
-        (["--contract", "no_such_module:Event"], "--contract: cannot import no_such_module"),
+        (["--contract", "Event"], "contract 'Event' is not MODULE:CLASS"),
+        (["--contract", "no_such_module:Event"], "contract: there is no module no_such_module"),
     ],
 )
 def test_a_senseless_flag_is_a_usage_error(
@@ -70,7 +70,7 @@ def test_simulate_refuses_a_contract_before_anything_starts(
     flags = ["--contract", "no_such_module:Event", "--dir", str(folder)]
     assert main(["simulate", *flags]) == 2
     said = capsys.readouterr()
-    assert said.err.startswith("events-loadgen: --contract: cannot import no_such_module (")
+    assert said.err.startswith("events-loadgen: contract: there is no module no_such_module;")
     assert (said.err.count("\n"), said.out, folder.exists()) == (1, "", False)
 
 

@@ -73,7 +73,7 @@ def test_a_table_of_a_shorter_contract_is_verified(
 @pytest.mark.parametrize("contract", [DEFAULT, COUNTED_PLAN], ids=lambda each: each.name)
 def test_a_table_of_another_contract_is_not(published: Path, contract: Contract[Any]) -> None:
     """A contract that does not begin with the table's own fields is refused with exit code 5."""
-    with pytest.raises(NotAnEvolution, match="with the own field plan string") as refused:
+    with pytest.raises(NotAnEvolution, match="has the own field plan: Text") as refused:
         verify(str(published / "events"), contract)
     assert refused.value.exit_code == 5
 

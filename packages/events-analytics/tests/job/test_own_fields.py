@@ -32,6 +32,7 @@ from analytics_support.raw_schema import TIME
 from events_analytics import Job, run_job
 from events_analytics.cli import main
 from events_analytics.errors import ColumnsMissing
+from events_analytics.report.tables import raw_files
 from events_analytics.versions.layout import Layout
 from events_schema import Contract, NotAnEvolution, StoredEvent
 from events_schema.testing import contracts, raw_tables
@@ -157,7 +158,7 @@ def test_a_contract_without_the_results_fields_is_refused(
     target = tables / "enriched"
     before = files_of(tables)
     job = Job(contract, str(tables / "raw"), str(target), T, layout=layout)
-    with pytest.raises(NotAnEvolution, match=rf"target {target} was written with the own field"):
+    with pytest.raises(NotAnEvolution, match=rf"target {target} has the own field"):
         run_job(job, no_session)
     assert files_of(tables) == before
 
@@ -170,7 +171,7 @@ def test_a_refused_contract_is_exit_code_5(
     for verb in ("run", "check"):
         assert main([verb, *folders]) == 5
         (line,) = capsys.readouterr().err.splitlines()
-        assert "own field plan string where contract events_schema:Event has nothing" in line
+        assert "own field plan: Text where contract events_schema:Event has nothing" in line
         assert "--contract" in line
 
 
@@ -189,6 +190,22 @@ def test_raw_columns_of_a_longer_contract_are_left_out(spark: SparkSession, tmp_
     write_raw(raw / DAY / "a.parquet", SHOP, rows)
     events_analytics.run(spark, PLAN, raw, target, T)
     assert table_rows(target) == expected(PLAN, rows_of(PLAN, rows))
+
+
+def test_the_streams_table_of_a_longer_contract_is_refused(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It remembers its fields: a job that was not given the contract would drop them."""
+    raw, target = tmp_path / "raw", tmp_path / "enriched"
+    write_raw(raw / DAY / "a.parquet", SHOP, [event(SHOP, plan="pro", cents=3)])
+    (tmp_path / "raw.control" / "log").mkdir(parents=True)
+    with pytest.raises(NotAnEvolution, match=r"--contract") as refused:
+        events_analytics.run(spark, PLAN, raw, target, T)
+    assert refused.value.exit_code == 5
+    assert not target.exists()
+    with pytest.raises(NotAnEvolution, match="the table"):
+        raw_files(raw, DEFAULT, None)
+    events_analytics.run(spark, SHOP, raw, target, T)
 
 
 def test_a_result_of_which_nothing_is_known_is_replaced(spark: SparkSession, tables: Path) -> None:

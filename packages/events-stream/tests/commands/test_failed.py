@@ -233,7 +233,7 @@ def test_a_contract_without_the_tables_fields_is_refused_before_spark_starts(
     monkeypatch.delattr(maintenance, "stream_session")
     assert main(["replay-failed", "--apply", "--target", str(folder / "raw")]) == 5
     said = capsys.readouterr().err
-    assert "was written with the own field plan string where contract events_schema:Event" in said
+    assert "has the own field plan: Text where contract events_schema:Event has" in said
     assert len(said.splitlines()) == 1
     assert failed(folder) == 7
 

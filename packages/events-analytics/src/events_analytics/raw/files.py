@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from events_analytics.errors import NoData
-from events_analytics.raw.footer import check_columns, read_footer, unreadable
+from events_analytics.raw.footer import check_columns, check_evolution, read_footer, unreadable
 from events_analytics.versions.manifest import FileRows
 from events_schema import Contract, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
@@ -101,7 +101,8 @@ class RawFiles:
 def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
     """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `DatabaseFailed`.
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, `DatabaseFailed`, and
+    `NotAnEvolution` for a table of the stream that has own fields which `contract` lacks.
     """
     paths = sorted([*partition_files(folder), *plain_files(folder)])
     files = [read_raw_file(folder, path, contract) for path in paths]
@@ -115,9 +116,10 @@ def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
 def read_raw_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
     """Return what the footer of the file at `path`, below `folder`, says, having checked it.
 
-    Raises `ColumnsMissing` and `UnreadableFile`.
+    Raises `ColumnsMissing`, `UnreadableFile` and `NotAnEvolution`.
     """
     footer = read_footer(path)
+    check_evolution(folder, footer, contract)
     check_columns(path, footer, contract.stored)
     return RawFile(str(path.relative_to(folder)), footer.rows)
 

@@ -10,14 +10,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
-from events_schema import ColumnType, columns
+from events_schema import ColumnType, Contract, columns
 from events_schema.tables.own_columns import own_columns
+from events_schema.tables.paths import TablePaths
 
 READABLE: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.BOOL: frozenset({"bool"}),
@@ -101,6 +103,18 @@ def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
     if missing:
         found = ", ".join(f"{name} {type_}" for name, type_ in footer.columns.items())
         raise ColumnsMissing(f"{path} lacks {', '.join(missing)}; found {found or 'no columns'}")
+
+
+def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> None:
+    """Refuse a contract that does not go on from a file of the stream's table in `folder`.
+
+    Of any other folder of such files, more columns are left out. Raises `NotAnEvolution`.
+    """
+    if not TablePaths(folder).log.is_dir():
+        return
+    ours = {each.name for each in columns(contract.stored)} - contract.own_types.keys()
+    own = {name: type_ for name, type_ in footer.columns.items() if name not in ours}
+    contract.check_evolves(own, f"the table {folder}")
 
 
 def check_exact_columns(path: Path, footer: Footer, types: Mapping[str, str]) -> None:

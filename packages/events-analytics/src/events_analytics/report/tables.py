@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from events_analytics.raw.footer import check_columns, read_footer
+from events_analytics.raw.footer import Footer, check_columns, check_evolution, read_footer
 from events_schema import Contract, UserMetrics
 from events_schema.models.types import StoredText, Time
 from events_schema.tables.locations import find_folder, plain_files
@@ -59,10 +59,15 @@ def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None
 def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list[Path]:
     """List the raw table, or a plain folder of such files, but for the days before `since`.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file.
+    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `NotAnEvolution` for a table
+    of the stream that has own fields which `contract` lacks.
     """
     files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
-    return _checked([*files, *plain_files(folder)], contract.stored)
+
+    def check(footer: Footer) -> None:
+        check_evolution(folder, footer, contract)
+
+    return _checked([*files, *plain_files(folder)], contract.stored, check)
 
 
 def enriched_files(folder: Path) -> list[Path]:
@@ -83,9 +88,14 @@ def _may_hold(path: Path, since: date) -> bool:
         return False
 
 
-def _checked(files: Iterable[Path], model: type[BaseModel]) -> list[Path]:
+def _checked(
+    files: Iterable[Path], model: type[BaseModel], check: Callable[[Footer], None] | None = None
+) -> list[Path]:
     checked = list(files)
     for path in checked:
         path.stat()  # says that it is gone in the way that makes its table be listed anew
-        check_columns(path, read_footer(path), model)
+        footer = read_footer(path)
+        if check is not None:
+            check(footer)
+        check_columns(path, footer, model)
     return checked

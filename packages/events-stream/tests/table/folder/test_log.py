@@ -204,7 +204,7 @@ def test_a_contract_that_does_not_go_on_with_the_own_columns_is_refused(
     paths = TablePaths(tmp_path / "raw")
     for fitting in ({}, {"plan": "string"}, PRICED.own_types):
         TableState(own_types=fitting).check_contract(PRICED, paths)
-    with pytest.raises(NotAnEvolution, match=f"the table {paths.target} was written with the own"):
+    with pytest.raises(NotAnEvolution, match=f"the table {paths.target} has the own field"):
         TableState(own_types=own_types).check_contract(PRICED, paths)
 
 
