@@ -1,4 +1,4 @@
-"""The contract of the Acme shop: the six fields of every event, and two of its own."""
+"""The contract of the Acme shop: the six fields of every event, and two more."""
 
 from events_schema import Contract, Event, Float64, Text
 

@@ -1,4 +1,4 @@
-"""Contracts of a team's own, as they grow, and raw files of theirs."""
+"""Contracts with own fields, each longer than the one before, and raw files of their events."""
 
 from __future__ import annotations
 

@@ -45,6 +45,12 @@ def column_names(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(model.model_fields)
 
 
+def foreign_columns(given: type[BaseModel], model: type[BaseModel]) -> list[str]:
+    """Return the names of the columns of `given` that `model` lacks, or has with another type."""
+    known = {column.name: column.type for column in columns(model)}
+    return [column.name for column in columns(given) if known.get(column.name) != column.type]
+
+
 def _column(name: str, field: FieldInfo) -> Column:
     nullable = False
     markers = [*field.metadata]

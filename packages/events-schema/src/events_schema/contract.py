@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from events_schema.avro import MARKER, RecordReader, Schema, avro_schema, fingerprint
-from events_schema.column import Column, ColumnType, column_names, columns
+from events_schema.column import Column, ColumnType, column_names, columns, foreign_columns
 from events_schema.encoder import record_encoder
 from events_schema.enrichment import WINDOW, enrich
 from events_schema.errors import (
@@ -149,9 +149,7 @@ class Contract(Generic[EventT]):
                 f"encode takes an envelope, and got {type(envelope).__name__}; make one with "
                 f"contract.envelope.from_posted(event)"
             )
-        known = {column.name: column.type for column in columns(self.envelope)}
-        given = columns(type(envelope))
-        foreign = [column.name for column in given if known.get(column.name) != column.type]
+        foreign = foreign_columns(type(envelope), self.envelope)
         if foreign:
             raise ForeignFields(
                 f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} does not "

@@ -35,6 +35,8 @@ def load_contract(name: str, *, allow_unreleased: bool = False) -> Contract[Any]
 def find_contract(name: str) -> Contract[Any]:
     """Return the contract of the class `name`, MODULE:CLASS, released or not.
 
+    A `Contract` that the module made is taken as well as its class.
+
     Raises `ContractError` for what cannot be imported or is not an `Event`.
     """
     if not _NAME.fullmatch(name):

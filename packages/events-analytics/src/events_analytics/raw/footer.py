@@ -112,7 +112,7 @@ def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> No
     """
     if not TablePaths(folder).log.is_dir():
         return
-    ours = {each.name for each in columns(contract.stored)} - contract.own_types.keys()
+    ours = contract.stored.model_fields.keys() - contract.own_types.keys()
     own = {name: type_ for name, type_ in footer.columns.items() if name not in ours}
     contract.check_evolves(own, f"the table {folder}")
 

@@ -70,7 +70,7 @@ class OwnField(_Part):
 
     field: str
     names: int
-    """How many different texts there are; null is none."""
+    """How many different texts there are, null not counted."""
     rows: tuple[OwnValue, ...]
     rest: Rest | None
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events_schema.column import columns
+from events_schema.column import foreign_columns
 from events_schema.errors import ContractError, ForeignFields
 from events_schema.models.own_fields import check_own_fields
 from events_schema.models.types import EventId, Int32, Text, Time
@@ -91,9 +91,7 @@ class EventEnvelope(Event, _Receipt, derived=True):
                 f"contract's class, or from JSON with contract.parse_event(body)"
             )
         members = event.__dict__
-        known = {column.name: column.type for column in columns(cls)}
-        given = columns(type(event))
-        foreign = [column.name for column in given if known.get(column.name) != column.type]
+        foreign = foreign_columns(type(event), cls)
         if foreign:
             raise ForeignFields(
                 f"{type(event).__name__} has {', '.join(foreign)}, which this contract does not "
