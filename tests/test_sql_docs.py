@@ -1,4 +1,4 @@
-"""What docs/sql.md shows: the questions, a join, and how a version gets to S3."""
+"""What docs/how-to/query.md shows: the questions, a join, and how a version gets to S3."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from line_support.sql_rows import CONTRACT, T, at, story
 from line_support.sql_tables import publish, write_raw
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "sql.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "query.md").read_text("utf-8")
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
 VERSION = "v20261124T120000123456Z_3f2a91c0"
 Publishing = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_page_lists_the_questions() -> None:
-    """docs/sql.md shows each file of `sql/` with the question that its first line asks."""
+    """docs/how-to/query.md shows each file of `sql/` with the question that its first line asks."""
     listed = re.findall(r"\| \[(\w+)\]\(\.\./sql/(\w+)\.sql\) \| (.+) \|", PAGE)
     asked = [
         (path.stem, path.stem, path.read_text("utf-8").splitlines()[0].removeprefix("-- "))
@@ -38,7 +38,7 @@ def test_the_page_lists_the_questions() -> None:
 
 
 def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) -> None:
-    """The join that docs/sql.md shows gives each row of its days with its user's metrics."""
+    """The join that docs/how-to/query.md shows gives each row of its days with its user's metrics."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.USERS, Layout.USERS, T)
     (join,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)

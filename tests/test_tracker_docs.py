@@ -1,4 +1,4 @@
-"""What docs/tracker.md says of events that the stream has stored twice."""
+"""What docs/how-to/web-pages.md says of events that the stream has stored twice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events_schema import Contract, Event, EventEnvelope
 from line_support.topics import Topics
 from stream_support.streaming import store
 
-PAGE = Path(__file__).parents[1] / "docs" / "tracker.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "web-pages.md"
 CONTRACT = Contract(Event)
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

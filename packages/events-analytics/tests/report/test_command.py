@@ -18,7 +18,7 @@ from events_analytics.settings import ReportSettings
 from events_schema import StoredEvent
 from events_schema.runtime.command import read_settings
 
-SCHEMA = Path(__file__).parents[4] / "docs" / "report.schema.json"
+SCHEMA = Path(__file__).parents[4] / "docs" / "reference" / "report.schema.json"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -84,7 +84,7 @@ def test_json_is_printed_and_is_as_documented(
 
 
 def test_the_documented_schema_is_that_of_the_model() -> None:
-    """docs/report.schema.json says of every field what the model says."""
+    """docs/reference/report.schema.json says of every field what the model says."""
     assert json.loads(SCHEMA.read_text()) == Report.model_json_schema(mode="serialization")
 
 

@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from events_analytics.report import Scope, find_tables, read_report, render_page
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1] / "docs" / "images"
 COMMAND = [sys.executable, "-m", "events_loadgen", "simulate", "--events", "5000", "--keep"]
 WIDE, PHONE = (1280, 900), (390, 844)
 WAYS: list[tuple[str, Literal["light", "dark"], tuple[int, int]]] = [
