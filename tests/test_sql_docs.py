@@ -38,7 +38,7 @@ def test_the_page_lists_the_questions() -> None:
 
 
 def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) -> None:
-    """The join that docs/how-to/query.md shows gives each row of its days with its user's metrics."""
+    """The join on docs/how-to/query.md gives each row of its days with its user's metrics."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.USERS, Layout.USERS, T)
     (join,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
