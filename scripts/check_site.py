@@ -51,7 +51,9 @@ class Page(HTMLParser):
 def main() -> int:
     """Print each fault of the site in `site/`; return 1 if there is one."""
     faults = list(navigation_faults(ROOT / "mkdocs.yml", ROOT / "docs"))
-    faults = faults or list(site_faults(ROOT / "site"))  # every page links to the navigation's pages
+    faults = faults or list(
+        site_faults(ROOT / "site")
+    )  # every page links to the navigation's pages
     for fault in faults:
         print(fault)
     print(f"{len(faults)} faults" if faults else "navigation, links, anchors and files are right")
