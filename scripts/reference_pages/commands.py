@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from inspect import getdoc
 from itertools import groupby
 from pkgutil import resolve_name
+from typing import Any
 
 from events_schema.runtime.command import Command, Option, Verb, options_of
 from reference_pages.markdown import anchor, code, codes, page, sentence, table
@@ -70,7 +71,7 @@ def command_page(command: Command) -> str:
     )
 
 
-def _verb(program: str, name: str, verb: Verb) -> Iterator[str]:
+def _verb(program: str, name: str, verb: Verb[Any]) -> Iterator[str]:
     heading = f"{program} {name}"
     options = options_of(verb.settings, heading)
     yield f"## {heading}"

@@ -27,7 +27,7 @@ NEVER_END_A_COMMAND = (ProducerError, DecodeError, ForeignFields, InvalidEvent, 
 """Errors of one event or one request: they end in an answer, or in a failed event."""
 ALL = {
     0: "The command did what it was asked to do.",
-    UNEXPECTED_EXIT_CODE: "Internal error. Run it again with `--verbose` and report the stack trace.",
+    UNEXPECTED_EXIT_CODE: "Internal error. Run it with `--verbose` and report the stack trace.",
     130: "SIGINT (Ctrl-C) ended it before it was done.",
     141: "The reader of standard output went away, as in `--help | head`.",
 }

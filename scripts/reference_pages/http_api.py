@@ -252,24 +252,25 @@ def _kind(schema: Object) -> str:
     match schema:
         case {"$ref": ref}:
             name = ref.rpartition("/")[2]
-            return f"[{name}](#{anchor(name)})"
+            words = f"[{name}](#{anchor(name)})"
         case {"anyOf": kinds}:
-            words = [*map(_kind, kinds)]
-            return (", or " if "," in words[0] else " or ").join(words)
+            first, *others = map(_kind, kinds)
+            words = (", or " if "," in first else " or ").join([first, *others])
         case {"type": "array", "items": items}:
-            return f"array of {_kind(items)}{_range(schema, 'Items', 'items')}"
+            words = f"array of {_kind(items)}{_range(schema, 'Items', 'items')}"
         case {"type": "string", "format": "date-time"}:
-            return "string, RFC 3339 with a zone"
+            words = "string, RFC 3339 with a zone"
         case {"type": "string", "format": format_}:
-            return f"string, {format_}"
+            words = f"string, {format_}"
         case {"type": "string"}:
-            return f"string{_range(schema, 'Length', 'characters')}"
+            words = f"string{_range(schema, 'Length', 'characters')}"
         case {"type": "integer" | "number", "minimum": least, "maximum": most}:
-            return f"{schema['type']}, {least} to {most}"
+            words = f"{schema['type']}, {least} to {most}"
         case {"type": "integer" | "number", "minimum": least}:
-            return f"{schema['type']}, {least} or more"
+            words = f"{schema['type']}, {least} or more"
         case _:
-            return str(schema["type"])
+            words = str(schema["type"])
+    return words
 
 
 def _range(schema: Object, what: str, unit: str) -> str:
