@@ -2,7 +2,7 @@
 
 `hatch run screenshots report` takes those of the report alone, in seconds. The demo's take about
 three minutes: the whole line runs, and its page is shown when the events clicked in it are
-enriched.
+enriched. `hatch run screenshots site` is for looking at this documentation: see `site_pictures`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Literal
 
 from example_tables import CONTRACT, NOW, write_tables
 from playwright.sync_api import Browser, Page, sync_playwright
+from site_pictures import take_site
 
 from events_analytics.report import Scope, find_tables, read_report, render_page
 
@@ -37,7 +38,11 @@ REPORTED_EVENTS = 200_000
 
 
 def main(names: list[str]) -> None:
-    """Write the pictures beside this file: those named, or all."""
+    """Write the pictures to docs/images: those named, or all."""
+    if names[:1] == ["site"]:
+        with chromium() as browser:
+            take_site(browser, names[1:])
+        return
     unknown = set(names) - set(PICTURES)
     if unknown:
         raise SystemExit(f"no pictures of {', '.join(unknown)}; there are {', '.join(PICTURES)}")

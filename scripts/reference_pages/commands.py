@@ -13,7 +13,7 @@ from events_schema.runtime.command import Command, Option, Verb, options_of
 from reference_pages.markdown import anchor, code, codes, page, sentence, table
 
 PACKAGES = ("schema", "ingest", "stream", "analytics", "loadgen")
-_FLAG = re.compile(r"(?<![`\w-])(--[a-z][a-z-]*[a-z])")
+_FLAG = re.compile(r"(`[^`]*`)|(?<![\w-])(--[a-z][a-z-]*[a-z])")
 
 
 def commands() -> Mapping[str, Command]:
@@ -55,39 +55,55 @@ def _index_entry(command: Command) -> str:
 
 
 def command_page(command: Command) -> str:
-    """Return the page of one command."""
+    """Return the page of one command; flags that all its verbs have stand at its end."""
+    name = command.program
+    groups = {verb: _groups(name, verb, each) for verb, each in command.verbs.items()}
+    first, *others = groups.values()
+    shared = {title: first[title] for title in first if others and _in_all(title, first, others)}
     blocks = [
         block
-        for name, verb in command.verbs.items()
-        for block in _verb(command.program, name, verb)
+        for verb, each in command.verbs.items()
+        for block in _verb(f"{name} {verb}", each, groups[verb], shared)
     ]
+    heading = f"Flags of all {name} commands"
     return page(
-        command.program,
+        name,
         "the settings of the command",
         sentence(command.summary),
         "[What all commands share](index.md#what-all-commands-share) says how flags, variables and "
-        "secrets work.",
+        "secrets work."
+        + (f" Some flags are [the same for each command](#{anchor(heading)})." if shared else ""),
         *blocks,
+        f"## {heading}" if shared else "",
+        _table([option for options in shared.values() for option in options]) if shared else "",
     )
 
 
-def _verb(program: str, name: str, verb: Verb[Any]) -> Iterator[str]:
-    heading = f"{program} {name}"
-    options = options_of(verb.settings, heading)
+Groups = Mapping[str | None, Sequence[Option]]
+
+
+def _groups(program: str, name: str, verb: Verb[Any]) -> Groups:
+    options = options_of(verb.settings, f"{program} {name}")
+    return {title: list(each) for title, each in groupby(options, lambda option: option.group)}
+
+
+def _in_all(title: str | None, first: Groups, others: Sequence[Groups]) -> bool:
+    return title is not None and all(each.get(title) == first[title] for each in others)
+
+
+def _verb(heading: str, verb: Verb[Any], groups: Groups, shared: Groups) -> Iterator[str]:
     yield f"## {heading}"
     yield _with_flags_as_code(getdoc(verb.settings) or "")
     yield f"```sh\n{verb.example}\n```"
-    for group, members in groupby(options, key=lambda option: option.group):
-        if group is not None:
-            yield f"### {heading}: {group}"
-        yield _table(list(members))
+    for title, options in groups.items():
+        if title not in shared:
+            if title is not None:
+                yield f"### {heading}: {title}"
+            yield _table(options)
 
 
 def _table(options: Sequence[Option]) -> str:
-    return table(
-        ["Flag", "Default", "Meaning"],
-        [[_flag(option), _default(option), _meaning(option)] for option in options],
-    )
+    return table(["Flag", "Meaning"], [[_flag(option), _meaning(option)] for option in options])
 
 
 def _flag(option: Option) -> str:
@@ -96,17 +112,28 @@ def _flag(option: Option) -> str:
     return code(f"{option.name} {option.metavar}")
 
 
+def _meaning(option: Option) -> str:
+    return "<br>".join(
+        filter(None, (sentence(_with_flags_as_code(option.description)), _notes(option)))
+    )
+
+
+def _notes(option: Option) -> str:
+    notes = []
+    if default := _default(option):
+        notes.append(f"Default: {default}.")
+    if option.variables:
+        word = "Variables" if option.variables[1:] else "Variable"
+        notes.append(f"{word}: {codes(option.variables)}.")
+    return " ".join(notes)
+
+
 def _default(option: Option) -> str:
     if option.metavar is None:
-        return "off"
+        return "on" if option.default else "off"
     default = option.default or ""
-    return default if " " in default else code(default)  # words, or a value
-
-
-def _meaning(option: Option) -> str:
-    text = sentence(_with_flags_as_code(option.description))
-    return f"{text}<br>{codes(option.variables)}" if option.variables else text
+    return _with_flags_as_code(default) if " " in default else code(default)  # words, or a value
 
 
 def _with_flags_as_code(text: str) -> str:
-    return _FLAG.sub(r"`\1`", text)
+    return _FLAG.sub(lambda match: match[1] or code(match[2]), text)

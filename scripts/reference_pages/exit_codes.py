@@ -36,6 +36,7 @@ NEEDS_A_TABLE = {"events-stream", "events-analytics"}
 """The commands that compare a contract with a table."""
 MORE: Mapping[str, Mapping[int, str]] = {
     "events-schema": {1: "`check`: the class breaks a release, or has a change not yet released."},
+    "events-loadgen": {1: "`run`: an event that was sent was not acknowledged."},
 }
 """What a command ends with without an error."""
 
@@ -111,4 +112,6 @@ def _made(node: ast.AST) -> Iterator[str]:
 def _meaning(error: type[EventsError]) -> str:
     """Return the first paragraph of the class's docstring, `Raised when ...`."""
     text = " ".join((getdoc(error) or "").partition("\n\n")[0].split())
-    return sentence(text.removeprefix("Raised ").removeprefix("when "))
+    return sentence(
+        text.removeprefix("Raised ").removeprefix("when ").replace(", or when ", ", or ")
+    )

@@ -55,12 +55,17 @@ def metrics_page() -> str:
 
 def _table(families: Iterable[Metric]) -> str:
     return table(
-        ["Metric", "Type", "Labels", "Meaning"],
+        ["Metric", "Meaning"],
         [
-            [code(_name(each)), each.type, _labels(each), sentence(each.documentation)]
+            [code(_name(each)), f"{sentence(each.documentation)}<br>{_notes(each)}"]
             for each in families
         ],
     )
+
+
+def _notes(family: Metric) -> str:
+    labels = _labels(family)
+    return f"{family.type.capitalize()}; {labels}." if labels else f"{family.type.capitalize()}."
 
 
 def _name(family: Metric) -> str:
@@ -73,9 +78,8 @@ def _labels(family: Metric) -> str:
         for label, value in sample.labels.items():
             if label != "le" and value not in values.setdefault(label, []):
                 values[label].append(value)
-    return "; ".join(
-        f"{code(label)}: {FREE_LABELS.get(label) or codes(values[label])}" for label in values
-    )
+    texts = [f"{code(name)} ({FREE_LABELS.get(name) or codes(values[name])})" for name in values]
+    return f"label{'s' if len(texts) > 1 else ''} {' and '.join(texts)}" if texts else ""
 
 
 def _collector() -> CollectorRegistry:
