@@ -49,10 +49,11 @@ def test_a_folder_of_tests_is_no_heap(folder: Path) -> None:
     assert len(modules(folder)) <= MOST, modules(folder)
 
 
+PACKAGES = ("events_schema", "events_ingest", "events_stream", "events_analytics", "events_loadgen")
 VERBS: dict[str, Verb[Any]] = {
     f"{package} {name}": verb
-    for package in ("events_analytics", "events_ingest", "events_loadgen", "events_stream")
-    for name, verb in import_module(f"{package}.cli")._VERBS.items()
+    for package in PACKAGES
+    for name, verb in import_module(f"{package}.cli").COMMAND.verbs.items()
 }
 
 

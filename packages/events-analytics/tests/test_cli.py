@@ -61,7 +61,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, s
 )
 def test_processing_times_have_a_zone(text: str, time_: datetime) -> None:
     """An ISO-8601 time with a zone is read to the microsecond."""
-    assert read_settings(RunSettings, "run", ["--processing-time", text]).processing_time == time_
+    assert (
+        read_settings(
+            RunSettings, "events-analytics run", ["--processing-time", text]
+        ).processing_time
+        == time_
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,13 +90,13 @@ def test_other_times_are_refused(capsys: pytest.CaptureFixture[str], text: str) 
     code, line = refused(capsys, "run", "--processing-time", text)
     assert code == 2
     assert "--processing-time" in line
-    assert "Input should" in line
+    assert repr(text) in line
 
 
 def test_flags_have_defaults_that_work_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without flags the stream's default target is read; the environment names the same."""
     monkeypatch.delenv("EVENTS_ANALYTICS_SOURCE", raising=False)
-    settings = read_settings(RunSettings, "run")
+    settings = read_settings(RunSettings, "events-analytics run")
     assert (settings.source, settings.target) == ("./events-data/raw", "./events-data/enriched")
     assert (settings.master, settings.driver_memory, settings.keep_versions) == (
         "local[*]",
@@ -99,15 +104,15 @@ def test_flags_have_defaults_that_work_here(monkeypatch: pytest.MonkeyPatch) -> 
         1,
     )
     monkeypatch.setenv("EVENTS_ANALYTICS_SOURCE", "elsewhere")
-    assert read_settings(RunSettings, "run").source == "elsewhere"
+    assert read_settings(RunSettings, "events-analytics run").source == "elsewhere"
 
 
 def test_spark_settings_are_flags() -> None:
     """`--conf` is repeatable, its values may hold commas, and it comes last."""
     arguments = ["--driver-memory", "3g", "--conf", "spark.a=1,2,b=c", "--conf", "spark.d=e=f"]
-    settings = read_settings(RunSettings, "run", arguments).session_settings()
+    settings = read_settings(RunSettings, "events-analytics run", arguments).session_settings()
     assert settings == {"spark.driver.memory": "3g", "spark.a": "1,2,b=c", "spark.d": "e=f"}
-    both = read_settings(RunSettings, "run", ["--conf", "spark.driver.memory=2g"])
+    both = read_settings(RunSettings, "events-analytics run", ["--conf", "spark.driver.memory=2g"])
     assert both.session_settings() == {"spark.driver.memory": "2g"}
 
 
@@ -115,14 +120,18 @@ def test_a_job_is_what_the_flags_say() -> None:
     """Days, durations and layouts are read, and what is not given is as it was in 1.0."""
     days = ["--window", "90 minutes", "--since", "30 days"]
     flags = [*days, "--files", "3", "--sort-by", "user_id"]
-    job = make_job(read_settings(RunSettings, "run", flags), CONTRACT, NOW)
+    job = make_job(read_settings(RunSettings, "events-analytics run", flags), CONTRACT, NOW)
     assert (job.window, job.files, job.sort_by) == (timedelta(minutes=90), 3, SortBy.USER_ID)
     assert job.first_day == date(2026, 1, 1)
-    by_day = read_settings(RunSettings, "run", ["--since", "2026-01-02", "--layout", "events"])
+    by_day = read_settings(
+        RunSettings, "events-analytics run", ["--since", "2026-01-02", "--layout", "events"]
+    )
     assert make_job(by_day, CONTRACT, NOW).first_day == date(2026, 1, 2)
-    plain = make_job(read_settings(RunSettings, "run"), CONTRACT, NOW)
+    plain = make_job(read_settings(RunSettings, "events-analytics run"), CONTRACT, NOW)
     assert plain == Job(CONTRACT, "./events-data/raw", "./events-data/enriched", NOW)
-    users = read_settings(RunSettings, "run", ["--layout", "users", "--sort-by", "user_id"])
+    users = read_settings(
+        RunSettings, "events-analytics run", ["--layout", "users", "--sort-by", "user_id"]
+    )
     with pytest.raises(UsageError, match="leave out"):
         make_job(users, CONTRACT, NOW)
 
@@ -146,7 +155,7 @@ def test_a_job_is_what_the_flags_say() -> None:
 def test_wrong_flags_are_refused(arguments: list[str]) -> None:
     """A setting that Spark would not take is refused by its flag."""
     with pytest.raises(UsageError, match=arguments[0]):
-        read_settings(RunSettings, "run", arguments)
+        read_settings(RunSettings, "events-analytics run", arguments)
 
 
 def test_sources_are_refused_before_spark(
@@ -179,7 +188,7 @@ def test_a_contract_is_loaded_first(
     more = ["--engine", "athena"] if verb == "ddl" else []
     code, line = refused(capsys, verb, "--contract", "nowhere:Event", *more)
     assert code == 2
-    assert "there is no module nowhere" in line
+    assert "module nowhere not found" in line
     monkeypatch.setenv("EVENTS_CONTRACT", "analytics_support.own_fields:ShopEvent")
     code, line = refused(capsys, verb, *more)
     assert code == 2

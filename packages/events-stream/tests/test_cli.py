@@ -99,8 +99,8 @@ CONTRACTS = "stream_support.contracts"
     ("flags", "text"),
     [
         (["--contract", "shop"], "contract 'shop' is not MODULE:CLASS"),
-        (["--contract", "no_shop:Event"], "there is no module no_shop"),
-        (["--contract", "json:dumps"], "is not a class of events"),
+        (["--contract", "no_shop:Event"], "module no_shop not found"),
+        (["--contract", "json:dumps"], "is not an event class"),
         (["--contract", f"{CONTRACTS}:ShopEvent"], "run `events-schema release VERSION"),
     ],
 )

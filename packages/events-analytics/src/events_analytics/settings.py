@@ -6,17 +6,17 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
-from pydantic_settings import SettingsConfigDict
 
 from events_analytics.versions.layout import Layout, SortBy
 from events_schema.enrichment import WINDOW
 from events_schema.models.types import Time
+from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.contract import ContractSettings
-from events_schema.runtime.flags import Day, Duration
+from events_schema.runtime.flags import Day, Duration, Folder
 from events_schema.runtime.session.settings import SparkSettings
 
 
@@ -31,15 +31,13 @@ class Engine(StrEnum):
 
 
 SAMPLE = 100
-"""Of how many users `check` recomputes the metrics, unless told otherwise."""
+"""How many users' metrics `check` recomputes by default."""
 
-_ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_ANALYTICS_")
 _SOURCE = Field(
-    "./events-data/raw",
-    description="the raw table's folder, or any of such files",
-    min_length=1,
+    default="./events-data/raw",
+    description="the raw table's folder, or another folder of parquet files with its columns",
 )
-_TARGET = Field("./events-data/enriched", description="the enriched table's folder", min_length=1)
+_TARGET = Field(default="./events-data/enriched", description="the enriched table's folder")
 _DAY: TypeAdapter[date] = TypeAdapter(Day)
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -52,7 +50,7 @@ def _read_day_or_duration(value: object) -> date | timedelta | None:
             return known.validate_python(value)
     raise PydanticCustomError(
         "day_or_duration",
-        "{text} is neither a day nor a duration; give YYYY-MM-DD, or such as '30 days'",
+        "{text} is neither a day nor a duration; give YYYY-MM-DD, or a duration such as '30 days'",
         {"text": repr(value)},
     )
 
@@ -61,105 +59,119 @@ def _check_suffix(file: Path) -> Path:
     if file.suffix != ".prom":
         raise PydanticCustomError(
             "metrics_file",
-            "{file} does not end in .prom, and node_exporter reads no other; give NAME.prom",
+            "{file} does not end in .prom, and node_exporter reads only such files; give NAME.prom",
             {"file": str(file)},
         )
     return file
 
 
-MetricsFile = Annotated[Path, AfterValidator(_check_suffix)]
+MetricsFile = Annotated[Path, AfterValidator(_check_suffix), Flag("NAME.prom")]
+Since = Annotated[
+    date | timedelta | None,
+    BeforeValidator(_read_day_or_duration),
+    Flag("YYYY-MM-DD|DURATION", default="all days"),
+]
 
 
-class RunSettings(SparkSettings, ContractSettings):
-    """Add each user's metrics to the raw events and publish the result in one step.
+class ResultSettings(CommandSettings):
+    """How the result is written."""
 
-    SIGINT or SIGTERM ends a run, and the old result stays; once the new one is being
-    published, the run finishes.
-    """
+    flag_group: ClassVar[str | None] = "result"
 
-    model_config = _ENVIRONMENT
-
-    source: str = _SOURCE
-    target: str = _TARGET
-    processing_time: Time | None = Field(
-        None, description="the metrics' time, ISO-8601 with a zone; now where not given"
-    )
-    allow_empty: bool = Field(False, description="publish an empty result for an empty source")
-    keep_versions: int = Field(1, description="how many old versions to keep", ge=0)
-    layout: Layout = Field(
-        Layout.EVENTS,
-        description="publish each event with its user's metrics, or a row for each user alone",
-    )
-    window: Duration = Field(
-        WINDOW, description="how long before the processing time u_count counts, as '3 hours'"
-    )
-    since: Annotated[date | timedelta | None, BeforeValidator(_read_day_or_duration)] = Field(
-        None,
-        description="publish the events of this day and later alone, YYYY-MM-DD or '30 days' "
-        "before the processing time; the metrics still count them all",
-    )
-    files: int | None = Field(
-        None, description="how many files to write (default: of 128 MiB)", ge=1, le=100_000
-    )
     sort_by: SortBy = Field(
-        SortBy.DAY, description="keep the order of days, or sort for queries by user (slower)"
+        default=SortBy.DAY, description="keep the order of days, or sort by user (slower to write)"
+    )
+    files: Annotated[int | None, Flag(default="files of about 128 MiB")] = Field(
+        default=None, description="how many files to write", ge=1, le=100_000
+    )
+    keep_versions: int = Field(default=1, description="how many old versions to keep", ge=0)
+    allow_empty: bool = Field(
+        default=False, description="publish an empty result if the source is empty"
     )
     metrics_file: MetricsFile | None = Field(
-        None, description="write the run's metrics there, NAME.prom, for node_exporter"
+        default=None, description="write the run's metrics to this file, for node_exporter"
+    )
+
+
+class RunSettings(ResultSettings, SparkSettings, ContractSettings):
+    """Add each user's metrics to the raw events and publish the result in one step.
+
+    SIGINT or SIGTERM stops a run and leaves the old result in place, unless the new one is
+    already being published: then the run finishes.
+    """
+
+    flag_group: ClassVar[str | None] = None
+
+    source: Folder = _SOURCE
+    target: Folder = _TARGET
+    processing_time: Annotated[Time | None, Flag("TIME", default="now")] = Field(
+        default=None, description="the time that u_count counts back from, ISO 8601 with a zone"
+    )
+    window: Duration = Field(
+        default=WINDOW, description="how far back from the processing time u_count counts"
+    )
+    since: Since = Field(
+        default=None,
+        description="publish the events of this day and later only; a duration counts back from "
+        "the processing time; the metrics still count all events",
+    )
+    layout: Layout = Field(
+        default=Layout.EVENTS,
+        description="publish every event with its user's metrics, or one row per user",
     )
 
 
 class CheckSettings(SparkSettings, ContractSettings):
-    """Verify the published table and show it: 50 rows, how many there are, and the schema.
+    """Verify the published table and show it: 50 rows, the number of rows, and the schema.
 
-    Its files, schema and rows are compared with its manifest and the raw files that it was made
-    from, and the metrics of some users are recomputed from them. Ends with 5 where it is not what
-    it should be. Nothing is changed.
+    It compares the table's files, schema and rows with its manifest and with the raw files it was
+    made from, and recomputes the metrics of some users. It exits with 5 if they differ, and
+    changes nothing.
     """
 
-    model_config = _ENVIRONMENT
+    flag_group: ClassVar[str | None] = None
 
-    source: str | None = Field(
-        None,
-        description="the raw table's folder; where the manifest says, where not given",
-        min_length=1,
+    source: Annotated[Folder | None, Flag(default="the folder that the manifest names")] = Field(
+        default=None, description="the raw table's folder"
     )
-    target: str = _TARGET
+    target: Folder = _TARGET
     sample: int = Field(
-        SAMPLE, description="recompute the metrics of so many users; 0 for none", ge=0, le=100_000
+        default=SAMPLE,
+        description="recompute the metrics of this many users; 0 turns it off",
+        ge=0,
+        le=100_000,
     )
 
 
 class ReportSettings(ContractSettings):
-    """Write one HTML page, or JSON, of what the tables hold and how good it is.
+    """Write an HTML page, or JSON, about the tables: what they hold, and how complete it is.
 
-    The page needs no server and nothing from elsewhere. All days and times are in UTC.
+    The page is one file that needs no server and loads nothing. All days and times are in UTC.
     """
 
-    model_config = _ENVIRONMENT
+    flag_group: ClassVar[str | None] = None
 
-    raw: str = Field("./events-data/raw", description="the raw table's folder", min_length=1)
-    enriched: str = Field(
-        "./events-data/enriched",
-        description="the enriched table's folder; where not given, it may be missing",
-        min_length=1,
+    raw: Folder = Field(default="./events-data/raw", description="the raw table's folder")
+    enriched: Folder = Field(
+        default="./events-data/enriched",
+        description="the enriched table's folder; it may be missing if the flag is not given",
     )
-    failed: str | None = Field(
-        None,
-        description="the failed events' folder; where not given, <raw>.failed if there is one",
-        min_length=1,
+    failed: Annotated[Folder | None, Flag(default="RAW.failed, if it exists")] = Field(
+        default=None, description="the failed events' folder"
     )
-    format: Literal["html", "json"] = Field("html", description="a page for people, or JSON")
-    output: str | None = Field(
-        None,
-        description="the file to write, - for standard output; where not given, report.html, "
-        "and standard output for JSON",
-        min_length=1,
+    format: Literal["html", "json"] = Field(
+        default="html", description="a page for people, or JSON"
     )
-    days: int | None = Field(
-        None, description="count the events of the last days only, today included", ge=1, le=100_000
+    output: Annotated[
+        str | None, Flag("FILE", default="report.html; for JSON, standard output")
+    ] = Field(default=None, description="the file to write, - for standard output", min_length=1)
+    days: Annotated[int | None, Flag(default="all days")] = Field(
+        default=None,
+        description="count the events of the last N days, today included",
+        ge=1,
+        le=100_000,
     )
-    top: int = Field(10, description="how many entries the lists have", ge=1, le=100)
+    top: int = Field(default=10, description="how many entries each list shows", ge=1, le=100)
 
     @property
     def destination(self) -> str:
@@ -167,29 +179,27 @@ class ReportSettings(ContractSettings):
         return self.output or ("report.html" if self.format == "html" else "-")
 
     def since(self, now: datetime) -> date | None:
-        """Return the first day that counts; None where all do."""
+        """Return the first day that counts; None if all do."""
         return now.date() - timedelta(days=self.days - 1) if self.days else None
 
 
 class DdlSettings(ContractSettings):
     """Print SQL that lets an engine read the raw and the enriched table.
 
-    Nothing is read or changed: pipe it into the engine's own shell.
+    It reads and changes nothing: pipe its output into the engine's shell.
     """
 
-    model_config = _ENVIRONMENT
+    flag_group: ClassVar[str | None] = None
 
-    engine: Engine = Field(
-        description="what reads the tables: trino, presto, athena, duckdb or spark"
-    )
-    source: str = _SOURCE
-    target: str = _TARGET
+    engine: Engine = Field(description="the engine that reads the tables")
+    source: Folder = _SOURCE
+    target: Folder = _TARGET
     layout: Layout = Field(
-        Layout.EVENTS, description="what the target holds, as run published it: events or users"
+        default=Layout.EVENTS, description="the layout of the target, as run published it"
     )
-    location: str | None = Field(
-        None,
+    location: Annotated[str | None, Flag("URL", default="where they are now")] = Field(
+        default=None,
         description="where the engine sees the folder that holds both tables, such as "
-        "s3://bucket/events; where they are, where not given",
+        "s3://bucket/events",
         min_length=1,
     )

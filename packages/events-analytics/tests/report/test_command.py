@@ -105,11 +105,11 @@ def test_hours_are_utc_hours_wherever_it_runs(raw: Path) -> None:
 
 def test_flags_are_environment_variables_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """The defaults are those of the stream and of `run`; the environment names the same."""
-    settings = read_settings(ReportSettings, "report")
+    settings = read_settings(ReportSettings, "events-analytics report")
     assert (settings.raw, settings.enriched) == ("./events-data/raw", "./events-data/enriched")
     assert settings.destination == "report.html"
     monkeypatch.setenv("EVENTS_ANALYTICS_FORMAT", "json")
-    assert read_settings(ReportSettings, "report").destination == "-"
+    assert read_settings(ReportSettings, "events-analytics report").destination == "-"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_flags_are_environment_variables_too(monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_today_is_the_last_of_the_days(days: str, since: tuple[int, int, int]) -> None:
     """`--days` counts whole UTC days, and today is one of them."""
-    settings = read_settings(ReportSettings, "report", ["--days", days])
+    settings = read_settings(ReportSettings, "events-analytics report", ["--days", days])
     first = settings.since(datetime(2026, 11, 24, 12, tzinfo=UTC))
     assert first
     assert first.timetuple()[:3] == since

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
-from pydantic_settings import SettingsConfigDict
 from yarl import URL
 
+from events_schema.runtime.command import Flag
 from events_schema.runtime.contract import ContractSettings
+from events_schema.runtime.flags import Seconds
 
-_ENVIRONMENT = SettingsConfigDict(env_prefix="EVENTS_LOADGEN_")
-_SEED = Field(None, description="the same seed gives the same events (default: a new one)", ge=0)
-_EVENTS = Field(10_000, description="how many events to post", ge=1)
-_CONCURRENCY = Field(10, description="how many clients post at a time", ge=1, le=10_000)
+_SEED = Field(default=None, description="the same seed gives the same events", ge=0)
+_EVENTS = Field(default=10_000, description="how many events to post", ge=1)
+_CONCURRENCY = Field(
+    default=10, description="how many clients post at the same time", ge=1, le=10_000
+)
+Seed = Annotated[int | None, Flag(default="a new one")]
 
 
 def _check_url(value: str) -> str:
@@ -26,52 +29,65 @@ def _check_url(value: str) -> str:
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
         raise PydanticCustomError(
             "collector_url",
-            "{url} is no address of a collector, such as http://127.0.0.1:8000",
+            "{url} is not a collector's address; give one such as http://127.0.0.1:8000",
             {"url": repr(value)},
         )
     return value
 
 
-CollectorUrl = Annotated[str, AfterValidator(_check_url)]
+def _check_token(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not all("!" <= character <= "~" for character in text):
+        raise PydanticCustomError(
+            "token", "expected a key of visible ASCII characters, without spaces"
+        )
+    return value
+
+
+CollectorUrl = Annotated[str, AfterValidator(_check_url), Flag("URL")]
+Token = Annotated[SecretStr, AfterValidator(_check_token), Flag("KEY")]
 
 
 class RunSettings(ContractSettings):
-    """Post generated events to a collector and report what became of them.
+    """Post generated events to a collector and report how it answered.
 
-    Ctrl-C stops sending, finishes what is in flight and shows the report so far.
+    Ctrl-C stops sending, finishes the requests in flight and shows the report so far.
     """
 
-    model_config = _ENVIRONMENT
+    flag_group: ClassVar[str | None] = None
 
-    url: CollectorUrl = Field("http://127.0.0.1:8000", description="the collector's address")
-    token: str | None = Field(
-        None,
-        description="the key that the collector asks for, if any (shows in ps: see --token-file)",
-        pattern=r"^[!-~]+$",
+    url: CollectorUrl = Field(
+        default="http://127.0.0.1:8000", description="the collector's address"
     )
-    token_file: Path | None = Field(None, description="a file that holds the key")
+    token: Token | None = Field(
+        default=None,
+        description="the key that the collector expects; visible in the process list, so prefer "
+        "--token-file",
+        repr=False,
+    )
+    token_file: Path | None = Field(default=None, description="a file that holds the key")
     events: int = _EVENTS
     concurrency: int = _CONCURRENCY
-    seed: int | None = _SEED
-    think_time: float = Field(
-        0.0, description="seconds that each client rests after an event", ge=0, le=86_400
+    seed: Seed = _SEED
+    think_time: Seconds = Field(
+        default=0.0, description="how long each client pauses after an event", ge=0, le=86_400
     )
-    give_up_after: float = Field(
-        60.0, description="seconds for which an event is tried again", ge=0, le=86_400
+    give_up_after: Seconds = Field(
+        default=60.0, description="how long to retry an event", ge=0, le=86_400
     )
 
 
 class SimulateSettings(ContractSettings):
     """Run the whole line on this machine: Kafka, collector, stream, load, aggregation, check."""
 
-    model_config = _ENVIRONMENT
+    flag_group: ClassVar[str | None] = None
 
     events: int = _EVENTS
     concurrency: int = _CONCURRENCY
-    seed: int | None = _SEED
-    dir: Path | None = Field(
-        None, description="a folder for all data and logs, new or empty (default: a temporary one)"
+    seed: Seed = _SEED
+    dir: Annotated[Path | None, Flag("FOLDER", default="a temporary folder")] = Field(
+        default=None, description="a folder for all data and logs, new or empty"
     )
     keep: bool = Field(
-        False, description="leave the line running, aggregating every minute, until Ctrl-C"
+        default=False, description="leave the line running, aggregating every minute, until Ctrl-C"
     )

@@ -38,7 +38,7 @@ def settings(*flags: str) -> ContractSettings:
 
 def test_without_a_flag_the_contract_is_the_default_one() -> None:
     """Nobody has to know of contracts."""
-    assert settings().given_contract is None
+    assert settings().contract is None
     assert settings().load_contract() == Contract(Event)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from events_schema.runtime.command import Verb, run_command
+from events_schema.runtime.command import Command, Verb
 from events_stream.settings import (
     ExpireSettings,
     FailedSettings,
@@ -14,15 +13,40 @@ from events_stream.settings import (
     StatusSettings,
 )
 
-_VERBS: Mapping[str, Verb[Any]] = {
-    "run": Verb(RunSettings, "events_stream.run.command:run"),
-    "status": Verb(StatusSettings, "events_stream.commands.maintenance:status"),
-    "failed": Verb(FailedSettings, "events_stream.commands.maintenance:failed"),
-    "replay-failed": Verb(ReplaySettings, "events_stream.commands.maintenance:replay_failed"),
-    "expire": Verb(ExpireSettings, "events_stream.commands.maintenance:expire_days"),
-}
+COMMAND = Command(
+    "events-stream",
+    "The stream: reads events from Kafka and stores each of them once, as parquet by day.",
+    {
+        "run": Verb(
+            RunSettings,
+            "events_stream.run.command:run",
+            "events-stream run --brokers kafka:9092 --target /data/raw "
+            "--checkpoint /data/checkpoint",
+        ),
+        "status": Verb(
+            StatusSettings,
+            "events_stream.commands.maintenance:status",
+            "events-stream status --target /data/raw",
+        ),
+        "failed": Verb(
+            FailedSettings,
+            "events_stream.commands.maintenance:failed",
+            "events-stream failed --target /data/raw --summary",
+        ),
+        "replay-failed": Verb(
+            ReplaySettings,
+            "events_stream.commands.maintenance:replay_failed",
+            "events-stream replay-failed --target /data/raw --dry-run",
+        ),
+        "expire": Verb(
+            ExpireSettings,
+            "events_stream.commands.maintenance:expire_days",
+            "events-stream expire --target /data/raw --before 2026-01-01",
+        ),
+    },
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    return run_command("events-stream", _VERBS, arguments)
+    return COMMAND.run(arguments)

@@ -1,17 +1,17 @@
-"""The settings of the commands."""
+"""The settings of the verbs of `events-stream`."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from events_schema import Contract
-from events_schema.runtime.brokers import KafkaSettings, TopicName
+from events_schema.runtime.brokers import BROKERS, Brokers, KafkaSettings, TopicName
+from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.contract import ContractSettings
-from events_schema.runtime.flags import Day
+from events_schema.runtime.flags import Day, Folder, Host, Port, WholeSeconds, matching
 from events_schema.runtime.session.settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000
@@ -19,62 +19,78 @@ MEBIBYTES_PER_CORE = 512
 
 
 CHECKPOINT = Field(
-    "./events-data/checkpoint", description="the folder for Spark's notes", min_length=1
+    default="./events-data/checkpoint", description="the folder for Spark's checkpoint"
 )
-TARGET = Field("./events-data/raw", description="the table's folder", min_length=1)
+TARGET = Field(default="./events-data/raw", description="the table's folder")
 WINDOW = Field(
-    3600,
-    description="copies of an event received at most so many seconds apart are stored once; "
-    "0 looks for none",
+    default=3600,
+    description="copies of an event received at most this far apart are stored once; "
+    "0 turns de-duplication off",
     ge=0,
     le=366 * 86400,
 )
+Trigger = Annotated[
+    str,
+    matching("[1-9][0-9]{0,5} (second|minute|hour)s?", "such as '30 seconds' or '1 minute'"),
+    Flag("DURATION"),
+]
 
 
-class RunSettings(ContractSettings, SparkSettings, KafkaSettings):
+class PaceSettings(CommandSettings):
+    """How much a micro-batch holds, and how long the stream waits."""
+
+    flag_group: ClassVar[str | None] = "pace"
+
+    max_records_per_batch: Annotated[
+        int | None, Flag(default="500,000 for each core that has 512 MiB of --driver-memory")
+    ] = Field(default=None, description="the most records in a micro-batch", ge=1)
+    broker_timeout: WholeSeconds = Field(
+        default=120, description="how long a running stream waits for Kafka", ge=0
+    )
+    stall_timeout: WholeSeconds = Field(
+        default=600, description="exit with 6 after this long without progress", ge=1
+    )
+
+
+class MetricsSettings(CommandSettings):
+    """Where the stream serves its metrics."""
+
+    flag_group: ClassVar[str | None] = "metrics"
+
+    metrics_port: Annotated[Port | None, Flag(default="no metrics")] = Field(
+        default=None, description="serve Prometheus metrics on this port", ge=1
+    )
+    metrics_host: Host = Field(default="127.0.0.1", description="the address to serve them on")
+
+
+class RunSettings(PaceSettings, MetricsSettings, ContractSettings, SparkSettings, KafkaSettings):
     """Store the topic's events as parquet by day, each event once.
 
-    Stops on SIGTERM or Ctrl-C once the micro-batch in hand is stored. Started again, it reads on
-    from what the table holds, whatever happened before.
+    On SIGTERM or Ctrl-C it stores the micro-batch in hand, then stops. When it starts again, it
+    continues after the last record that the table holds.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
+    flag_group: ClassVar[str | None] = None
 
-    topic: TopicName = Field("events", description="the topic to read")
-    target: str = TARGET
-    checkpoint: str = CHECKPOINT
-    trigger: str = Field(
-        "1 minute",
-        description="how often a micro-batch starts",
-        pattern=r"^[1-9][0-9]{0,5} (second|minute|hour)s?$",
+    brokers: Brokers = BROKERS
+    topic: TopicName = Field(default="events", description="the topic to read")
+    target: Folder = TARGET
+    checkpoint: Folder = CHECKPOINT
+    trigger: Trigger = Field(default="1 minute", description="how often a micro-batch starts")
+    available_now: bool = Field(
+        default=False, description="store the records that are there now, then stop"
     )
-    available_now: bool = Field(False, description="store what is there now, then stop")
-    deduplication_window: int = WINDOW
-    broker_timeout: int = Field(
-        120, description="for how many seconds a running stream waits for Kafka", ge=0
-    )
-    max_records_per_batch: int | None = Field(
-        None,
-        description="a backlog is stored in micro-batches of this many records "
-        "(default: 500,000 for each core that has 512 MiB of --driver-memory)",
-        ge=1,
-    )
+    deduplication_window: WholeSeconds = WINDOW
     accept_loss: bool = Field(
-        False, description="go on past records that Kafka no longer has; the loss is logged"
+        default=False,
+        description="continue past records that Kafka no longer has; the loss is logged",
     )
-    stall_timeout: int = Field(
-        600, description="end with 6 where nothing goes on for so many seconds", ge=1
-    )
-    metrics_port: int | None = Field(
-        None, description="serve Prometheus metrics on this port", ge=1, le=65535
-    )
-    metrics_host: str = Field("127.0.0.1", description="where to serve them", min_length=1)
 
     def records_per_batch(self, cores: int) -> int:
-        """Return how many records a micro-batch may have, on that many cores.
+        """Return how many records a micro-batch may have on `cores` cores.
 
-        Each core writes a file at a time, which takes memory, and half a million records take it
-        a few seconds.
+        Each core writes one file at a time, which takes memory. Half a million records take it a
+        few seconds.
         """
         if self.max_records_per_batch is not None:
             return self.max_records_per_batch
@@ -84,67 +100,71 @@ class RunSettings(ContractSettings, SparkSettings, KafkaSettings):
 
 
 class BesideSettings(ContractSettings):
-    """What the commands that need no contract have in common: one that is given is checked."""
+    """The settings of verbs that work without a contract, and check one that is given."""
+
+    flag_group: ClassVar[str | None] = None
+
+    target: Folder = TARGET
 
     def load_given_contract(self) -> Contract[Any] | None:
-        """Return the contract that a flag or the environment names; None where neither does."""
-        return None if self.given_contract is None else self.load_contract()
+        """Return the contract that a flag or the environment names; None if neither does."""
+        return None if self.contract is None else self.load_contract()
 
 
 class StatusSettings(BesideSettings):
-    """Say where the table stands, in plain words.
+    """Show where the table stands, in plain words.
 
-    From its folders alone, whether or not a stream runs.
+    It reads the table's folders only, whether or not a stream is running.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
+    flag_group: ClassVar[str | None] = None
 
-    target: str = TARGET
-    checkpoint: str = CHECKPOINT
+    checkpoint: Folder = CHECKPOINT
 
 
 class FailedSettings(BesideSettings):
-    """Show the failed events: the newest, or how many of which kind.
+    """Show the newest failed events, or count them by kind.
 
-    From the table's folders alone, whether or not a stream runs.
+    It reads the table's folders only, whether or not a stream is running.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
+    flag_group: ClassVar[str | None] = None
 
-    target: str = TARGET
-    summary: bool = Field(False, description="count by reason, day and partition instead")
-    limit: int = Field(20, description="show so many", ge=1, le=10_000)
+    summary: bool = Field(default=False, description="count by reason, day and partition instead")
+    limit: int = Field(default=20, description="how many to show", ge=1, le=10_000)
 
 
 class ReplaySettings(ContractSettings, SparkSettings):
-    """Store the failed events that decode by now, each once.
+    """Store the failed events that can be decoded now, each once.
 
-    Say --dry-run to see how many would be stored, or --apply. A stream that runs waits meanwhile,
-    for its --stall-timeout at the most. Give the stream's --deduplication-window.
+    Give --dry-run to see how many would be stored, or --apply to store them. A running stream
+    waits meanwhile, at most for its --stall-timeout. Use the stream's --deduplication-window.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
+    flag_group: ClassVar[str | None] = None
 
-    target: str = TARGET
-    deduplication_window: int = WINDOW
-    dry_run: bool = Field(False, description="change nothing, say what would be")
-    apply: bool = Field(False, description="store them")
+    target: Folder = TARGET
+    deduplication_window: WholeSeconds = WINDOW
+    dry_run: bool = Field(default=False, description="change nothing, and say what would be stored")
+    apply: bool = Field(default=False, description="store them")
 
 
 class ExpireSettings(BesideSettings):
-    """Delete old days of the table, and let its log know.
+    """Delete old days of the table and record it in the table's log.
 
-    Says what it would delete, unless --apply is given. A stream that runs waits meanwhile. An
-    event that comes later for such a day makes the day anew.
+    It only says what it would delete, unless --apply is given. A running stream waits meanwhile.
+    A late event for a deleted day creates that day again.
     """
 
-    model_config = SettingsConfigDict(env_prefix="EVENTS_STREAM_")
+    flag_group: ClassVar[str | None] = None
 
-    target: str = TARGET
     before: Day | None = Field(
-        None, description="delete the days (UTC, of event_time) before YYYY-MM-DD"
+        default=None, description="delete the days (UTC, of event_time) before this day"
     )
     missing: bool = Field(
-        False, description="instead, let the log forget files that somebody deleted"
+        default=False,
+        description="instead, remove files from the log that somebody has already deleted",
     )
-    apply: bool = Field(False, description="delete, instead of saying what would be")
+    apply: bool = Field(
+        default=False, description="delete, instead of saying what would be deleted"
+    )

@@ -27,7 +27,7 @@ from events_ingest.server.app import create_authentication
 from events_ingest.server.server import CollectorServer, address_url, listen
 from events_ingest.settings import ServeSettings
 from events_ingest.telemetry.metrics import MULTIPROCESS_FOLDER, all_workers
-from events_schema.runtime.command import configure_logging
+from events_schema.runtime.command.logs import configure_logging
 from events_schema.runtime.exposition import serving_metrics
 
 log = structlog.get_logger()

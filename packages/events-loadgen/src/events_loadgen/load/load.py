@@ -40,7 +40,7 @@ def choose_seed(given: int | None) -> int:
 def read_token(settings: RunSettings) -> str | None:
     """Return the key, from its file where one is given. Raises `UsageError`."""
     if settings.token_file is None:
-        return settings.token
+        return None if settings.token is None else settings.token.get_secret_value()
     if settings.token is not None:
         raise UsageError("--token and --token-file are both given; give one of them")
     token = read_secret("--token-file", settings.token_file)

@@ -10,13 +10,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
-from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.errors import UsageError
-from events_schema.runtime.flags import read_secret
+from events_schema.runtime.flags import Seconds, matching, read_secret
 
 DEFAULT_PORT = 9092
 ACK_TIMEOUT_SECONDS = 10.0
-"""How long an acknowledgement may take, unless told otherwise."""
+"""How long an acknowledgement may take by default."""
 
 _BROKER = re.compile(r"(?P<host>[^\s:/,\[\]]+|\[[^\s/,\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
@@ -38,10 +38,19 @@ def _check_broker(address: str) -> str:
     return f"{match['host']}:{port}"
 
 
-Brokers = Annotated[str, AfterValidator(_check_brokers)]
-"""`host:port`, several with commas between them; the port is 9092 where it is left out."""
+Brokers = Annotated[str, AfterValidator(_check_brokers), Flag("HOST:PORT[,...]")]
+"""`host:port`, several with commas between them; the port is 9092 if left out."""
 
-TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+TopicName = Annotated[
+    str,
+    matching(r"[a-zA-Z0-9._-]{1,249}", "1 to 249 letters, digits, dots, dashes or underscores"),
+    Flag("TOPIC"),
+]
+
+BROKERS = Field(
+    default="localhost:9092", description="Kafka's brokers; the port is 9092 if left out"
+)
+"""For a command that lists `--brokers` among its first flags."""
 
 
 class KafkaSettings(CommandSettings):
@@ -49,43 +58,47 @@ class KafkaSettings(CommandSettings):
 
     flag_group: ClassVar[str | None] = "Kafka"
 
-    brokers: Brokers = Field(
-        "localhost:9092",
-        description="Kafka's brokers as host:port, comma-separated; the port defaults to 9092",
-    )
-    ack_timeout: float = Field(
-        ACK_TIMEOUT_SECONDS,
-        description="how many seconds the collector waits for Kafka to acknowledge an event; use "
-        "the same value for the collector and the stream",
+    brokers: Brokers = BROKERS
+    ack_timeout: Seconds = Field(
+        default=ACK_TIMEOUT_SECONDS,
+        description="how long the collector waits for Kafka to acknowledge an event; use the same "
+        "value for the collector and the stream",
         ge=0.1,
         le=3600,
     )
-    kafka_tls: bool = Field(False, description="connect to Kafka by TLS")
-    kafka_ca_file: Path | None = Field(
-        None, description="the authorities that Kafka's certificate may come from, in PEM"
+    kafka_tls: bool = Field(default=False, description="connect to Kafka over TLS")
+    kafka_ca_file: Annotated[Path | None, Flag(default="the system's authorities")] = Field(
+        default=None, description="the authorities that may sign Kafka's certificate, in PEM"
     )
     kafka_certificate_file: Path | None = Field(
-        None, description="the certificate to show to Kafka, in PEM"
+        default=None, description="the certificate to show to Kafka, in PEM"
     )
     kafka_key_file: Path | None = Field(
-        None,
-        description="the private key of that certificate, in PEM, not encrypted; the stream wants "
+        default=None,
+        description="the private key of that certificate, in PEM, unencrypted; the stream needs "
         "PKCS #8",
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
-        None, description="how to log in to Kafka (default: not at all)"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None, Flag(default="no login")
+    ] = Field(default=None, description="how to log in to Kafka")
+    sasl_username: Annotated[str | None, Flag("NAME")] = Field(
+        default=None, description="the user to log in as", min_length=1
     )
-    sasl_username: str | None = Field(None, description="the user to log in as", min_length=1)
     sasl_password: SecretStr | None = Field(
-        None, description="the user's password (shows in ps: see --sasl-password-file)", repr=False
+        default=None,
+        description="the user's password; visible in the process list, so prefer "
+        "--sasl-password-file",
+        repr=False,
     )
-    sasl_password_file: Path | None = Field(None, description="a file that holds the password")
+    sasl_password_file: Path | None = Field(
+        default=None, description="a file that holds the password"
+    )
 
     @model_validator(mode="after")
     def _check_tls_and_sasl(self) -> KafkaSettings:
         files = (self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file)
         if any(files) and not self.kafka_tls:
-            raise PydanticCustomError("tls", "files for TLS are given; give --kafka-tls too")
+            raise PydanticCustomError("tls", "TLS files need --kafka-tls; give it too")
         if (self.kafka_certificate_file is None) != (self.kafka_key_file is None):
             raise PydanticCustomError(
                 "tls", "--kafka-certificate-file and --kafka-key-file go together"
@@ -102,21 +115,21 @@ class KafkaSettings(CommandSettings):
 
     @property
     def security_protocol(self) -> str:
-        """What Kafka calls the way in: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
+        """Kafka's name of the protocol: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
         login = "SASL_" if self.sasl_mechanism else ""
         return login + ("SSL" if self.kafka_tls else "PLAINTEXT")
 
     def password(self) -> str | None:
-        """Return the password, from its file where one is given. Raises `UsageError`."""
+        """Return the password, from its file if one is given. Raises `UsageError`."""
         if self.sasl_password_file is not None:
             return read_secret("--sasl-password-file", self.sasl_password_file)
         return self.sasl_password.get_secret_value() if self.sasl_password else None
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Return how to connect by TLS, None for without. Raises `UsageError` for unusable files.
+        """Return the context for TLS, None without TLS. Raises `UsageError` for unusable files.
 
-        A host name that is not the certificate's is refused. Without `--kafka-ca-file` the
-        system's authorities count.
+        A certificate for another host name is refused. Without `--kafka-ca-file` the system's
+        authorities are trusted.
         """
         if not self.kafka_tls:
             return None
@@ -127,7 +140,6 @@ class KafkaSettings(CommandSettings):
                 context.load_cert_chain(self.kafka_certificate_file, self.kafka_key_file, "")
         except OSError as error:  # ssl.SSLError is one
             raise UsageError(
-                f"the files for TLS to Kafka cannot be used: {error.strerror or error}; "
-                "give PEM files"
+                f"cannot use the TLS files for Kafka: {error.strerror or error}; give PEM files"
             ) from None
         return context

@@ -1,4 +1,4 @@
-"""What several commands read from flags: days, durations, lists, secrets."""
+"""Types of settings that several commands share: days, durations, lists, secrets."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from events_schema.runtime.command.flag import Flag
 from events_schema.runtime.errors import UsageError
 
 _DURATION = re.compile(r"([1-9][0-9]{0,4}) (second|minute|hour|day)s?", re.ASCII)
@@ -20,7 +21,7 @@ def _read_day(text: object) -> date:
         return datetime.strptime(str(text), "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError:
         raise PydanticCustomError(
-            "day", "{text} is no day; give YYYY-MM-DD", {"text": repr(text)}
+            "day", "{text} is not a day; give YYYY-MM-DD", {"text": repr(text)}
         ) from None
 
 
@@ -31,23 +32,50 @@ def _read_duration(value: object) -> timedelta:
     if not match:
         raise PydanticCustomError(
             "duration",
-            "{text} is no duration; give a number and seconds, minutes, hours or days: '3 hours'",
+            "{text} is not a duration; give a number and a unit, such as '90 minutes' or '3 hours'",
             {"text": repr(value)},
         )
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
-Day = Annotated[date, BeforeValidator(_read_day)]
+Day = Annotated[date, BeforeValidator(_read_day), Flag("YYYY-MM-DD")]
 """A UTC day, `YYYY-MM-DD`."""
 
-Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
-"""Such as `90 minutes`, `3 hours` or `30 days`."""
+Duration = Annotated[timedelta, BeforeValidator(_read_duration), Flag("DURATION")]
+"""A number and a unit: `90 minutes`, `3 hours` or `30 days`."""
+
+Seconds = Annotated[float, Flag("SECONDS")]
+WholeSeconds = Annotated[int, Flag("SECONDS")]
+Bytes = Annotated[int, Flag("BYTES")]
+Port = Annotated[int, Field(ge=0, lt=2**16), Flag("PORT")]
+"""A TCP port; 0 takes a free one."""
+
+Host = Annotated[str, Field(min_length=1), Flag("ADDRESS")]
+"""An address of this machine to listen on."""
+
+Folder = Annotated[str, Field(min_length=1), Flag("FOLDER")]
+
+
+def matching(pattern: str, expected: str) -> AfterValidator:
+    """Return a validator that refuses texts which do not match `pattern`, and says what would."""
+    known = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not known.fullmatch(text):
+            raise PydanticCustomError(
+                "pattern",
+                "expected {expected}, not {text}",
+                {"expected": expected, "text": repr(text)},
+            )
+        return text
+
+    return AfterValidator(check)
 
 
 def split_commas(value: object) -> object:
     """Split a text at its commas, for a flag that may also be given several times.
 
-    Use as `Annotated[tuple[...], NoDecode, BeforeValidator(split_commas)]`.
+    Use as `Annotated[tuple[...], BeforeValidator(split_commas)]`.
     """
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -79,5 +107,5 @@ def read_lines(flag: str, path: Path) -> list[bytes]:
         ) from None
     keys = [line.strip() for line in lines if line.strip()]
     if not keys:
-        raise UsageError(f"{flag}: {path} holds no key; write one in each line")
+        raise UsageError(f"{flag}: {path} is empty; write one key per line")
     return keys

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
-from pydantic_settings import NoDecode
 
-from events_schema.runtime.command import CommandSettings
+from events_schema.runtime.command import CommandSettings, Flag
+from events_schema.runtime.flags import matching
 
 _SETTING = re.compile(r"(spark\.[\w.\-]+)=(.*)", re.DOTALL)
 _BETWEEN_SETTINGS = re.compile(r",(?=\s*spark\.[\w.\-]+=)")
@@ -38,22 +38,24 @@ def _check(value: tuple[str, ...]) -> tuple[str, ...]:
         if match and match[1] in _OURS:
             raise PydanticCustomError(
                 "our_setting",
-                "{name} is not to be set: the tables depend on its value; leave it out",
+                "{name} must not be set, because the tables depend on its value; leave it out",
                 {"name": match[1]},
             )
         if not match:
             raise PydanticCustomError(
                 "spark_setting",
-                "{setting} is no Spark setting; give spark.NAME=VALUE",
+                "{setting} is not a Spark setting; give spark.NAME=VALUE",
                 {"setting": repr(setting)},
             )
     return value
 
 
-SparkConf = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check)]
+SparkConf = Annotated[
+    tuple[str, ...], BeforeValidator(_split), AfterValidator(_check), Flag("spark.NAME=VALUE")
+]
 """Several `spark.NAME=VALUE`: a flag given several times, or one text with commas between them.
 
-Values may hold commas: only one that stands before the next `spark.NAME=` separates.
+Values may contain commas: only a comma before the next `spark.NAME=` separates two settings.
 """
 
 
@@ -62,13 +64,15 @@ class SparkSettings(CommandSettings):
 
     flag_group: ClassVar[str | None] = "Spark"
 
-    master: str = Field("local[*]", description="where Spark runs", min_length=1)
-    driver_memory: str = Field(
-        "1g",
-        description="the heap of Spark's Java process",
-        pattern=r"^[1-9][0-9]*[kmgtKMGT][bB]?$",
+    master: Annotated[str, Flag("URL")] = Field(
+        default="local[*]", description="where Spark runs", min_length=1
     )
-    conf: SparkConf = Field((), description="a Spark setting, K=V; repeatable; these win")
+    driver_memory: Annotated[
+        str, matching("[1-9][0-9]*[kmgtKMGT][bB]?", "such as 512m or 4g"), Flag("SIZE")
+    ] = Field(default="1g", description="the heap of Spark's Java process")
+    conf: SparkConf = Field(
+        default=(), description="another Spark setting; repeatable, and wins over the flags above"
+    )
 
     def session_settings(self) -> Mapping[str, str]:
         """Return the Spark settings that the flags ask for, `conf` last."""

@@ -1,0 +1,5 @@
+"""The settings of `events-ingest serve`."""
+
+from events_ingest.settings.serve import ServeSettings
+
+__all__ = ["ServeSettings"]
