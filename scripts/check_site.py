@@ -62,7 +62,7 @@ def main() -> int:
 
 def navigation_faults(config: Path, docs: Path) -> Iterator[str]:
     """Compare the pages that the navigation names with those that exist."""
-    named = list(_pages(yaml.safe_load(config.read_text("utf-8"))["nav"]))
+    named = list(navigation_pages(yaml.safe_load(config.read_text("utf-8"))["nav"]))
     existing = {file.relative_to(docs).as_posix() for file in docs.rglob("*.md")}
     for page in sorted(set(named) - existing):
         yield f"mkdocs.yml: the navigation names {page}, which does not exist"
@@ -72,15 +72,16 @@ def navigation_faults(config: Path, docs: Path) -> Iterator[str]:
         yield f"mkdocs.yml: the navigation names {page} twice"
 
 
-def _pages(nav: Any) -> Iterator[str]:
+def navigation_pages(nav: Any) -> Iterator[str]:
+    """Return the pages that a navigation names."""
     if isinstance(nav, str):
         yield nav
     elif isinstance(nav, dict):
         for each in nav.values():
-            yield from _pages(each)
+            yield from navigation_pages(each)
     else:
         for each in nav:
-            yield from _pages(each)
+            yield from navigation_pages(each)
 
 
 def site_faults(site: Path) -> Iterator[str]:

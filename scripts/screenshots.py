@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from example_tables import CONTRACT, NOW, write_tables
 from playwright.sync_api import Browser, Page, sync_playwright
-from site_pictures import take_site
 
 from events_analytics.report import Scope, find_tables, read_report, render_page
+from example_tables import CONTRACT, NOW, write_tables
+from site_pictures import take_site
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 COMMAND = [sys.executable, "-m", "events_loadgen", "simulate", "--events", "5000", "--keep"]
