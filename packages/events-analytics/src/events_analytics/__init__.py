@@ -1,13 +1,10 @@
-"""The batch job of the events pipeline: each user's metrics, published in one step.
+"""The batch job: adds each user's metrics to the raw events and publishes them in one step.
 
-The names below load when they are first used: most of them need pyspark, and `events-analytics ddl`
-and `report` do not.
+Names are imported on first use, so that `--help` and a program load only what they need.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from events_analytics.errors import AnalyticsError
@@ -15,19 +12,32 @@ if TYPE_CHECKING:
     from events_analytics.job.job import Job, run, run_job
     from events_analytics.versions.manifest import Manifest
 
-__all__ = ["AnalyticsError", "Job", "Manifest", "enrich", "run", "run_job"]
+__all__ = [
+    "AnalyticsError",
+    "Job",
+    "Manifest",
+    "enrich",
+    "run",
+    "run_job",
+]
 
 _MODULES = {
-    "AnalyticsError": "errors",
-    "Job": "job.job",
-    "Manifest": "versions.manifest",
-    "enrich": "job.enrichment",
-    "run": "job.job",
-    "run_job": "job.job",
+    "AnalyticsError": "events_analytics.errors",
+    "Job": "events_analytics.job.job",
+    "Manifest": "events_analytics.versions.manifest",
+    "enrich": "events_analytics.job.enrichment",
+    "run": "events_analytics.job.job",
+    "run_job": "events_analytics.job.job",
 }
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

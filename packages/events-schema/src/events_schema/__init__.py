@@ -1,6 +1,6 @@
-"""The contract of the events pipeline: models, wire format, derived schemas, the metrics.
+"""The contract of the events pipeline: models, wire format, derived schemas and metrics.
 
-Names are loaded on first use, so that a program pays for what it needs.
+Names are imported on first use, so a program loads only what it needs.
 """
 
 from importlib import import_module
