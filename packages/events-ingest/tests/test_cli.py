@@ -108,6 +108,16 @@ def test_keys_come_from_flags_environment_and_file(
     assert settings.service_keys() == (b"two", b"three", b"one", "zwölf".encode())
 
 
+def test_a_kubernetes_service_of_the_same_name_does_not_set_the_port(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What Kubernetes injects for a Service `events-ingest` is not taken for a setting."""
+    monkeypatch.setenv("EVENTS_INGEST_PORT", "tcp://10.96.0.11:80")
+    monkeypatch.setenv("EVENTS_INGEST_METRICS_PORT", "tcp://10.96.0.12:9000")
+    settings = read_settings(ServeSettings, "events-ingest serve", ["--allow-anonymous"])
+    assert (settings.port, settings.metrics_port) == (8000, None)
+
+
 def test_a_file_without_keys_is_refused(tmp_path: Path) -> None:
     """A key file that holds nothing is a usage error, not an open door."""
     file = tmp_path / "keys"

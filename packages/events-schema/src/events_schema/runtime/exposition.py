@@ -15,9 +15,9 @@ log = structlog.get_logger()
 
 @contextmanager
 def serving_metrics(registry: CollectorRegistry, host: str, port: int | None) -> Iterator[None]:
-    """Serve `registry` at /metrics for as long as the context, where there is a `port`.
+    """Serve `registry` at /metrics while the context is open, unless `port` is None.
 
-    Raises `AddressUnavailable` where it cannot be listened on.
+    Raises `AddressUnavailable` if the address cannot be listened on.
     """
     if port is None:
         yield
@@ -27,9 +27,10 @@ def serving_metrics(registry: CollectorRegistry, host: str, port: int | None) ->
     except OSError as error:
         raise AddressUnavailable(
             f"--metrics-port: cannot listen on {host}:{port}: {error.strerror}; "
-            f"give a free port, and a host of this machine"
+            f"give a free port and an address of this machine"
         ) from None
-    log.info("metrics", url=f"http://{host}:{server.server_port}/metrics")
+    address = f"[{host}]" if ":" in host else host
+    log.info("metrics", url=f"http://{address}:{server.server_port}/metrics")
     try:
         yield
     finally:
