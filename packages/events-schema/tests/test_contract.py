@@ -124,7 +124,7 @@ def test_what_is_not_an_envelope_or_an_event_is_refused_with_a_way_out() -> None
     with pytest.raises(EventsError, match="from_posted"):
         ACME.encode(event)
     members: Any = event.model_dump()
-    with pytest.raises(EventsError, match="from_posted takes an event, and got dict"):
+    with pytest.raises(EventsError, match="from_posted takes an event, got dict"):
         ACME.envelope.from_posted(members)
 
 

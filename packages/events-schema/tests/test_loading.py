@@ -73,12 +73,12 @@ def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path
         ("acme:__import__('os')", "is not MODULE:CLASS"),
         ("a\nb:C", "is not MODULE:CLASS"),
         ("x" * 10_000, "is not MODULE:CLASS"),
-        ("no_such_module:AcmeEvent", "there is no module no_such_module"),
-        ("events_schema.nothing:AcmeEvent", "there is no module events_schema.nothing"),
+        ("no_such_module:AcmeEvent", "module no_such_module not found"),
+        ("events_schema.nothing:AcmeEvent", "module events_schema.nothing not found"),
         ("events_schema:Nothing", "has no Nothing"),
-        ("json:dumps", "a function is not a class of events"),
-        ("events_schema:EventEnvelope", "not a class of events"),
-        ("pydantic:BaseModel", "not a class of events"),
+        ("json:dumps", "a function is not an event class"),
+        ("events_schema:EventEnvelope", "not an event class"),
+        ("pydantic:BaseModel", "not an event class"),
     ],
 )
 def test_what_names_no_contract_is_refused(folder: Path, name: str, said: str) -> None:
@@ -97,7 +97,7 @@ def test_what_names_no_contract_is_refused(folder: Path, name: str, said: str) -
         ("import no_such_module", "No module named 'no_such_module'"),
         ("raise SystemExit(3)", "SystemExit"),
         (CLASS.replace("= None", ""), "AcmeEvent: field 'plan' is required"),
-        (CLASS.replace("Text | None = None", "str | None = None"), "not of a column type"),
+        (CLASS.replace("Text | None = None", "str | None = None"), "does not have a column type"),
         (CLASS.replace("plan: Text | None", "plan"), "non-annotated"),
     ],
 )
@@ -112,7 +112,7 @@ def test_a_value_is_never_shown(folder: Path) -> None:
     """The flag may name anything in a module, secrets too."""
     write(folder, "loading_secret", 'TOKEN = "hunter2"')
     text = refusal("loading_secret:TOKEN")
-    assert "a str is not a class of events" in text
+    assert "a str is not an event class" in text
     assert "hunter2" not in text
 
 

@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_while_spark_writes_is_refused(
     add_rows(source / "large.parquet", 64, text_bytes=MEBIBYTE // 16)
     line = refusal(run, SparkFailed, disk)
     assert line.startswith("Spark failed: No space left on device, ")
-    assert line.endswith("; make room and start again, the old result stays")
+    assert line.endswith("; free some space and start again, the old result stays")
     (source / "large.parquet").unlink()
     wait_until(lambda: has_room(spark, disk), "room on the disk", seconds=60)
     add_rows(source / "b.parquet", ROWS)
@@ -119,6 +119,6 @@ def test_a_disk_that_is_full_at_the_manifest_is_refused(
         patched.setattr(publish, "create_new", create_on_full_disk)
         line = refusal(run, PublishError, disk)
     assert line.startswith(f"cannot write {disk}")
-    assert "No space left on device; make room" in line
+    assert "No space left on device; free some space" in line
     (disk / "filler").unlink()
     assert run() == pq.read_table(disk / "enriched").num_rows == 2 * ROWS

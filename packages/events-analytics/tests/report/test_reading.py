@@ -422,7 +422,7 @@ def test_memory_is_bounded_and_the_disk_is_used(monkeypatch: pytest.MonkeyPatch)
 def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk does not help either, one line says how much was there, and what to do."""
     monkeypatch.setattr(database_module, "MEMORY", "40MB")
-    with pytest.raises(DatabaseFailed, match=r"more than 40MB .* by TMPDIR"):
+    with pytest.raises(DatabaseFailed, match=r"more than 40MB .* set TMPDIR"):
         read_steadily(
             list, lambda database, _: database.ask("SELECT list(i) FROM range(9000000) t(i)")
         )

@@ -78,11 +78,11 @@ OWN_TYPES = r"""
   trial?: boolean | null;
   /** a finite number */
   price?: number | null;
-  /** an integer of 32 bits */
+  /** a 32-bit integer */
   seats?: number | null;
-  /** an integer of 64 bits */
+  /** a 64-bit integer */
   order_number?: number | null;
-  /** a time with a zone */
+  /** a time with a time zone */
   renewed?: Date | string | null;
 """
 

@@ -31,5 +31,5 @@ def test_each_part_works_with_the_contract_of_the_line(
         with pytest.raises(ChildFailed):
             child.wait(seconds=60)
         assert child.exit_code == 2
-        assert "contract: there is no module no_such_module" in child.last_lines()
+        assert "contract: module no_such_module not found" in child.last_lines()
     assert not line.raw.exists()

@@ -1,4 +1,4 @@
-"""`python -m events_schema`."""
+"""Runs the command as `python -m events_schema`."""
 
 from events_schema.cli import main
 

@@ -1,4 +1,4 @@
-"""Kafka's wire format: Avro single-object encoding.
+"""The format of Kafka record values: Avro single-object encoding.
 
 A value is `C3 01`, the 8-byte little-endian CRC-64-AVRO fingerprint of the writer's schema,
 then the Avro body (Avro specification 1.12, "Single-object encoding").
@@ -50,12 +50,12 @@ def _avro_field(column: Column) -> Schema:
 
 
 def fingerprint(schema: Schema) -> bytes:
-    """Return the 8 bytes of the schema's CRC-64-AVRO fingerprint, as they stand on the wire."""
+    """Return the schema's CRC-64-AVRO fingerprint: 8 bytes in the order used on the wire."""
     return bytes.fromhex(fastavro_fingerprint(to_parsing_canonical_form(schema), "CRC-64-AVRO"))
 
 
 class RecordReader:
-    """Reads record values that were written with one of `schemas`, given by fingerprint."""
+    """Reads record values that were written with one of `schemas`, a mapping by fingerprint."""
 
     def __init__(self, schemas: Mapping[bytes, Schema]) -> None:
         self._schemas = {
@@ -63,7 +63,7 @@ class RecordReader:
         }
 
     def read(self, value: bytes | None) -> dict[str, Any]:
-        """Return the record in `value`. Raises `DecodeError`, with the stream's reason code."""
+        """Return the record in `value`. Raises `DecodeError` with the stream's reason code."""
         if not value:
             raise DecodeError(FailureReason.EMPTY, "the record has no value")
         if value[:2] != MARKER or len(value) < HEADER_LENGTH:
@@ -84,7 +84,9 @@ class RecordReader:
             raise DecodeError(FailureReason.INVALID_UTF8, str(error)) from None
         except (EOFError, ValueError, IndexError, OverflowError, TypeError) as error:
             raise DecodeError(FailureReason.UNREADABLE_BODY, repr(error)) from None
-        if canonical.getvalue() != body:  # bytes follow, or lengths are not what they say
-            raise DecodeError(FailureReason.UNREADABLE_BODY, "the body is not its event, encoded")
+        if canonical.getvalue() != body:  # trailing bytes, or lengths that are not minimal
+            raise DecodeError(
+                FailureReason.UNREADABLE_BODY, "the body differs from its event encoded again"
+            )
         assert isinstance(record, dict)  # noqa: S101  # the schema is a record's
         return record

@@ -1,4 +1,4 @@
-"""The columns of a model: the one view that every derived schema starts from."""
+"""The columns of a model, from which every schema is derived."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-"""What a stored time counts its microseconds from."""
+"""Stored times are microseconds since this moment."""
 
 
 class ColumnType(StrEnum):
-    """The types that the contract stores, as annotated on the models' fields."""
+    """The column types of the contract, used as annotations on the models' fields."""
 
     BOOL = "bool"
     FLOAT64 = "float64"
@@ -28,7 +28,7 @@ class ColumnType(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its name, its type and whether a value may be missing."""
+    """One column: its name, its type and whether it may be null."""
 
     name: str
     type: ColumnType
@@ -46,7 +46,7 @@ def column_names(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def foreign_columns(given: type[BaseModel], model: type[BaseModel]) -> list[str]:
-    """Return the names of the columns of `given` that `model` lacks, or has with another type."""
+    """Return the names of columns of `given` that `model` lacks or has with another type."""
     known = {column.name: column.type for column in columns(model)}
     return [column.name for column in columns(given) if known.get(column.name) != column.type]
 
@@ -66,7 +66,7 @@ def _column(name: str, field: FieldInfo) -> Column:
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:
-    """Return the members of a union, or the annotation itself where it is not one."""
+    """Return the members of a union, or the annotation itself if it is not a union."""
     if get_origin(annotation) in (Union, UnionType):
         return get_args(annotation)
     return (annotation,)

@@ -1,4 +1,4 @@
-"""The contract: one object that everything derived from a class of events hangs on."""
+"""`Contract`: everything that is derived from one event class."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ _LONGEST: Mapping[ColumnType, Any] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Contract(Generic[EventT]):
-    """What follows from the class `event`: models, wire format, schemas, parser, metrics.
+    """Everything derived from the class `event`: models, wire format, schemas, parser, metrics.
 
-    `Contract(Event)` is the default one, `Contract(AcmeEvent)` a team's own. Two of one class are
-    equal. Raises `ContractError` for what is not a subclass of `Event` that a team may write.
+    `Contract(Event)` is the default contract, `Contract(AcmeEvent)` a team's own. Two contracts
+    with the same class are equal. Raises `ContractError` if `event` is not `Event` or a valid
+    subclass of it.
     """
 
     event: type[EventT]
@@ -72,18 +73,18 @@ class Contract(Generic[EventT]):
         if not (isinstance(event, type) and issubclass(event, Event)) or issubclass(event, derived):
             what = event.__name__ if isinstance(event, type) else f"a {type(event).__name__}"
             raise ContractError(
-                f"{what:.100} is not a class of events; give events_schema.Event, or a subclass "
-                f"that adds fields to it"
+                f"{what:.100} is not an event class; give events_schema.Event or a subclass that "
+                f"adds fields to it"
             )
-        check_own_fields(event, Event)  # also of a class that took the check out
+        check_own_fields(event, Event)  # again, in case the class disabled its own check
 
     def __reduce__(self) -> Any:
-        """Copy the class alone to another process: what follows from it is made there."""
+        """Copy only the class to another process; everything else is derived there again."""
         return Contract, (self.event,)
 
     @property
     def name(self) -> str:
-        """The class as `--contract` names it."""
+        """The name to give to `--contract`: MODULE:CLASS."""
         if self.event is Event:
             return "events_schema:Event"
         return f"{self.event.__module__}:{self.event.__qualname__}"
@@ -92,33 +93,33 @@ class Contract(Generic[EventT]):
 
     @property
     def posted(self) -> type[PostedEvent]:
-        """What a client posts; its values are instances of `event` too."""
+        """The model of a posted event; its instances are instances of `event` too."""
         return posted_model(self.event)
 
     @property
     def envelope(self) -> type[EventEnvelope]:
-        """The record on Kafka; its values are instances of `event` too."""
+        """The model of a record on Kafka; its instances are instances of `event` too."""
         return envelope_model(self.event)
 
     @property
     def stored(self) -> type[StoredEvent]:
-        """A row of the raw table."""
+        """The model of a row of the raw table."""
         return stored_model(self.event)
 
     @property
     def enriched(self) -> type[EnrichedEvent]:
-        """A row of the enriched table."""
+        """The model of a row of the enriched table."""
         return enriched_model(self.event)
 
     @cached_property
     def own_columns(self) -> tuple[Column, ...]:
-        """The columns that `event` adds to the contract's, in their order."""
+        """The columns that `event` adds to those of `Event`, in order."""
         names = own_field_names(self.event, Event)
         return tuple(column for column in columns(self.event) if column.name in names)
 
     @property
     def own_types(self) -> dict[str, str]:
-        """The own columns' types by name, in order: what a table remembers of its contract."""
+        """The types of the own columns by name, in order, as a table records them."""
         return {column.name: column.type.value for column in self.own_columns}
 
     # --- events ---
@@ -126,43 +127,43 @@ class Contract(Generic[EventT]):
     def parse_event(self, body: bytes) -> PostedEvent:
         """Read one posted event from the JSON in `body`.
 
-        Raises `MalformedJson` where it is not one JSON object, and `InvalidEvent`, which names
-        each field, where it is not an event.
+        Raises `MalformedJson` if `body` is not one JSON object, and `InvalidEvent`, which names
+        each invalid field, if the object is not a valid event.
         """
         return self.parser.parse(body)
 
     @cached_property
     def parser(self) -> EventParser[PostedEvent]:
-        """What reads posted events from JSON."""
+        """The parser that reads posted events from JSON."""
         return EventParser(self.posted)
 
     def encode(self, envelope: EventEnvelope) -> bytes:
-        """Return the record value of `envelope`, written with the model's schema.
+        """Return `envelope` as a Kafka record value, written with the model's schema.
 
-        Raises `ForeignFields` for fields that this contract does not have, and `ContractError` for
-        what is not an envelope. Own fields that `envelope` lacks are null.
+        Own fields that `envelope` lacks are null. Raises `ForeignFields` if it has fields that
+        this contract lacks, and `ContractError` if it is not an envelope.
         """
         if type(envelope) is self.envelope:
             return self.encoder(envelope.__dict__)
         if not isinstance(envelope, EventEnvelope):
             raise ContractError(
-                f"encode takes an envelope, and got {type(envelope).__name__}; make one with "
+                f"encode takes an envelope, got {type(envelope).__name__}; make one with "
                 f"contract.envelope.from_posted(event)"
             )
         foreign = foreign_columns(type(envelope), self.envelope)
         if foreign:
             raise ForeignFields(
-                f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} does not "
-                f"have, or with another type; encode it with the contract that it was made with"
+                f"{type(envelope).__name__} has {', '.join(foreign)}, which {self.name} lacks or "
+                f"has with another type; encode it with the contract that made it"
             )
         own = dict.fromkeys(column.name for column in self.own_columns)
         return self.encoder({**own, **envelope.__dict__})
 
     @cached_property
     def encoder(self) -> Callable[[Mapping[str, Any]], bytes]:
-        """What makes record values of envelopes given as mappings.
+        """A function that encodes an envelope, given as a mapping, as a record value.
 
-        For callers that have validated every value: it checks none.
+        It does not validate the values: the caller must have done so.
         """
         values_of = itemgetter(*column_names(self.envelope))
         encode = self.value_encoder
@@ -170,14 +171,14 @@ class Contract(Generic[EventT]):
 
     @cached_property
     def value_encoder(self) -> Callable[[Sequence[Any]], bytes]:
-        """As `encoder`, but of the values in the order of `envelope`'s columns."""
+        """Like `encoder`, but takes a sequence of values in the order of the envelope's columns."""
         header = MARKER + fingerprint(self.avro_schema)
         return record_encoder(header, columns(self.envelope), unique=_UNIQUE)
 
     def decode(self, value: bytes | None) -> EventEnvelope:
-        """Return the envelope in the record value `value`, whichever known schema wrote it.
+        """Return the envelope in the record value `value`, written with any known schema.
 
-        Raises `DecodeError`, with the reason code that the stream keeps for the same bytes.
+        Raises `DecodeError`, with the same reason code that the stream stores for these bytes.
         """
         record = self._reader.read(value)
         try:
@@ -192,7 +193,7 @@ class Contract(Generic[EventT]):
 
     @cached_property
     def max_record_bytes(self) -> int:
-        """The length of the longest record value that an envelope can have, in bytes."""
+        """The length of the longest possible record value, in bytes."""
         longest = {column.name: _LONGEST[column.type] for column in columns(self.envelope)}
         return len(self.encoder({**longest, "event_id": "f" * 36}))
 
@@ -201,10 +202,10 @@ class Contract(Generic[EventT]):
     ) -> list[EnrichedEvent]:
         """Return every event of the raw table with its user's two metrics, in the given order.
 
-        With `T` the processing time, `u_count` is how many of the user's events have
-        `T - window <= event_time < T`, null for none; `u_mp_ea` is the user's most frequent
-        non-null `event_action` over all the events, ties going to the first by Unicode code
-        point, null for none. Events without a user keep both null.
+        `T` is the processing time. `u_count` is the number of the user's events with
+        `T - window <= event_time < T`, or null if there are none. `u_mp_ea` is the user's most
+        frequent non-null `event_action` over all events; of equally frequent ones, the first by
+        Unicode code point; null if there are none. For events without a user, both are null.
         """
         return enrich(events, processing_time, window, self.enriched)
 
@@ -212,18 +213,18 @@ class Contract(Generic[EventT]):
 
     @cached_property
     def avro_schema(self) -> Schema:
-        """The writer schema of the model: of records that `encode` makes."""
+        """The Avro schema of the records that `encode` writes."""
         return avro_schema(self.envelope)
 
     def json_schema(self) -> dict[str, Any]:
-        """Return the JSON Schema (draft 2020-12) of what a client posts."""
+        """Return the JSON Schema (draft 2020-12) of a posted event."""
         return json_schema(self.posted)
 
     @cached_property
     def releases(self) -> tuple[Release, ...]:
         """The released writer schemas: those of `Event`, then those of each subclass.
 
-        Raises `ReleaseError` for files that are not as they were released.
+        Raises `ReleaseError` if a released file was changed or deleted.
         """
         folders: dict[Path, str] = {}
         for each in reversed(self.event.__mro__):
@@ -234,23 +235,24 @@ class Contract(Generic[EventT]):
 
     @cached_property
     def schemas(self) -> Mapping[bytes, Schema]:
-        """The writer schemas that can be read, by fingerprint: all released ones, and the model's.
+        """The writer schemas that can be read, by fingerprint: all releases and the model's own.
 
-        Raises `ReleaseError`.
+        Raises `ReleaseError` as `releases` does.
         """
         known = {release.fingerprint: release.schema for release in self.releases}
         return MappingProxyType({**known, fingerprint(self.avro_schema): self.avro_schema})
 
     def broken_releases(self) -> list[str]:
-        """Say what the model breaks of its releases, a line for each change; nothing if it fits."""
+        """Return one line for each change that breaks a release; empty if the model fits."""
         older = [(str(release), release.schema) for release in self.releases]
         return say_breaks(older, self.avro_schema)
 
     def check_released(self, *, allow_unreleased: bool = False) -> None:
-        """Check that the model is its newest release, so that every stream of it can read it.
+        """Check that the model is released, so that every stream of this contract can read it.
 
-        With `allow_unreleased`, that it breaks none of its releases. Raises `NotReleased`, and
-        `ReleaseError` for what breaks, and for files that are not as they were released.
+        With `allow_unreleased`, check only that the model breaks no release. Raises `NotReleased`
+        if the model differs from the newest release, and `ReleaseError` if it breaks a release or
+        if a released file was changed or deleted.
         """
         if self.releases and self.releases[-1].schema == self.avro_schema:
             return
@@ -263,17 +265,18 @@ class Contract(Generic[EventT]):
         what = (
             f"has fields that its newest release, {own[-1]}, lacks"
             if own
-            else f"is not released: there is no release in {folder}"
+            else f"is not released: {folder} has no releases"
         )
         raise NotReleased(
             f"contract {self.name} {what}; run `events-schema release VERSION --contract "
-            f"{self.name}` (or, to try out a command, give it --allow-unreleased)"
+            f"{self.name}` (or add --allow-unreleased to try a command before the release)"
         )
 
     def check_evolves(self, own_types: Mapping[str, str], what: str) -> None:
-        """Check that `what`, which has columns of `own_types`, can go on with this contract.
+        """Check that `what`, whose own columns are `own_types`, can continue with this contract.
 
-        Its own columns must begin with those. Raises `NotAnEvolution`.
+        The contract's own columns must start with the same names and types. Raises
+        `NotAnEvolution` otherwise.
         """
         now = list(self.own_types.items())
         for place, (name, type_) in enumerate(own_types.items()):
@@ -281,11 +284,11 @@ class Contract(Generic[EventT]):
                 here = f"{now[place][0]}: {_type_name(now[place][1])}" if now[place:] else "nothing"
                 raise NotAnEvolution(
                     f"{what} has the own field {name}: {_type_name(type_)} where contract "
-                    f"{self.name} has {here}; give the contract that it was written with, or one "
-                    f"that adds fields to it (--contract)"
+                    f"{self.name} has {here}; give --contract the contract that wrote it, or one "
+                    f"that adds fields to that contract"
                 )
 
 
 def _type_name(word: str) -> str:
-    """Return what a type that a table remembers is called in a team's class."""
+    """Return the name that a table's type `word` has in a team's class."""
     return TYPE_NAMES[ColumnType(word)] if word in set(ColumnType) else word

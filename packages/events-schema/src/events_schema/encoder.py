@@ -1,9 +1,9 @@
-"""Writing records in Avro's binary encoding, faster than a general writer can.
+"""A writer of Avro's binary encoding that is faster than a general one.
 
-fastavro's own writer would cost the collector a third of its batch rate (decision 6). Most columns
-repeat their values (names of apps, of actions, the time of a batch request), so what a value
-becomes is remembered; what is left is joining bytes. fastavro remains the reader, and the judge: a
-property test holds one to the other.
+fastavro's writer would cost the collector a third of its batch rate (decision 6). Most columns
+repeat their values (app names, actions, the time of a batch request), so the writer caches the
+encoded bytes of each value and only joins them. fastavro remains the reader and the reference: a
+property test compares the two.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Writer = Callable[[Any], bytes]
 
 _MICROSECOND = timedelta(microseconds=1)
 _REMEMBERED = 4096
-"""How many values of one column are remembered: at most some 10 MB of texts of full length."""
+"""How many values of one column are cached: at most about 10 MB of texts of full length."""
 _REMEMBERED_IN_ALL = 8 * _REMEMBERED
-"""How many values of all columns together: a team may have a hundred columns."""
+"""How many values of all columns together are cached: a team may have a hundred columns."""
 
 
 def _varint(number: int) -> bytes:
@@ -38,11 +38,11 @@ def _varint(number: int) -> bytes:
 _PAIR_BITS, _PAIR_MASK = 14, 0x3FFF
 _LAST = [_varint(number) for number in range(_PAIR_MASK + 1)]
 _PAIRS = [bytes((number & 0x7F | 0x80, number >> 7 | 0x80)) for number in range(_PAIR_MASK + 1)]
-"""Two bytes of a number that goes on: all of them, so that a time is four look-ups."""
+"""Every pair of bytes that another byte follows, so that encoding a time takes four look-ups."""
 
 
 def zigzag(number: int) -> bytes:
-    """Return `number`, of at most 64 bits, as Avro's int and long (specification 1.12)."""
+    """Return `number`, of at most 64 bits, as an Avro int or long (specification 1.12)."""
     rest = (number << 1) ^ (number >> 63)
     written = b""
     while rest > _PAIR_MASK:
@@ -57,9 +57,9 @@ def _text(text: str) -> bytes:
 
 
 class _TimeWriter:
-    """Writes times, and remembers the last: a record, and a batch, has the same one often.
+    """Writes times and caches the last one, since records and batches often repeat a time.
 
-    By identity, since to hash a time costs more than to write it.
+    It compares by identity: hashing a time costs more than writing it.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ _NULLABLE_BOOLS: Mapping[bool | None, bytes] = {
     True: _VALUE + _BOOLS[True],
 }
 _NOT_REMEMBERED = frozenset({ColumnType.BOOL, ColumnType.FLOAT64})
-"""Types of which a value is written as fast as it is found; 0.0 would also be found for -0.0."""
+"""Types that are encoded as fast as looked up; a look-up of -0.0 would also find 0.0."""
 
 
 def _writer(column: Column) -> Writer:
@@ -120,8 +120,8 @@ def record_encoder(
 ) -> Callable[[Sequence[Any]], bytes]:
     """Return a function that writes `header` and then the Avro record of `columns`.
 
-    It takes the values in the order of `columns`, of the columns' types: it checks none. Of columns
-    named in `unique`, which hardly repeat a value, none is remembered.
+    It takes the values in the order of `columns` and does not check their types. Values of the
+    columns named in `unique`, which rarely repeat, are not cached.
     """
     remembered = [
         column

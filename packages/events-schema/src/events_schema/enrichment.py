@@ -1,4 +1,4 @@
-"""The definition of the two metrics, in plain Python. Spark is tested against it."""
+"""The definition of the two metrics in plain Python; the Spark job is tested against it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from events_schema.models.rows import EnrichedEvent, StoredEvent
 
 WINDOW = timedelta(hours=3)
-"""How long before the processing time an event counts in `u_count`, unless told otherwise."""
+"""The default window of `u_count`: how far before the processing time an event counts."""
 
 
 def enrich(
@@ -20,7 +20,7 @@ def enrich(
 ) -> list[EnrichedEvent]:
     """Return every event of the raw table as a `model` with its user's metrics, in order.
 
-    `Contract.enrich` says what they are.
+    `Contract.enrich` defines the metrics.
     """
     rows = list(events)
     recent: Counter[int] = Counter()

@@ -7,10 +7,10 @@ from typing import ClassVar, TypedDict
 
 
 class EventsError(Exception):
-    """The root of every error that an events package raises on purpose: the one to catch.
+    """The base class of every error that an events package raises on purpose.
 
     Its text is one line: what was wrong, what was expected and what to do. `retriable` says
-    whether the same call may succeed later; `exit_code` is what a command ends with.
+    whether the same call may succeed later; `exit_code` is the exit code of a command.
     """
 
     retriable: ClassVar[bool] = False
@@ -18,15 +18,15 @@ class EventsError(Exception):
 
 
 class SchemaError(EventsError):
-    """The root of the errors that events-schema raises."""
+    """The base class of the errors that events-schema raises."""
 
 
 class MalformedJson(SchemaError):
-    """Raised when bytes are not one JSON object of unique keys and sane depth."""
+    """Raised when bytes are not one JSON object with unique keys and limited nesting."""
 
 
 class FieldError(TypedDict):
-    """What is wrong with one field: its path, a code for programs and a text for people."""
+    """One invalid field: its path, an error code for programs and a message for people."""
 
     field: str
     code: str
@@ -34,7 +34,7 @@ class FieldError(TypedDict):
 
 
 class InvalidEvent(SchemaError):
-    """Raised when a JSON object is not an event of the contract; `errors` name the fields."""
+    """Raised when a JSON object is not a valid event; `errors` lists what is wrong by field."""
 
     def __init__(self, errors: Sequence[FieldError]) -> None:
         super().__init__("; ".join(f"{each['field']}: {each['message']}" for each in errors))
@@ -59,20 +59,20 @@ class ContractError(SchemaError):
 
 
 class ForeignFields(SchemaError):
-    """Raised when an event has fields that the contract it is given to does not have."""
+    """Raised when an event has fields that the receiving contract does not have."""
 
 
 class ReleaseError(SchemaError):
-    """Raised when released schemas are not as they were released, or a release is refused."""
+    """Raised when a released schema was changed or deleted, or when a release is refused."""
 
     exit_code = 2
 
 
 class NotReleased(ReleaseError):
-    """Raised when a model is not the newest release of its contract."""
+    """Raised when a contract's model differs from its newest release."""
 
 
 class NotAnEvolution(SchemaError):
-    """Raised when a table was written with fields that the contract does not have, in order."""
+    """Raised when a table has own fields that the contract lacks or orders differently."""
 
     exit_code = 5

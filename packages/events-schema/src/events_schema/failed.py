@@ -1,4 +1,4 @@
-"""Failed events: what on the topic is no event, kept with its reason beside the table."""
+"""Failed events: records that are not valid events, kept beside the table with a reason."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class FailureReason(StrEnum):
     NOT_SINGLE_OBJECT = "not_single_object"
     """The value is not in Avro single-object encoding."""
     UNKNOWN_SCHEMA = "unknown_schema"
-    """The contract knows no writer schema of this fingerprint, released or its own."""
+    """No writer schema with this fingerprint is known, neither a release nor the model's own."""
     UNREADABLE_BODY = "unreadable_body"
     """The body is truncated, has trailing bytes, or does not fit the writer schema."""
     INVALID_UTF8 = "invalid_utf8"
     """A string is not UTF-8."""
     OUTSIDE_CONTRACT = "outside_contract"
-    """The record decodes, but a value breaks the contract: a text, a time, a number, the id."""
+    """The record decodes, but a value is not valid: a text, a time, a number or the id."""
 
 
 FAILED_EVENT_DDL = (
     "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
     "headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY, reason STRING"
 )
-"""The columns of the failed events, as Spark SQL. All are nullable."""
+"""The columns of the failed events in Spark SQL. All are nullable."""

@@ -1,4 +1,4 @@
-"""Finding the contract that `--contract MODULE:CLASS` names."""
+"""Loads the contract that `--contract MODULE:CLASS` names."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 def load_contract(name: str, *, allow_unreleased: bool = False) -> Contract[Any]:
-    """Return the contract of the class `name`, MODULE:CLASS, once it is known to be released.
+    """Return the contract of the class `name`, MODULE:CLASS, after checking that it is released.
 
-    The module is looked for where Python looks, and then in the current folder. Raises what
-    `find_contract` and `Contract.check_released` do.
+    The module is searched on Python's path, then in the current folder. Raises the errors of
+    `find_contract` and `Contract.check_released`.
     """
     contract = find_contract(name)
     contract.check_released(allow_unreleased=allow_unreleased)
@@ -35,13 +35,12 @@ def load_contract(name: str, *, allow_unreleased: bool = False) -> Contract[Any]
 def find_contract(name: str) -> Contract[Any]:
     """Return the contract of the class `name`, MODULE:CLASS, released or not.
 
-    A `Contract` that the module made is taken as well as its class.
-
-    Raises `ContractError` for what cannot be imported or is not an `Event`.
+    CLASS may also name a `Contract` object in the module. Raises `ContractError` if the module
+    cannot be imported or CLASS is not an event class.
     """
     if not _NAME.fullmatch(name):
         raise ContractError(
-            f"contract {name!a:.200} is not MODULE:CLASS; give a module's name with dots, without "
+            f"contract {name!a:.200} is not MODULE:CLASS; give the module's dotted name, without "
             f".py, and its class, such as acme.events:AcmeEvent"
         )
     module_name, _, class_name = name.partition(":")
@@ -60,22 +59,22 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise _failed(name, error) from error  # it was found, and imports another one
+            raise _failed(name, error) from error  # the module was found, one of its imports not
         if error.name != name.partition(".")[0] or str(Path.cwd()) in sys.path:
             raise ContractError(
-                f"contract: there is no module {error.name}; install it, or run the command in "
-                f"the folder that holds it"
+                f"contract: module {error.name} not found; install it, or run the command in the "
+                f"folder that contains it"
             ) from error
     except (Exception, SystemExit) as error:
         raise _failed(name, error) from error
-    # Last, so that no file of the folder stands in for a module that is installed.
+    # Last, so that a file in the folder cannot hide an installed module.
     sys.path.append(str(Path.cwd()))
     importlib.invalidate_caches()
     return _import(name)
 
 
 def _failed(name: str, error: BaseException) -> EventsError:
-    """Return the error of a module that is there and fails, with the place in it."""
+    """Return the error for a module that fails while it is imported, with the line number."""
     if isinstance(error, EventsError):
         return error
     said = " ".join(str(error).split())
@@ -84,5 +83,5 @@ def _failed(name: str, error: BaseException) -> EventsError:
     own = [frame for frame in frames if Path(frame.filename).stem == name.rpartition(".")[2]]
     place = f", line {own[-1].lineno}" if own else ""
     return ContractError(
-        f"contract: module {name} fails ({type(error).__name__}: {said}{place}); fix it"
+        f"contract: importing module {name} failed ({type(error).__name__}: {said}{place}); fix it"
     )

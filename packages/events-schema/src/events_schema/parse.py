@@ -1,4 +1,4 @@
-"""JSON as clients send it, read without guessing."""
+"""The strict JSON parser for posted events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from events_schema.models.types import MAX_TEXT_LENGTH
 
 MAX_DEPTH = 32
 MAX_UNKNOWN_FIELDS = 20
-"""So many unknown fields of an event are named: an event may have thousands."""
+"""At most this many unknown fields of an event are checked: an event may have thousands."""
 MAX_FIELDS = 20
-"""Of so many fields an error tells."""
+"""An error names at most this many fields."""
 _MAX_FIELD_LENGTH = 100
 _MAX_PLAIN_BYTES = 4096
-"""Longer than any event of the six fields without escapes and padding."""
+"""Longer than any event of the six fields without escapes and whitespace."""
 _MAX_OWN_BYTES = 5 * MAX_TEXT_LENGTH
-"""Longer than an own field and its name."""
+"""Longer than any own field with its name."""
 _STRINGS_AND_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 PostedT = TypeVar("PostedT", bound=PostedEvent)
@@ -43,20 +43,20 @@ class EventParser(Generic[PostedT]):
         ]
         self._text_count = len(text_fields)
         self._texts = itemgetter(*text_fields)
-        # Of what is longer little may be valid.
+        # Longer bodies are rarely valid, so they skip the fast path.
         own = len(own_field_names(posted, PostedEvent))
         self.max_plain_bytes = _MAX_PLAIN_BYTES + own * _MAX_OWN_BYTES
         strings = sum(column.type is ColumnType.STRING for column in columns(posted)) - 1
         self.max_brackets = strings * MAX_TEXT_LENGTH + MAX_DEPTH
-        """So many brackets may stand in a body: an event has them in its texts alone."""
+        """The most brackets that a valid event can have: they occur only in its texts."""
 
     def parse(self, body: bytes) -> PostedT:
         """Read one posted event from the JSON in `body`.
 
-        Raises `MalformedJson` where `body` is not one JSON object (RFC 8259 in UTF-8, no key
-        twice, at most 32 levels deep), and `InvalidEvent`, which names each field, where it is
-        one but not an event; of unknown fields it names a few. Memory and time are a small
-        multiple of `body`.
+        Raises `MalformedJson` if `body` is not one JSON object (RFC 8259 in UTF-8, no duplicate
+        keys, at most 32 levels deep). Raises `InvalidEvent` if the object is not a valid event;
+        the error names each invalid field, and the first unknown ones. Time and memory are a small
+        multiple of the size of `body`.
         """
         event = self.parse_plain(body)
         if event is not None:
@@ -71,10 +71,10 @@ class EventParser(Generic[PostedT]):
             raise InvalidEvent(field_errors(error)) from None
 
     def parse_plain(self, body: bytes) -> PostedT | None:
-        """Return the event in `body` where it is valid beyond doubt: the common case, and fast.
+        """Return the event in `body` if it is certainly valid, else None: the fast, common case.
 
-        pydantic's JSON parser takes a key that stands twice. Without escapes each key and each
-        text has two quotes, so that one more key shows in their number.
+        pydantic's JSON parser accepts duplicate keys. Without escapes, each key and each text has
+        exactly two quotes, so counting the quotes reveals an extra key.
         """
         if len(body) > self.max_plain_bytes or b"\\" in body:
             return None
@@ -88,7 +88,7 @@ class EventParser(Generic[PostedT]):
 
 
 def field_errors(error: ValidationError, limit: int = MAX_FIELDS) -> list[FieldError]:
-    """Return what `error` says about the first fields, without what the client sent."""
+    """Return the first errors of `error`, at most `limit`, without the values that were sent."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         {
@@ -101,7 +101,7 @@ def field_errors(error: ValidationError, limit: int = MAX_FIELDS) -> list[FieldE
 
 
 def parse_object(body: bytes, max_brackets: int) -> dict[str, Any]:
-    """Read one JSON object from `body`; raises `MalformedJson` otherwise."""
+    """Return the one JSON object in `body`. Raises `MalformedJson`."""
     _check_depth(body, max_brackets)
     try:
         value = _DECODER.decode(body.decode("utf-8"))
@@ -129,15 +129,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise MalformedJson(f"the key {twice!a:.80} stands twice in one object")
+        raise MalformedJson(f"duplicate key {twice!a:.80} in one object; give each key once")
     for key in members:
         if not key.isascii() and any("\ud800" <= character <= "\udfff" for character in key):
-            raise MalformedJson(f"the key {key!a:.80} holds a lone surrogate")
+            raise MalformedJson(f"the key {key!a:.80} has a lone surrogate")
     return members
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise MalformedJson(f"the body is not JSON: {name} is no JSON number")
+    raise MalformedJson(f"the body is not JSON: {name} is not a valid number")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
@@ -147,14 +147,16 @@ def _check_depth(body: bytes, max_brackets: int) -> None:
     brackets = body.count(b"[") + body.count(b"{")
     if brackets <= MAX_DEPTH:
         return
-    if brackets > max_brackets:  # each costs a hundred times its length, and no event has so many
-        raise MalformedJson(f"the body has more than {max_brackets} brackets, as no event has")
+    if brackets > max_brackets:  # parsing a bracket takes a hundred times its length in memory
+        raise MalformedJson(
+            f"the body has more than {max_brackets} brackets; a valid event has fewer"
+        )
     depth = 0
     for match in _STRINGS_AND_BRACKETS.finditer(body):
         token = match.group()
         if token in (b"[", b"{"):
             depth += 1
             if depth > MAX_DEPTH:
-                raise MalformedJson(f"the body nests deeper than {MAX_DEPTH} levels")
+                raise MalformedJson(f"the body is nested deeper than {MAX_DEPTH} levels")
         elif token in (b"]", b"}"):
             depth -= 1

@@ -1,4 +1,4 @@
-"""What Spark needs to know of the contract: types, and the settings that tables depend on."""
+"""Spark schemas derived from the models, and the Spark settings that the tables depend on."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ SESSION_SETTINGS: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.parquet.compression.codec": "zstd",
-    # The folders that readers see hold parquet files and nothing else.
+    # The folders that readers see contain only parquet files.
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
     "spark.ui.enabled": "false",
 }
-"""What both jobs set, because the tables that they write depend on it."""
+"""The settings of both jobs; the tables that they write depend on these."""
 
 
 def spark_schema(model: type[BaseModel]) -> StructType:

@@ -1,4 +1,4 @@
-"""SQL column lists, derived from the models."""
+"""`CREATE TABLE` statements derived from the models."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
 def ddl(model: type[BaseModel], table: str) -> str:
     """Return an SQL:2016 `CREATE TABLE` for `model`; every column is nullable.
 
-    Times have the standard's default precision, microseconds.
-
-    Raises `ValueError` where `table` is no plain identifier.
+    Times have the standard's default precision, microseconds. Raises `ValueError` if `table` is
+    not a plain identifier.
     """
     if not table.isidentifier():
-        raise ValueError(f"table name {table!r} is no plain SQL identifier")
+        raise ValueError(f"table name {table!r} is not a plain SQL identifier")
     body = ",\n".join(f"    {column.name} {_SQL_TYPES[column.type]}" for column in columns(model))
     return f"CREATE TABLE {table} (\n{body}\n);"

@@ -81,10 +81,10 @@ def _swap(fields: list[Schema]) -> None:
         (_require, ["session is required", "producers that leave it out", "the stream cannot"]),
         (_tighten, ["event_action is required", "producers that leave it out"]),
         (_loosen, ["app_name is optional since 1.0.0", "older streams"]),
-        (_drop, ["event_action is gone", "producers", "the stream cannot store", "Parquet"]),
-        (_rename, ["event_action is gone", "producers", "Parquet"]),
-        (_insert, ["the order of the fields changed", "readers of Parquet that go by position"]),
-        (_swap, ["the order of the fields changed", "readers of Parquet that go by position"]),
+        (_drop, ["event_action was removed", "producers", "the stream cannot store", "Parquet"]),
+        (_rename, ["event_action was removed", "producers", "Parquet"]),
+        (_insert, ["the order of the fields changed", "Parquet readers that go by position"]),
+        (_swap, ["the order of the fields changed", "Parquet readers that go by position"]),
     ],
 )
 def test_each_kind_of_break_is_told_with_whom_it_breaks(
@@ -104,7 +104,7 @@ def test_a_change_is_told_once_for_all_that_it_breaks() -> None:
     changed = copy.deepcopy(BASE)
     _drop(changed["fields"])
     (line,) = say_breaks([("1.0.0", BASE), ("1.1.0", BASE), ("1.2.0", changed)], changed)
-    assert line.startswith("event_action is gone since 1.0.0, 1.1.0: ")
+    assert line.startswith("event_action was removed since 1.0.0, 1.1.0: ")
 
 
 def test_another_name_of_the_record_breaks_every_reader() -> None:

@@ -73,7 +73,7 @@ def test_files_that_always_vanish_are_given_up(tmp_path: Path) -> None:
     with pytest.raises(TableReplaced) as given_up:
         read_steadily(listed, read_by_duckdb)
     assert len(tries) == READ_TRIES
-    assert str(given_up.value).startswith(f"{tries[-1]} was gone before it was read")
+    assert str(given_up.value).startswith(f"{tries[-1]} disappeared before it was read")
     assert given_up.value.retriable
 
 

@@ -78,7 +78,11 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("code", "way_out"),
-    [(errno.ENOSPC, "make room"), (errno.EROFS, "mount it writable"), (errno.EACCES, "this user")],
+    [
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "mount it writable"),
+        (errno.EACCES, "this user"),
+    ],
 )
 def test_an_unwritable_folder_names_the_way_out(tmp_path: Path, code: int, way_out: str) -> None:
     """By what is wrong with it."""

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: refused in one line, and nothing is lost when it is not."""
+"""A full or read-only disk gives a one-line error, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
+    """A separate small file system."""
     with small_disk(tmp_path / "disk", "8m") as disk:
         yield disk
 
 
 @pytest.fixture
 def run(spark: SparkSession, topics: Topics, disk: Path) -> Callable[[int], None]:
-    """Return what adds events to a topic and stores them on the disk."""
+    """Return a function that adds events to a topic and stores them on the disk."""
     topic = topics.create()
 
     def run(events: int) -> None:
@@ -45,7 +45,7 @@ def run(spark: SparkSession, topics: Topics, disk: Path) -> Callable[[int], None
 
 
 def assert_stored_once(disk: Path, events: int, failed: int) -> None:
-    """Check what any reader finds."""
+    """Check how many events and failed events any reader finds."""
     query = f"SELECT count(*), count(DISTINCT event_id) FROM '{disk}/line/raw/**/*.parquet'"
     assert duckdb.execute(query).fetchone() == (events, events)
     query = f"SELECT count(*) FROM '{disk}/line/raw.failed/*.parquet'"
@@ -53,7 +53,7 @@ def assert_stored_once(disk: Path, events: int, failed: int) -> None:
 
 
 def refusal(run: Callable[[int], None], events: int) -> str:
-    """Return with what words storing more events was refused, if it was."""
+    """Return the error of storing more events, or an empty text."""
     try:
         run(events)
     except PublishError as error:
@@ -64,7 +64,7 @@ def refusal(run: Callable[[int], None], events: int) -> str:
 def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
     run: Callable[[int], None], disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With room again, the next start stores the batch, once."""
+    """When there is space again, the next start stores the batch once."""
     monkeypatch.setattr(commit_log, "FOLD_COMMITS", 2)
     run(10)
     refused = set()
@@ -79,7 +79,7 @@ def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
             said = refusal(run, 10)
         (disk / "filler").unlink(missing_ok=True)
         if said:
-            assert "No space left on device; make room" in said
+            assert "No space left on device; free some space" in said
             assert str(disk) in said
             refused.add(step)
             run(0)
@@ -90,7 +90,7 @@ def test_a_full_disk_in_each_step_is_refused_and_costs_nothing(
 def test_a_disk_that_fails_while_the_stream_runs_is_refused(
     run: Callable[[int], None], disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the system's own words; the next start stores the batch, once."""
+    """The error has the system's message, and the next start stores the batch once."""
     failures = {Step.STAGED: errno.EROFS, Step.SYNCED: errno.EDQUOT, Step.COMMITTED: errno.EIO}
     for turn, (step, code) in enumerate(failures.items(), start=1):
 
@@ -107,7 +107,7 @@ def test_a_disk_that_fails_while_the_stream_runs_is_refused(
 
 
 def test_a_target_turned_read_only_is_refused(run: Callable[[int], None], disk: Path) -> None:
-    """Before anything is read; writable again, it goes on."""
+    """It is refused before anything is read, and continues when it is writable again."""
     run(5)
     assert mount("-o", "remount,ro", str(disk)).returncode == 0
     with pytest.raises(PublishError, match="Read-only file system"):

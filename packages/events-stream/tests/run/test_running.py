@@ -1,4 +1,4 @@
-"""What changes behind a stream that runs."""
+"""Changes around a running stream."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DEADLINE = 90.0
 
 
 def stored(folder: Path) -> tuple[int, int]:
-    """Return how many events any reader finds, and how many different ones."""
+    """Return how many events and how many different events any reader finds."""
     if not partition_files(folder / "raw"):
         return 0, 0
     query = f"SELECT count(*), count(DISTINCT event_id) FROM '{folder}/raw/**/*.parquet'"
@@ -40,7 +40,7 @@ def stored(folder: Path) -> tuple[int, int]:
 def test_a_batch_that_comes_while_the_query_ends_is_left_to_the_next_one(
     spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where the clock was set back: the stream goes on."""
+    """The stream continues, for example after the clock was set back."""
     topic = topics.create()
     topics.produce(topic, encoded(5))
     with running(spark, topics.bootstrap, topic, tmp_path) as stream:
@@ -61,10 +61,10 @@ def test_a_batch_that_comes_while_the_query_ends_is_left_to_the_next_one(
 
 
 @pytest.mark.parametrize("records", [1, 30])
-def test_a_topic_made_anew_ends_the_stream(
+def test_a_recreated_topic_ends_the_stream(
     spark: SparkSession, topics: Topics, tmp_path: Path, records: int
 ) -> None:
-    """Shorter or longer than before: not one of its records is stored."""
+    """None of its records are stored, whether it is shorter or longer than before."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(5))
     with running(spark, topics.bootstrap, topic, tmp_path) as stream:
@@ -80,7 +80,7 @@ def test_a_topic_made_anew_ends_the_stream(
 def test_another_cluster_behind_the_address_ends_the_stream(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Also where its topic goes on at the very offset."""
+    """This also holds if its topic continues at the same offset."""
     with LocalBroker(tmp_path / "kafka") as broker:
         topics = Topics(broker.bootstrap)
         topic = topics.create(partitions=1)
@@ -96,10 +96,10 @@ def test_another_cluster_behind_the_address_ends_the_stream(
     assert stored(tmp_path) == (5, 5)
 
 
-def test_a_batch_that_fails_while_the_stream_stops_is_told(
+def test_a_batch_that_fails_while_the_stream_stops_is_reported(
     spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rather than ending as if the batch in hand were stored."""
+    """The stream does not end as if the current batch were stored."""
     topic = topics.create()
     topics.produce(topic, encoded(5))
     written, stopped = threading.Event(), threading.Event()
@@ -116,6 +116,6 @@ def test_a_batch_that_fails_while_the_stream_stops_is_told(
         stream.stopping.set()
         wait_until(lambda: stream.stream._ending, "the end to be awaited", seconds=DEADLINE)
         stopped.set()
-        with pytest.raises(PublishError, match=r"No space left on device; make room"):
+        with pytest.raises(PublishError, match=r"No space left on device; free some space"):
             stream.ended.result(DEADLINE)
     assert stored(tmp_path) == (0, 0)

@@ -1,1 +1,1 @@
-"""How a contract changes: its releases, and what a change breaks."""
+"""The releases of a contract, and checks that a change breaks nothing."""

@@ -1,4 +1,4 @@
-"""Checking a contract against its releases, and releasing it."""
+"""Checks a contract against its releases, and releases it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from events_schema.evolution.releases import (
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a contract fits what was released, and what there is to say, line by line."""
+    """Whether a contract fits its releases, and the lines to print."""
 
     fits: bool
     lines: Sequence[str]
@@ -33,7 +33,7 @@ class Verdict:
 def check_contract(contract: Contract[Any], *, allow_unreleased: bool) -> Verdict:
     """Compare the model with every release of the contract.
 
-    Raises `ReleaseError` for files that are not as they were released.
+    Raises `ReleaseError` if a released file was changed or deleted.
     """
     broken = contract.broken_releases()
     if broken:
@@ -58,52 +58,54 @@ def check_against(contract: Contract[Any], path: Path) -> Verdict:
         schema = parse_schema(path, path.read_bytes())
     except OSError as error:
         raise ReleaseError(
-            f"--against: cannot read {path}: {error.strerror}; give the file of an Avro schema"
+            f"--against: cannot read {path}: {error.strerror}; give an Avro schema file"
         ) from None
     broken = [f"breaks: {each}" for each in say_breaks([(str(path), schema)], contract.avro_schema)]
     return Verdict(not broken, broken or [f"{contract.name} fits {path}."])
 
 
 def release_contract(contract: Contract[Any], version: str) -> Path:
-    """Freeze the model as `version`, a file next to the contract's module; return the file.
+    """Release the model as `version`, a file next to the contract's module; return the file.
 
-    Raises `ReleaseError` for a version that is not above all others, a model that is released or
-    breaks a release, a folder with releases of another class, or one that cannot be written.
+    Raises `ReleaseError` if the version is not above all others, if the model is already released
+    or breaks a release, if the folder has releases of another class, or if it cannot be written.
     """
     folder = releases_folder(contract.event)
     if folder is None:
-        raise ReleaseError(f"contract {contract.name} is in no file; put its class into a module")
+        raise ReleaseError(
+            f"contract {contract.name} is not defined in a file; put its class into a module"
+        )
     if not is_version(version):
         raise ReleaseError(f"{version!a:.80} is not a version; give X.Y.Z, such as 1.2.0")
-    check_release(contract, folder, version)  # before anything is made
+    check_release(contract, folder, version)  # before the folder is created
     with one_release(folder):
-        fresh = Contract(contract.event)  # of what others released meanwhile
+        fresh = Contract(contract.event)  # another process may have released meanwhile
         check_release(fresh, folder, version)
         return write_release(folder, contract.event.__name__, version, contract.avro_schema)
 
 
 def check_release(contract: Contract[Any], folder: Path, version: str) -> None:
-    """Refuse a release that is not the next one of this contract. Raises `ReleaseError`."""
+    """Check that `version` can be the next release of this contract. Raises `ReleaseError`."""
     own = [release for release in contract.releases if release.file.parent == folder]
     if own and own[-1].owner != contract.event.__name__:
         raise ReleaseError(
-            f"{folder} has releases of {own[-1].owner}; keep one contract per folder, and the "
-            f"name of its class"
+            f"{folder} has releases of {own[-1].owner}; keep one contract per folder, and do not "
+            f"rename its class"
         )
     if own and version_key(version) <= version_key(own[-1].version):
         raise ReleaseError(
-            f"version {version} is not above {own[-1].version}, the newest release; give "
+            f"version {version} is not above the newest release, {own[-1].version}; give "
             f"{_next_version(contract)}"
         )
     if _is_newest(contract):
         newest = contract.releases[-1]
         why = f"see {newest.file}" if own else "it adds no fields"
         raise ReleaseError(
-            f"contract {contract.name} is released already, as {newest}: {why}; there is nothing "
+            f"contract {contract.name} is already released as {newest}: {why}; there is nothing "
             f"to do"
         )
     for broken in contract.broken_releases():
-        raise ReleaseError(f"{broken} (events-schema check lists all that breaks)")
+        raise ReleaseError(f"{broken} (events-schema check lists everything that breaks)")
     for release in contract.releases:
         if release.fingerprint == fingerprint(contract.avro_schema):
             raise ReleaseError(collision(f"contract {contract.name}", release))

@@ -1,7 +1,7 @@
-"""What breaks, and for whom, where one schema takes the place of another.
+"""Finds what breaks, and for whom, when one schema replaces another.
 
-Producers write with either schema, the stream reads with either, and readers of Parquet find files
-of both: so every comparison is both ways.
+Producers write with either schema, the stream reads with either, and Parquet readers find files
+of both, so schemas are compared in both directions.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _NAMES: Mapping[str, str] = {
     "string": "Text",
     "timestamp-micros": "Time",
 }
-"""What Avro's types are called in a team's class."""
+"""The names of Avro's types in a team's class."""
 
 
 @dataclass(frozen=True)
 class Break:
-    """A change that breaks somebody: what changed, and who is affected and what to do."""
+    """A breaking change: what changed, and who is affected and what to do."""
 
     change: str
     effect: str
 
 
 def say_breaks(older: Iterable[tuple[str, Schema]], new: Schema) -> list[str]:
-    """Say what breaks where `new` follows the `older` schemas, each given with its name.
+    """Return what breaks when `new` follows the `older` schemas, pairs of name and schema.
 
-    One line for each change, with the names of all that it breaks.
+    There is one line for each change, with the names of all schemas that it breaks.
     """
     found: dict[Break, list[str]] = {}
     for name, schema in older:
@@ -46,9 +46,9 @@ def say_breaks(older: Iterable[tuple[str, Schema]], new: Schema) -> list[str]:
 
 
 def breaks(old: Schema, new: Schema) -> list[Break]:
-    """Return what breaks where `new` follows `old`; nothing for an evolution.
+    """Return what breaks when `new` follows `old`; empty for a valid evolution.
 
-    An evolution adds optional fields after all others, and changes nothing else.
+    A valid evolution adds optional fields after all others and changes nothing else.
     """
     return list(_breaks(old, new))
 
@@ -63,7 +63,7 @@ def _breaks(old: Schema, new: Schema) -> Iterator[Break]:
     if _full_name(old) != _full_name(new):
         yield Break(
             f"the record's name changed from {_full_name(old)} to {_full_name(new)}",
-            "no stream can read the other's records; keep the name",
+            "streams of one cannot read records of the other; keep the name",
         )
     before, after = _fields(old), _fields(new)
     for field, was in before.items():
@@ -85,8 +85,8 @@ def _breaks(old: Schema, new: Schema) -> Iterator[Break]:
     if before.keys() <= after.keys() and list(after)[: len(before)] != list(before):
         yield Break(
             "the order of the fields changed",
-            "readers of Parquet that go by position, such as Presto and INSERT ... SELECT *, take "
-            "one column for another; keep the order, and put new fields last",
+            "Parquet readers that go by position, such as Presto and INSERT ... SELECT *, mix up "
+            "the columns; keep the order, and put new fields last",
         )
 
 
@@ -97,18 +97,18 @@ def _full_name(schema: Schema) -> str:
 
 def _gone(field: str) -> Break:
     return Break(
-        f"{field} is gone",
+        f"{field} was removed",
         f"producers that send it are refused, the stream cannot store {field} from older records, "
-        f"and readers of Parquet lose the column; keep the field, senders may leave it empty",
+        f"and Parquet readers lose the column; keep the field, senders may leave it empty",
     )
 
 
 def _retyped(field: str, was: _Field, now: _Field) -> Break:
     return Break(
         f"{field} changed from {was.type} to {now.type}",
-        f"producers that send {was.type} are refused, older streams cannot read new records nor "
-        f"new streams older ones, and readers of Parquet find two types in one column; keep this "
-        f"field as it was, and add a new one",
+        f"producers that send {was.type} are refused, older streams cannot read new records, new "
+        f"streams cannot read older ones, and Parquet readers find two types in one column; keep "
+        f"this field as it was, and add a new one",
     )
 
 

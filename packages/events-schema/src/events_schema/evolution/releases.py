@@ -1,7 +1,7 @@
-"""Every writer schema that was ever released: a file beside the contract's module, never changed.
+"""Reads and writes the released schemas: files beside the contract's module that never change.
 
-`released/VERSION.avsc` is the schema, and `released/SHA256SUMS` lists every file, so that one that
-was edited or deleted is noticed.
+`released/VERSION.avsc` is a schema. `released/SHA256SUMS` lists every file with its checksum, so
+edited and deleted files are noticed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SUFFIX = ".avsc"
 
 @dataclass(frozen=True)
 class Release:
-    """A released writer schema: `owner` is the class of which it is the `version`."""
+    """A released writer schema: version `version` of the class `owner`."""
 
     owner: str
     version: str
@@ -42,21 +42,21 @@ class Release:
 
     @property
     def fingerprint(self) -> bytes:
-        """What records written with it begin with, after the marker."""
+        """The 8 bytes that follow the marker in records written with this schema."""
         return fingerprint(self.schema)
 
 
 def releases_folder(event: type) -> Path | None:
-    """Return where the releases of the class `event` lie; None for a class without a file."""
+    """Return the folder of the releases of the class `event`; None for a class without a file."""
     file = getattr(sys.modules.get(event.__module__), "__file__", None)
     return None if file is None else Path(file).parent / "released"
 
 
 def read_releases(folders: Mapping[Path, str]) -> tuple[Release, ...]:
-    """Return the releases in `folders`, each of a class, the oldest of each first.
+    """Return the releases in `folders`, a mapping to class names, oldest first in each folder.
 
-    Raises `ReleaseError` for a file that was edited, deleted or not released, and for two
-    schemas of one fingerprint.
+    Raises `ReleaseError` if a file was edited, deleted or not released, and if two schemas have
+    the same fingerprint.
     """
     releases = tuple(
         release for folder, owner in folders.items() for release in _read_folder(folder, owner)
@@ -70,10 +70,10 @@ def read_releases(folders: Mapping[Path, str]) -> tuple[Release, ...]:
 
 
 def collision(what: object, other: Release) -> str:
-    """Say that `what` cannot be told from another release by the first bytes of a record."""
+    """Return the error text for two schemas that have the same fingerprint."""
     return (
-        f"{what} has the fingerprint of {other.file}, but is another schema: no reader can tell "
-        f"their records apart; change a field's name or type"
+        f"{what} has the same fingerprint as {other.file}, but is a different schema: readers "
+        f"cannot tell their records apart; change a field's name or type"
     )
 
 
@@ -86,11 +86,11 @@ def _read_folder(folder: Path, owner: str) -> list[Release]:
         raise ReleaseError(f"cannot read {folder}: {error.strerror}; make it readable") from None
     sums = _read_sums(folder)
     if there and not sums:
-        raise ReleaseError(f"{folder / SUMS} is gone, which lists what was released; restore it")
+        raise ReleaseError(f"{folder / SUMS}, the list of releases, is missing; restore it")
     for name in sorted(there - sums.keys()):
         raise ReleaseError(
-            f"{folder / name} is not in {SUMS}: restore its line there, or, if events-schema "
-            f"release was interrupted, delete the file and release again"
+            f"{folder / name} is not listed in {SUMS}; restore its line there, or, if "
+            f"`events-schema release` was interrupted, delete the file and release again"
         )
     names = sorted(sums, key=lambda name: version_key(name.removesuffix(_SUFFIX)))
     return [_read(folder / name, owner, sums[name]) for name in names]
@@ -110,7 +110,8 @@ def _read_sums(folder: Path) -> dict[str, str]:
         name = match[2] if match else ""
         if match is None or not is_version(name.removesuffix(_SUFFIX)) or name in sums:
             raise ReleaseError(
-                f"line {number} of {path} is not a checksum and VERSION.avsc, once; restore it"
+                f"line {number} of {path} is invalid or a duplicate; expected a checksum and "
+                f"VERSION.avsc; restore the file"
             )
         sums[name] = match[1]
     return sums
@@ -121,16 +122,16 @@ def _read(path: Path, owner: str, expected: str) -> Release:
         content = path.read_bytes()
     except FileNotFoundError:
         raise ReleaseError(
-            f"{path} was released and is gone; restore it, since records were written with it"
+            f"{path} was released and is missing; restore it, since records were written with it"
         ) from None
     except OSError as error:
         raise ReleaseError(f"cannot read {path}: {error.strerror}; make it readable") from None
     if hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest() != expected:  # git may add \r
         raise ReleaseError(
-            f"{path} was edited after its release; restore it, and release a new version instead"
+            f"{path} was edited after its release; restore it and release a new version instead"
         )
     schema = parse_schema(path, content)
-    owner = schema.pop("doc", owner)  # who released it; no part of what records are written with
+    owner = schema.pop("doc", owner)  # the class that released it, not part of the writer schema
     return Release(str(owner), path.name.removesuffix(_SUFFIX), schema, path)
 
 
@@ -141,15 +142,15 @@ def parse_schema(path: Path, content: bytes) -> Schema:
         names = [field["name"] for field in schema["fields"]]
         texts = [schema["name"], schema.get("namespace", ""), *names]
         if schema["type"] != "record" or not all(map(_is_name, texts)):
-            raise ValueError("it is not a record of fields with names")
+            raise ValueError("it is not a record of named fields")
         if len(set(names)) != len(names) or any("type" not in field for field in schema["fields"]):
-            raise ValueError("a field stands twice, or has no type")
+            raise ValueError("a field is duplicated or has no type")
         fingerprint(schema)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         cause = f"{type(error).__name__}: {error}"[:200]
         raise ReleaseError(
-            f"{path} is not the Avro schema of a record ({cause}); give a file such as "
-            f"events-schema release writes"
+            f"{path} is not the Avro schema of a record ({cause}); give a file written by "
+            f"`events-schema release`"
         ) from None
     except Exception as error:  # noqa: BLE001  # fastavro's errors have no common root
         raise ReleaseError(f"{path} is not an Avro schema ({error!s:.200}); restore it") from None
@@ -161,27 +162,27 @@ def _is_name(text: object) -> bool:
 
 
 def is_version(text: str) -> bool:
-    """Return whether `text` is a version, X.Y.Z."""
+    """Return whether `text` is a version of the form X.Y.Z."""
     return _VERSION.fullmatch(text) is not None
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Return what sorts versions."""
+    """Return the key by which versions are sorted."""
     return tuple(map(int, version.split(".")))
 
 
 @contextmanager
 def one_release(folder: Path) -> Iterator[None]:
-    """Be the only one that releases into `folder`, which is made where it is missing.
+    """Hold the lock for releasing into `folder`, which is created if missing.
 
-    Raises `ReleaseError` for a folder that cannot be made.
+    Raises `ReleaseError` if the folder cannot be created.
     """
     try:
         folder.mkdir(exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise ReleaseError(
-            f"cannot write {folder}: {error.strerror}; release from a folder that you may write"
+            f"cannot write {folder}: {error.strerror}; release from a folder that you can write to"
         ) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -193,8 +194,8 @@ def one_release(folder: Path) -> Iterator[None]:
 def write_release(folder: Path, owner: str, version: str, schema: Schema) -> Path:
     """Write `schema` to `folder` as the release `version` of `owner`; return its file.
 
-    Killed before `SHA256SUMS` is replaced, the file is not a release, and the next reading says
-    so. Raises `ReleaseError` for a folder that cannot be written.
+    If the process is killed before `SHA256SUMS` is replaced, the file is not a release, and the
+    next read raises an error. Raises `ReleaseError` if the folder cannot be written.
     """
     path = folder / f"{version}{_SUFFIX}"
     content = (json.dumps({**schema, "doc": owner}, indent=2) + "\n").encode()
@@ -212,6 +213,6 @@ def write_release(folder: Path, owner: str, version: str, schema: Schema) -> Pat
         temporary.replace(folder / SUMS)
     except OSError as error:
         raise ReleaseError(
-            f"cannot write {path}: {error.strerror}; release from a folder that you may write"
+            f"cannot write {path}: {error.strerror}; release from a folder that you can write to"
         ) from None
     return path

@@ -1,1 +1,1 @@
-"""The models: the types of columns, what an event is, and what is derived from its class."""
+"""The models: the column types, the event, and the models derived from its class."""

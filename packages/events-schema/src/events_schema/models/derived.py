@@ -1,4 +1,4 @@
-"""The models that follow from a team's class: what is posted, on Kafka and in the tables."""
+"""The models derived from a team's class: the posted event, the Kafka record, the table rows."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ RowT = TypeVar("RowT", StoredEvent, EnrichedEvent)
 
 @cache
 def posted_model(event: type[Event]) -> type[PostedEvent]:
-    """Return what a client posts: the event's fields and, optionally, its idempotency key."""
+    """Return the model of a posted event: the event's fields and an optional idempotency key."""
     return cast(type[PostedEvent], _joined(PostedEvent, event, posted_model))
 
 
 @cache
 def envelope_model(event: type[Event]) -> type[EventEnvelope]:
-    """Return the record on Kafka: the receipt, then the event's fields."""
+    """Return the model of a record on Kafka: the receipt, then the event's fields."""
     return cast(type[EventEnvelope], _joined(EventEnvelope, event, envelope_model))
 
 
 @cache
 def stored_model(event: type[Event]) -> type[StoredEvent]:
-    """Return a row of the raw table: the six columns, the receipt, then the own ones."""
+    """Return the model of a raw row: the six columns, the receipt, then the own columns."""
     return _with_own_columns(StoredEvent, event, stored_model)
 
 
 @cache
 def enriched_model(event: type[Event]) -> type[EnrichedEvent]:
-    """Return a row of the enriched table: the six columns, the metrics, then the own ones."""
+    """Return the model of an enriched row: the six columns, the metrics, then the own columns."""
     return _with_own_columns(EnrichedEvent, event, enriched_model)
 
 
@@ -46,7 +46,7 @@ Derive = Callable[[type[Event]], type[BaseModel]]
 
 
 def _joined(model: type[Event], event: type[Event], derive: Derive) -> type[Event]:
-    """Return a subclass of both, under the name of `model`, so that a value is one of each."""
+    """Return a subclass of both classes with the name of `model`."""
     if event is Event:
         return model
     members = {
@@ -72,13 +72,13 @@ def _with_own_columns(model: type[RowT], event: type[Event], derive: Derive) -> 
 
 
 def _stored(event: type[Event], name: str) -> Any:
-    """Return the annotation of an own column in storage, where texts have no bounds."""
+    """Return the annotation of an own column in a table, where texts have no length limits."""
     annotation = event.model_fields[name].annotation
     return StoredText | None if annotation == Text | None else annotation
 
 
 def _reduction(derive: Derive, event: type[Event]) -> Callable[[BaseModel], Any]:
-    """Return how a value of a derived model is copied to another process: its class is made."""
+    """Return the `__reduce__` of a derived model: the other process derives the class again."""
 
     def __reduce__(self: BaseModel) -> Any:  # noqa: N807
         return _empty, (derive.__name__, event), self.__getstate__()
@@ -87,7 +87,7 @@ def _reduction(derive: Derive, event: type[Event]) -> Callable[[BaseModel], Any]
 
 
 def _empty(derive: str, event: type[Event]) -> BaseModel:
-    """Return a value of a derived model, whose state follows."""
+    """Return an instance of a derived model without state; pickle sets the state next."""
     model = _DERIVED[derive](event)
     return model.__new__(model)
 

@@ -1,4 +1,4 @@
-"""What an event is: as its sender describes it, as a client posts it, and on Kafka."""
+"""The event: as its sender describes it, as a client posts it, and as a record on Kafka."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from events_schema.models.types import EventId, Int32, Text, Time
 
 
 class Model(BaseModel):
-    """The root of the contract's models: nothing is coerced, unknown or changed later."""
+    """The base class of the models: strict types, no unknown fields, immutable values."""
 
     model_config = ConfigDict(
         strict=True,
         extra="forbid",
         frozen=True,
-        arbitrary_types_allowed=True,  # so that an own field of another type gets our error
+        arbitrary_types_allowed=True,  # an own field of another type raises ContractError instead
     )
 
 
 class Event(Model):
-    """An event as its sender describes it: six fields, of which three may be left out.
+    """An event as its sender describes it: six fields, three of them optional.
 
-    `event_time` is set by the collector where the sender leaves it out. A team adds fields of
-    its own in a subclass: optional ones, of the types in `events_schema`. Raises `ContractError`
-    for any other subclass.
+    The collector sets `event_time` if the sender leaves it out. A team adds its own fields in a
+    subclass: optional fields of the types in `events_schema`. Any other subclass raises
+    `ContractError`.
     """
 
     event_time: Time | None = Field(
-        default=None, description="when it happened; the time of receipt where it is left out"
+        default=None, description="when it happened; if left out, the time of receipt"
     )
     user_id: Int32 = Field(description="who did it")
     app_name: Text = Field(description="in which product")
@@ -47,55 +47,55 @@ class Event(Model):
     )
 
     def __init_subclass__(cls, *, derived: bool = False) -> None:
-        """Take the keyword that tells what the contract derives from what a team writes."""
+        """Accept the keyword `derived`, which marks the classes that the contract derives."""
         super().__init_subclass__()
 
     @classmethod
     def __pydantic_init_subclass__(cls, *, derived: bool = False, **kwargs: Any) -> None:
-        """Check the own fields of a team's class. Raises `ContractError`."""
+        """Check the own fields of a team's subclass. Raises `ContractError`."""
         super().__pydantic_init_subclass__(**kwargs)
         if not derived:
             check_own_fields(cls, Event)
 
 
 class PostedEvent(Event, derived=True):
-    """What a client posts: an event and, optionally, its idempotency key."""
+    """An event as a client posts it, with an optional idempotency key."""
 
     event_id: EventId | None = Field(
         default=None,
-        description="the idempotency key: a request that is sent again with it is stored once",
+        description="the idempotency key: an event that is sent again with it is stored once",
     )
 
 
 class _Receipt(Model):
     event_id: EventId = Field(description="the idempotency key")
-    received_time: Time = Field(description="when the collector or the service took the event")
+    received_time: Time = Field(description="when the collector or the service received the event")
 
 
 class EventEnvelope(Event, _Receipt, derived=True):
-    """A record on Kafka: the receipt that the collector gave, then the event's fields."""
+    """A record on Kafka: the collector's receipt, then the event's fields."""
 
     event_time: Time = Field(description="when it happened")
 
     @classmethod
     def from_posted(cls, event: Event) -> Self:
-        """Return the envelope of `event`, received now.
+        """Return the envelope of `event`, with the current time as `received_time`.
 
-        Fills `received_time`, and `event_id` and `event_time` where `event` has none: a random
-        UUID and the time of receipt. Raises `ForeignFields` for fields that this contract does not
-        have, and `ContractError` for what is not an event.
+        If `event` has no `event_id`, it gets a random UUID; if it has no `event_time`, the time of
+        receipt. Raises `ForeignFields` if it has fields that this contract lacks, and
+        `ContractError` if it is not an event.
         """
         if not isinstance(event, Event):
             raise ContractError(
-                f"from_posted takes an event, and got {type(event).__name__}; make one with the "
+                f"from_posted takes an event, got {type(event).__name__}; make one with the "
                 f"contract's class, or from JSON with contract.parse_event(body)"
             )
         members = event.__dict__
         foreign = foreign_columns(type(event), cls)
         if foreign:
             raise ForeignFields(
-                f"{type(event).__name__} has {', '.join(foreign)}, which this contract does not "
-                f"have, or with another type; make the envelope with the contract of that class"
+                f"{type(event).__name__} has {', '.join(foreign)}, which this contract lacks or "
+                f"has with another type; make the envelope with the contract of that class"
             )
         received_time = datetime.now(UTC)
         return cls.model_validate(

@@ -1,4 +1,4 @@
-"""Names that an own field must not have: those the line uses itself, and reserved words of SQL."""
+"""Names that own fields must not have: names the pipeline uses, and reserved words of SQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ event_id received_time event_date event_name u_count u_mp_ea sent_at events
 file_index file_row_number filename rowid
 """
 RESERVED = frozenset(_OURS.split())
-"""What the contract, its tables and their readers use, beside the six fields.
+"""Names that the contract, its tables and their readers use besides the six fields.
 
 The last four are columns that DuckDB adds to every file or table.
 """
@@ -33,4 +33,4 @@ unique uniquejoin unknown unnest unpack unpivot update user using utc_timestamp 
 variadic verbose views when where window with within
 """
 SQL_WORDS = frozenset(_WORDS.split())
-"""Words that Trino, Presto, Athena, DuckDB or Spark take as a column's name only in quotes."""
+"""Words that Trino, Presto, Athena, DuckDB or Spark accept as a column name only in quotes."""

@@ -40,14 +40,14 @@ class EnrichedEvent(_EventRow):
     `Contract.enrich` defines the two metrics.
     """
 
-    u_count: Int64 | None = Field(description="how many events the user has of the last 3 hours")
+    u_count: Int64 | None = Field(description="the number of the user's events in the last 3 hours")
     u_mp_ea: StoredText | None = Field(description="the user's most frequent action")
 
 
 class UserMetrics(Model):
-    """A row of the users table: one for each `user_id` that the raw table holds, never null.
+    """A row of the users table, which has one row for each non-null `user_id` of the raw table.
 
-    The raw table, left-joined with it on `user_id`, is the enriched table.
+    The enriched table is the raw table left-joined with it on `user_id`.
     """
 
     user_id: Int32 | None

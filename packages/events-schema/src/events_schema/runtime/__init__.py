@@ -1,4 +1,4 @@
-"""What the commands of all packages share, and nothing of the contract.
+"""Code that the commands of all packages share and that does not depend on the contract.
 
-Public to the sibling packages: a move in here is a major version of events-schema.
+Public to the sibling packages: moving a name needs a new major version of events-schema.
 """

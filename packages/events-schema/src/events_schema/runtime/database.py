@@ -1,4 +1,4 @@
-"""DuckDB over parquet files, with bounded memory, and files that go while they are read."""
+"""Runs DuckDB over parquet files, with bounded memory, and retries if files disappear."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from events_schema.errors import EventsError
 from events_schema.runtime.errors import DatabaseFailed, TableReplaced
 
 MEMORY = "1GB"
-"""What DuckDB may take; beyond that it uses a temporary folder."""
+"""DuckDB's memory limit; beyond it, DuckDB uses a temporary folder."""
 
 READ_TRIES = 5
 RETRY_SECONDS = 0.2
@@ -28,30 +28,30 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Database:
-    """A DuckDB that exists as long as one reading of some files."""
+    """A DuckDB connection for reading some files once."""
 
     connection: duckdb.DuckDBPyConnection
 
     def ask(self, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query. Raises `KeyboardInterrupt` where a signal handler did."""
+        """Return the rows of a query. Raises `KeyboardInterrupt` if a signal handler did."""
         try:
             return self.connection.execute(sql, parameters or None).fetchall()
         except RuntimeError as error:
-            if str(error) == _INTERRUPTED:  # DuckDB hides what the handler of a signal raised
+            if str(error) == _INTERRUPTED:  # DuckDB hides the exception of the signal handler
                 raise KeyboardInterrupt from None
             raise
 
     def one(self, sql: str, **parameters: object) -> tuple[Any, ...]:
-        """Return the one row of a query."""
+        """Return the only row of a query."""
         (row,) = self.ask(sql, **parameters)
         return row
 
 
 @contextmanager
 def open_database(memory: str | None = None, spill: Path | None = None) -> Iterator[Database]:
-    """Open a DuckDB of bounded `memory` (default: 1 GB), whose temporary files end with it.
+    """Open DuckDB with at most `memory` (default: 1 GB), and delete its temporary files at the end.
 
-    They lie in the folder `spill`, or in one that is made for them.
+    They are in the folder `spill`, or in a new temporary folder.
     """
     made = tempfile.TemporaryDirectory(prefix="events-duckdb-") if spill is None else nullcontext()
     with (
@@ -65,14 +65,14 @@ def open_database(memory: str | None = None, spill: Path | None = None) -> Itera
             }
         ) as connection,
     ):
-        # Where INT96 and other times meet, DuckDB takes the former for times of this zone.
+        # If INT96 times are mixed with others, DuckDB reads the INT96 ones in this time zone.
         connection.execute("SET TimeZone = 'UTC'")
         yield Database(connection)
 
 
 @contextmanager
 def query_errors() -> Iterator[None]:
-    """Turn what DuckDB raises into `DatabaseFailed`, whose one line names the cause."""
+    """Convert DuckDB's errors to `DatabaseFailed`, whose one line names the cause."""
     try:
         yield
     except duckdb.Error as error:
@@ -82,11 +82,11 @@ def query_errors() -> Iterator[None]:
 def read_steadily(
     listed: Callable[[], Sequence[Path]], read: Callable[[Database, Sequence[Path]], T]
 ) -> T:
-    """Return what `read` makes of the files that `listed` lists.
+    """Return the result of `read` for the files that `listed` returns.
 
-    Where one of them is gone meanwhile, a new version is there, or the table's owner has
-    tidied up: all is listed and read anew, a few times. Raises `TableReplaced`; where the files
-    are all there, `DatabaseFailed` and what `listed` and `read` raise.
+    A file may disappear meanwhile, because there is a new version or the table's owner has cleaned
+    up. Then everything is listed and read again, a few times. Raises `TableReplaced` if files
+    keep disappearing; otherwise `DatabaseFailed` and the errors of `listed` and `read`.
     """
     for attempt in range(READ_TRIES):
         if attempt:
@@ -97,7 +97,7 @@ def read_steadily(
             with open_database() as database:
                 return read(database, files)
         except FileNotFoundError as error:
-            if error.filename is None:  # none of the files, but a folder for temporary ones
+            if error.filename is None:  # not a file of the table, but a temporary folder
                 raise
             gone = str(error.filename)
         except (EventsError, duckdb.Error) as error:
@@ -106,16 +106,17 @@ def read_steadily(
                 raise (_failed(error) if isinstance(error, duckdb.Error) else error) from None
             gone = str(missing)
     raise TableReplaced(
-        f"{gone} was gone before it was read, as were others in {READ_TRIES - 1} tries before; "
-        f"try again when the table is quiet"
+        f"{gone} disappeared before it was read, after {READ_TRIES - 1} retries; "
+        f"try again when the table changes less often"
     )
 
 
 def _failed(error: duckdb.Error) -> DatabaseFailed:
     if isinstance(error, duckdb.OutOfMemoryException):
         return DatabaseFailed(
-            f"DuckDB needs more than {MEMORY} and room in {tempfile.gettempdir()} "
-            f"({_first_line(error)}); make room there, or name another folder by TMPDIR"
+            f"DuckDB needs more than {MEMORY} of memory and more space in "
+            f"{tempfile.gettempdir()} ({_first_line(error)}); free some space there, or set "
+            f"TMPDIR to another folder"
         )
     return DatabaseFailed(f"DuckDB cannot read the tables: {_first_line(error)}")
 

@@ -1,4 +1,4 @@
-"""The errors that the commands of all packages share."""
+"""The errors shared by the commands of all packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from events_schema.errors import EventsError
 
 
 class CommandError(EventsError):
-    """The root of the errors in `events_schema.runtime` and `events_schema.tables`."""
+    """The base class of the errors in `events_schema.runtime` and `events_schema.tables`."""
 
 
 class JavaNotFound(CommandError):
@@ -14,7 +14,7 @@ class JavaNotFound(CommandError):
 
 
 class JarsNotResolved(CommandError):
-    """Raised when jars are neither in the cache nor to be had from the network."""
+    """Raised when jars are not in the cache and cannot be downloaded."""
 
     retriable = True
 
@@ -24,29 +24,29 @@ class SparkNotStarted(CommandError):
 
 
 class UsageError(CommandError):
-    """Raised when a command's flags, environment or arguments cannot be used."""
+    """Raised when a command's flags, environment or arguments are invalid."""
 
     exit_code = 2
 
 
 class AlreadyLocked(CommandError):
-    """Raised when another process holds the lock that only one may hold."""
+    """Raised when another process holds a lock that only one process may hold."""
 
     exit_code = 3
 
 
 class PublishError(CommandError):
-    """Raised when a folder cannot be published to: not ours, a mount point, read-only."""
+    """Raised when a table cannot be written to a folder: foreign, a mount point, read-only."""
 
 
 class TableReplaced(CommandError):
-    """Raised when files go before they are read, each time that they are listed anew."""
+    """Raised when files keep disappearing before they are read, however often they are listed."""
 
     retriable = True
 
 
 class DatabaseFailed(CommandError):
-    """Raised when DuckDB fails: no room for its temporary files, or a damaged file."""
+    """Raised when DuckDB fails: too little space for its temporary files, or a damaged file."""
 
 
 class SparkFailed(CommandError):
@@ -54,10 +54,10 @@ class SparkFailed(CommandError):
 
 
 class AddressUnavailable(CommandError):
-    """Raised when a command cannot listen where it was told to."""
+    """Raised when a command cannot listen on its configured address."""
 
     exit_code = 3
 
 
 class SourceMissing(CommandError):
-    """Raised when a folder to read is not there, or is not a folder."""
+    """Raised when a folder to read does not exist or is not a folder."""

@@ -1,4 +1,4 @@
-"""The few file-system steps that publishing rests on. Linux and POSIX file systems only."""
+"""Atomic and durable file operations for publishing, on Linux with POSIX file systems."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ _RENAME_NOREPLACE = 1
 _RENAME_EXCHANGE = 2
 
 WAYS_OUT = {
-    errno.ENOSPC: "make room and start again",
-    errno.EDQUOT: "make room and start again",
+    errno.ENOSPC: "free some space and start again",
+    errno.EDQUOT: "free some space and start again",
     errno.EROFS: "mount it writable and start again",
 }
-"""What to do about a disk that takes nothing more, by the error's number."""
+"""What to do if a disk cannot be written, by error number."""
 
 REMOVE_TRIES = 5
-"""How often a folder is deleted in which another process makes files."""
+"""How many times to try to delete a folder in which another process creates files."""
 
 
 def rename_new(source: Path, destination: Path) -> None:
     """Rename `source` to `destination` in one step that never replaces anything.
 
-    Raises `FileExistsError` where `destination` exists, `OSError` otherwise.
+    Raises `FileExistsError` if `destination` exists, and other `OSError`s.
     """
     _renameat2(source, destination, _RENAME_NOREPLACE)
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Let two existing paths change places in one step. Raises `OSError`."""
+    """Swap two existing paths in one step. Raises `OSError`."""
     _renameat2(one, other, _RENAME_EXCHANGE)
 
 
@@ -48,10 +48,10 @@ def _renameat2(source: Path, destination: Path, flags: int) -> None:
 
 
 def create_new(path: Path, content: bytes) -> None:
-    """Create `path` holding `content`, whole and on disk, or not at all; never replace a file.
+    """Create `path` with `content`, completely and on disk or not at all; never replace a file.
 
-    A leftover `path` + `.new` of a process that died is written over. Raises
-    `FileExistsError` where `path` exists.
+    A file `path` + `.new` left over by a process that died is overwritten. Raises
+    `FileExistsError` if `path` exists.
     """
     unfinished = path.with_name(path.name + ".new")
     with unfinished.open("wb") as file:
@@ -63,7 +63,7 @@ def create_new(path: Path, content: bytes) -> None:
 
 
 def make_folders(folder: Path) -> None:
-    """Create `folder` and what is missing above it, each durably."""
+    """Create `folder` and its missing parents, each durably."""
     if folder.is_dir():
         return
     make_folders(folder.parent)
@@ -72,10 +72,10 @@ def make_folders(folder: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete `folder`, where it is there.
+    """Delete `folder` if it exists.
 
-    A process that is ending may still make and delete entries in it meanwhile; what it makes
-    after a few tries stays.
+    A process that is ending may still create and delete files in it. This function tries a few
+    times; files created later remain.
     """
     for _ in range(REMOVE_TRIES):
         if not folder.exists():
@@ -90,12 +90,12 @@ def remove_folder(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the entries of `folder` to disk, so that they survive a power cut."""
+    """Flush the entries of `folder` to disk, so that they survive a power cut."""
     _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
 
 
 def sync_file(path: Path) -> None:
-    """Bring the bytes of `path` to disk, so that they survive a power cut."""
+    """Flush the content of `path` to disk, so that it survives a power cut."""
     _sync(path, os.O_RDONLY)
 
 
@@ -108,9 +108,9 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def check_renames(folder: Path) -> None:
-    """Refuse a file system that lacks the atomic renames, by trying them in `folder`.
+    """Check that the file system of `folder` has atomic renames, by trying them there.
 
-    Raises `PublishError`.
+    Raises `PublishError` if it does not.
     """
     one, other = folder / ".rename-check-a", folder / ".rename-check-b"
     try:
@@ -130,7 +130,7 @@ def check_renames(folder: Path) -> None:
 
 @contextmanager
 def refusing_unwritable(folder: Path) -> Iterator[None]:
-    """Turn the errors of a read-only, full or misplaced `folder` into `PublishError`."""
+    """Convert the errors of a read-only, full or invalid `folder` to `PublishError`."""
     try:
         yield
     except ConnectionError:
@@ -138,7 +138,7 @@ def refusing_unwritable(folder: Path) -> Iterator[None]:
     except OSError as error:
         way_out = "expected a folder that this user can write to"
         if error.errno in WAYS_OUT:
-            way_out = f"{WAYS_OUT[error.errno]}, nothing is lost"
+            way_out = f"{WAYS_OUT[error.errno]}; nothing is lost"
         elif error.errno == errno.EIO:
             way_out = "check the disk, then start again"
         raise PublishError(

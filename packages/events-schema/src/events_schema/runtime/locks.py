@@ -1,4 +1,4 @@
-"""Lock files: one process at a time; the kernel releases the lock when the process dies."""
+"""Lock files that one process holds at a time; the kernel releases them when it ends."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from events_schema.runtime.errors import AlreadyLocked
 from events_schema.runtime.files import refusing_unwritable
 
 LOCK_SECONDS = 0.5
-"""How long a lock that is held is tried."""
+"""How long to retry a lock that another process holds."""
 
 
 @contextmanager
 def exclusive_lock(
     path: Path, holder: str, *, waiting: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Hold the lock file `path` for as long as the context; the kernel frees it on a crash.
+    """Hold the lock file `path` during the context; the kernel releases it if the process dies.
 
-    `holder` names who holds it, for the message that others get. Where another process holds it
-    for longer than a moment, in which who asks `is_locked` is done, `AlreadyLocked` is raised; or
-    `waiting` is told which, and then it is waited for. Raises `PublishError` where the file
-    cannot be written.
+    `holder` describes this process in the error that others get. If another process holds the
+    lock for longer than `LOCK_SECONDS` (a call of `is_locked` holds it only for a moment), raises
+    `AlreadyLocked`; or, if `waiting` is given, calls it with the holder's description and waits.
+    Raises `PublishError` if the file cannot be written.
     """
     with ExitStack() as stack:
         with refusing_unwritable(path.parent):
-            file = stack.enter_context(path.open("ab+", buffering=0))  # nothing left to write late
+            file = stack.enter_context(path.open("ab+", buffering=0))  # nothing is written on close
             if not _lock(file, LOCK_SECONDS):
                 file.seek(0)
                 other = file.read(200).decode("utf-8", "replace").strip() or "another process"
@@ -58,7 +58,7 @@ def _lock(file: IO[bytes], seconds: float) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process holds the lock file `path`."""
+    """Return whether a process holds the lock file `path`."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

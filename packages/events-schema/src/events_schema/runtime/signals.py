@@ -1,4 +1,4 @@
-"""Signals that must wait for a step that cannot be interrupted."""
+"""Delays signals during a step that must not be interrupted."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def deferring_signals() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait for the end of the context.
+    """Delay SIGINT and SIGTERM until the context ends.
 
-    The handlers are then those from before it, whatever was set in it. Outside the main thread,
-    which alone gets signals, it does nothing.
+    At the end it restores the earlier handlers, even if other handlers were set meanwhile. Outside
+    the main thread, the only one that gets signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -24,10 +24,10 @@ def deferring_signals() -> Iterator[None]:
     came: list[int] = []
     for each in _SIGNALS:
         signal.signal(each, lambda number, _frame: came.append(number))
-    # Also by the mask, since PySpark sets a handler of its own in the end; but a thread that a
-    # library has started, such as Arrow's, may take the signal, and then the handler counts. A
-    # process that is started inherits the mask: PySpark's Java ignores SIGINT anyway, but must
-    # be open to SIGTERM.
+    # SIGINT is also masked, since PySpark sets its own handler at the end of its start. The handler
+    # is still needed: a thread of a library such as Arrow may receive the signal. SIGTERM is not
+    # masked: child processes inherit the mask, and PySpark's Java, which ignores SIGINT anyway,
+    # must receive SIGTERM.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,4 +1,4 @@
-"""How a table is addressed, where its parts lie, and how its files are found and read.
+"""Paths of a table's parts, and how its files are found and read.
 
-Public to the sibling packages: a move in here is a major version of events-schema.
+Public to the sibling packages: moving a name needs a new major version of events-schema.
 """

@@ -1,4 +1,4 @@
-"""Local folders and files: finding them, and naming them as the engines want."""
+"""Finds local folders and parquet files, and escapes their paths for Spark and DuckDB."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DUCKDB_PATTERNS = frozenset("*?[")
 
 
 def find_folder(name: str, path: str) -> Path:
-    """Return the folder at the local `path`, links resolved; `name` is what it is given as.
+    """Return the folder at the local `path`, links resolved.
 
-    Raises `SourceMissing`.
+    `name` is the flag or setting to name in an error. Raises `SourceMissing`.
     """
     if "://" in path:
         raise SourceMissing(f"{name} {path!r} is a remote address; give a local folder")
@@ -25,15 +25,15 @@ def find_folder(name: str, path: str) -> Path:
 
 
 def plain_files(folder: Path) -> list[Path]:
-    """Return the parquet files in `folder` itself, but for those that Spark passes over."""
+    """Return the parquet files directly in `folder`, without those that Spark ignores."""
     return sorted(path for path in folder.glob("*.parquet") if path.name[0] not in "._")
 
 
 def spark_path(path: Path) -> str:
-    """Return `path` as Spark's reader wants it, in which some characters are patterns."""
+    """Return `path` for Spark's reader, with the characters of its patterns escaped."""
     return "".join(f"\\{each}" if each in _SPARK_PATTERNS else each for each in str(path))
 
 
 def duckdb_path(path: str | Path) -> str:
-    """Return `path` as DuckDB's reader wants it, in which some characters are patterns."""
+    """Return `path` for DuckDB's reader, with the characters of its patterns escaped."""
     return "".join(f"[{each}]" if each in _DUCKDB_PATTERNS else each for each in str(path))

@@ -1,4 +1,4 @@
-"""The partitions of the raw table: a folder for each day."""
+"""The partitions of the raw table: one folder for each day."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ PARTITION_COLUMN = "event_date"
 
 
 def partition_day(folder: str) -> str | None:
-    """Return the day, YYYY-MM-DD, that the name of a partition's folder says.
+    """Return the day, YYYY-MM-DD, in the name of a partition's folder; None for other folders.
 
-    None for any other folder. Hive's partition of rows without a time has a value that is not a
-    day, `__HIVE_DEFAULT_PARTITION__`. It is returned as it is, and sorts after every day.
+    Hive's partition for rows without a time is not a day. Its value,
+    `__HIVE_DEFAULT_PARTITION__`, is returned unchanged, and sorts after every day.
     """
     day = folder.removeprefix(f"{PARTITION_COLUMN}=")
     return day if day != folder else None

@@ -1,4 +1,4 @@
-"""Where the parts of a table lie: the folder that readers see, and what stands beside it."""
+"""The paths of a table: the folder that readers see, and the folders beside it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 
 @dataclass(frozen=True)
 class TablePaths:
-    """The paths that belong to the table at `target`; nothing but parquet lies in `target`."""
+    """The paths of the table at `target`, a folder that contains only parquet files."""
 
     target: Path
 
@@ -29,7 +29,7 @@ class TablePaths:
 
     @property
     def staging(self) -> Path:
-        """The files of a batch that is not committed yet."""
+        """The files of a batch that is not yet committed."""
         return self.control / "staging"
 
     @property
@@ -39,7 +39,7 @@ class TablePaths:
 
     @property
     def versions(self) -> Path:
-        """An enriched table's manifests and old versions."""
+        """The manifests and old versions of an enriched table."""
         return self._beside("versions")
 
     def _beside(self, suffix: str) -> Path:
@@ -47,10 +47,10 @@ class TablePaths:
 
     @classmethod
     def at(cls, target: str) -> TablePaths:
-        """Return the layout of the table at the local path `target`, links resolved.
+        """Return the paths of the table at the local path `target`, links resolved.
 
-        Raises `PublishError` for an address, a mount point or what is no folder: publishing
-        renames between `target` and its siblings, so all must lie on one local file system.
+        Raises `PublishError` if `target` is a remote address, a mount point or a file. Publishing
+        renames folders between `target` and its siblings, so all must be on one local file system.
         """
         if "://" in target:
             raise PublishError(
@@ -68,13 +68,13 @@ class TablePaths:
 
 
 def _is_mount_point(path: Path) -> bool:
-    """Tell whether `path` is one, also where a folder of the same file system is bound to it."""
+    """Return whether `path` is a mount point, including a bind mount of the same file system."""
     if path.is_mount():
         return True
     try:
         mounts = MOUNTS.read_bytes().splitlines()
     except OSError:
         return False
-    # The kernel writes blanks and backslashes in a path as octal numbers.
+    # The kernel writes spaces and backslashes in a path as octal numbers.
     points = (mount.split(b" ")[4].decode("unicode_escape").encode("latin-1") for mount in mounts)
     return os.fsencode(path) in points

@@ -1,4 +1,4 @@
-"""Views of exactly some files, in DuckDB."""
+"""DuckDB views of an exact list of files."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _TYPES = {
 def view_files(
     database: Database, name: str, files: Sequence[Path], model: type[BaseModel]
 ) -> None:
-    """Make the view `name` of the columns of `model`, and the rows of exactly these files.
+    """Create the view `name` with the columns of `model` and the rows of exactly these files.
 
-    There may be no files. A team's own columns are null where a file lacks them.
+    `files` may be empty. A team's own columns are null for files that lack them.
     """
     selected = ", ".join(
         f"{each.name}::{_TYPES[each.type]} AS {each.name}" for each in columns(model)
@@ -41,8 +41,8 @@ def _read(files: Iterable[Path], own: Sequence[Column]) -> str:
     paths = ", ".join("'" + duckdb_path(path).replace("'", "''") + "'" for path in files)
     if not own:
         return f"FROM read_parquet([{paths}], hive_partitioning = false)"
-    # By name all footers are read first. The rows that are not there stand for the columns that
-    # no file has yet.
+    # DuckDB must read all footers to match columns by name. The query without rows supplies
+    # the columns that no file has yet.
     every = f"FROM read_parquet([{paths}], hive_partitioning = false, union_by_name = true)"
     return f"{_no_rows(own)} UNION ALL BY NAME {every}"
 

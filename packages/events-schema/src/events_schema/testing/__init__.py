@@ -1,4 +1,4 @@
-"""Hypothesis strategies for contracts and their events: valid ones, invalid ones, histories."""
+"""Hypothesis strategies for contracts, valid and invalid events, and histories of events."""
 
 from events_schema.testing.bodies import almost_events, bodies, damaged
 from events_schema.testing.contracts import contracts

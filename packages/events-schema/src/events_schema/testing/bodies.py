@@ -1,4 +1,4 @@
-"""What clients may post, good and bad: bytes."""
+"""Strategies for request bodies, valid and invalid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from events_schema.testing.events import invalid_posted_events, posted_events
 
 @st.composite
 def bodies(draw: st.DrawFn, contract: Contract[Any]) -> bytes:
-    """What clients may post: events, good, nearly good and damaged; batches of them; any bytes."""
+    """Request bodies: valid, invalid and damaged events, batches of them, any JSON, any bytes."""
     kind = draw(st.sampled_from(["one", "one", "batch", "json", "bytes"]))
     if kind == "bytes":
         return draw(st.binary(max_size=300))
@@ -32,7 +32,7 @@ _BATCH_FORMS = (
     (b'{"sent_at":"2026-01-31T12:00:00Z","events":[', b",", b"]}"),
     (b"", b"\n", b"\n"),
 )
-"""What stands before, between and after the events of an array, an object, and lines."""
+"""The bytes before, between and after the events of an array, an object, and lines."""
 
 
 @st.composite
@@ -47,7 +47,7 @@ def almost_events(draw: st.DrawFn, contract: Contract[Any]) -> bytes:
 
 @st.composite
 def damaged(draw: st.DrawFn, body: bytes) -> bytes:
-    """`body` with some bytes replaced, cut out or put in."""
+    """`body` with some bytes replaced, removed or inserted."""
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(body)))
         end = draw(st.integers(start, min(len(body), start + 4)))

@@ -1,4 +1,4 @@
-"""Contracts of a team's own."""
+"""Strategies for contracts with own fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events_schema.models.types import OWN_TYPES
 
 
 def field_names() -> st.SearchStrategy[str]:
-    """Names that an own field may have."""
+    """Valid names of own fields."""
     letters = st.from_regex(r"[a-z][a-z0-9]{0,8}(_[a-z0-9]{1,6}){0,2}", fullmatch=True)
     return letters.filter(_is_allowed)
 
@@ -24,7 +24,7 @@ def _is_allowed(name: str) -> bool:
 
 
 def contracts(*, min_fields: int = 0, max_fields: int = 20) -> st.SearchStrategy[Contract[Any]]:
-    """Contracts with so many own fields, of every type."""
+    """Contracts with `min_fields` to `max_fields` own fields of all types."""
     return st.dictionaries(
         field_names(), st.sampled_from(sorted(OWN_TYPES)), min_size=min_fields, max_size=max_fields
     ).map(lambda types: Contract(_event(types)))

@@ -1,4 +1,4 @@
-"""Events: as records, as clients post them, and as they should not."""
+"""Strategies for events: Kafka records, valid posted events and invalid ones."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ REQUIRED_FIELDS = ("user_id", "app_name", "event_category")
 
 
 def own_values(contract: Contract[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """Values of the contract's own columns, each often null."""
+    """Values of the contract's own columns, often null."""
     return st.fixed_dictionaries(
         {column.name: st.none() | values(column.type) for column in contract.own_columns}
     )
 
 
 def event_envelopes(contract: Contract[Any]) -> st.SearchStrategy[EventEnvelope]:
-    """Any record that `contract` accepts, over the whole range of every field."""
+    """Any valid record of `contract`, over the whole range of every field."""
     return st.builds(
         lambda own, **fields: contract.envelope(**fields, **own),
         own_values(contract),
@@ -56,8 +56,8 @@ def posted_events(
 ) -> dict[str, Any]:
     """A valid event as a client posts it: the members of a JSON object.
 
-    Optional members are absent, null or there; `event_time`, where there, is drawn from
-    `event_times` (default: up to an hour ago) and written in some zone.
+    Optional members are absent, null or present. A present `event_time` is drawn from
+    `event_times` (default: the last hour) and written in some time zone.
     """
     now = datetime.now(UTC)
     body: dict[str, Any] = {
@@ -95,7 +95,7 @@ def _invalid_values(contract: Contract[Any]) -> dict[str, st.SearchStrategy[Any]
 
 @st.composite
 def invalid_posted_events(draw: st.DrawFn, contract: Contract[Any]) -> tuple[dict[str, Any], str]:
-    """The members of a JSON object that is an event but for one field, and that field's name."""
+    """A posted event with one invalid field, as the members of a JSON object, and its name."""
     body = draw(posted_events(contract))
     invalid = _invalid_values(contract)
     field = draw(st.sampled_from(sorted(invalid)))

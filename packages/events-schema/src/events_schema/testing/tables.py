@@ -1,4 +1,4 @@
-"""Histories of many events, and tables of rows."""
+"""Strategies for histories of many events, and for tables of rows."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def histories(
 ) -> list[EventEnvelope]:
     """Records of few users and few actions around `processing_time`, `T`.
 
-    Among their times are the exact edges of the metric's window (`T - 3 h`, `T`, and a
-    microsecond to either side); actions tie often; some `event_id`s come again with an
-    identical body. All are received at `T`.
+    Some times are the exact edges of the metric's window: `T - 3 h`, `T`, and a microsecond to
+    either side. Actions are often equally frequent, and some records occur more than once.
+    All are received at `T`.
     """
     edges = [processing_time - WINDOW, processing_time]
     near = [edge + step * MICROSECOND for edge in edges for step in (-1, 0, 1)]
@@ -64,7 +64,7 @@ def histories(
 def raw_tables(
     contract: Contract[Any], processing_time: datetime
 ) -> st.SearchStrategy[list[StoredEvent]]:
-    """Rows as another writer may have left them: a history in which any column may be null."""
+    """Rows that another writer may have stored: a history in which any column may be null."""
     return histories(contract, processing_time).flatmap(
         lambda records: st.lists(
             st.sets(st.sampled_from(sorted(contract.stored.model_fields)), max_size=2),
@@ -83,7 +83,7 @@ def raw_tables(
 def repetitive_tables(
     draw: st.DrawFn, contract: Contract[Any], processing_time: datetime
 ) -> list[StoredEvent]:
-    """Rows as `raw_tables` draws them, but of a few products and categories only."""
+    """Rows as from `raw_tables`, but with few products and categories."""
     names = st.sampled_from(draw(st.lists(texts(), min_size=1, max_size=5, unique=True)))
     return [
         row.model_copy(

@@ -1,4 +1,4 @@
-"""Values of the column types: over their whole range, and often those that damage pipelines."""
+"""Strategies for values of each column type: the whole range, and often awkward values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ AWKWARD_FLOATS = (
 
 
 def int32s() -> st.SearchStrategy[int]:
-    """Integers of 32 bits, the bounds often among them."""
+    """32-bit integers, often the limits."""
     return st.sampled_from([INT32_MIN, -1, 0, 1, INT32_MAX]) | st.integers(INT32_MIN, INT32_MAX)
 
 
@@ -71,7 +71,7 @@ def times(
 
 
 def int64s() -> st.SearchStrategy[int]:
-    """Integers of 64 bits, the bounds often among them."""
+    """64-bit integers, often the limits."""
     return st.sampled_from([INT64_MIN, -1, 0, 2**53 + 1, INT64_MAX]) | st.integers(
         INT64_MIN, INT64_MAX
     )
@@ -83,7 +83,7 @@ def float64s() -> st.SearchStrategy[float]:
 
 
 def values(column_type: ColumnType) -> st.SearchStrategy[Any]:
-    """Any value that a column of this type takes, null aside."""
+    """Any valid value of a column of this type, except null."""
     strategies: Mapping[ColumnType, st.SearchStrategy[Any]] = {
         ColumnType.BOOL: st.booleans(),
         ColumnType.FLOAT64: float64s(),
@@ -96,7 +96,7 @@ def values(column_type: ColumnType) -> st.SearchStrategy[Any]:
 
 
 def json_values(column_type: ColumnType) -> st.SearchStrategy[Any]:
-    """As `values`, but as a client writes them in JSON: times are texts."""
+    """Like `values`, but as a client writes them in JSON: times are texts."""
     if column_type is ColumnType.TIMESTAMP:
         return rfc3339(times())
     return values(column_type)
@@ -104,7 +104,7 @@ def json_values(column_type: ColumnType) -> st.SearchStrategy[Any]:
 
 @st.composite
 def rfc3339(draw: st.DrawFn, instants: st.SearchStrategy[datetime]) -> str:
-    """The text of a time, in UTC as `Z` or with the offset of some zone."""
+    """The text of a time, in UTC with `Z` or with the offset of a time zone."""
     instant = draw(instants)
     offset = draw(st.sampled_from([None, 0, 60, -210, 825]))
     if offset is None:
@@ -137,7 +137,7 @@ INVALID_TIMES: Sequence[Any] = (
     True,
     [],
 )
-"""Values that are no `event_time`, whatever the window."""
+"""Values that are not a valid `event_time`, whatever the window."""
 
 INVALID_EVENT_IDS: Sequence[Any] = (
     "",
@@ -151,7 +151,7 @@ INVALID_EVENT_IDS: Sequence[Any] = (
     True,
     [],
 )
-"""Values that are no `event_id`, most of which a UUID parser takes."""
+"""Values that are not a valid `event_id`, though a UUID parser accepts most of them."""
 
 _NO_TEXTS: Sequence[Any] = (
     "", "x" * (MAX_TEXT_LENGTH + 1), "a\0b", "\ud800", "a\udfffb", True, 3, 1.5, [], {}
@@ -166,4 +166,4 @@ INVALID_VALUES: Mapping[ColumnType, Sequence[Any]] = {
     ColumnType.STRING: _NO_TEXTS,
     ColumnType.TIMESTAMP: INVALID_TIMES,
 }
-"""Values of JSON that a column of this type refuses."""
+"""JSON values that are not valid in a column of this type."""

@@ -1,1 +1,1 @@
-"""Finding Java, and the jars that run on it."""
+"""Finds Java, and downloads the jars that run on it."""

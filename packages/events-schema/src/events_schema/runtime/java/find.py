@@ -1,4 +1,4 @@
-"""Finding the Java that Spark and Kafka run on."""
+"""Finds the Java that Spark and Kafka run on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _EXPECTED = "install Java 17 or 21 (on Debian: openjdk-17-jre-headless) or set J
 
 
 def find_java() -> Path:
-    """Return the `java` of `JAVA_HOME`, or else of `PATH`.
+    """Return the `java` of `JAVA_HOME`, or else the one on the `PATH`.
 
-    Raises `JavaNotFound` where there is none, or one that Spark 4 does not run on.
+    Raises `JavaNotFound` if there is none, or if Spark 4 does not support its version.
     """
     home = os.environ.get("JAVA_HOME")
     found = str(Path(home, "bin", "java")) if home else shutil.which("java")
@@ -27,7 +27,7 @@ def find_java() -> Path:
     try:
         version = _major_version(found)
     except (OSError, subprocess.SubprocessError) as error:
-        raise JavaNotFound(f"{found} does not run ({error}); {_EXPECTED}") from None
+        raise JavaNotFound(f"{found} cannot be run ({error}); {_EXPECTED}") from None
     if version not in SUPPORTED_VERSIONS:
         raise JavaNotFound(f"{found} is Java {version or 'of an unknown version'}; {_EXPECTED}")
     return Path(found)

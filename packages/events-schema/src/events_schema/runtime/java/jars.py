@@ -1,4 +1,4 @@
-"""Jars from Maven Central, fetched once by the Ivy inside PySpark and then used offline."""
+"""Downloads jars from Maven Central once, with PySpark's Ivy, and then uses them offline."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TIMEOUT_SECONDS = 600
 
 
 def resolve_jars(coordinates: Sequence[str], exclude: Sequence[str] = ()) -> list[Path]:
-    """Return the jars of `group:artifact:version` coordinates and of all they depend on.
+    """Return the jars of the `group:artifact:version` coordinates and all their dependencies.
 
-    The first call downloads them (under a minute); later ones read the user's cache folder.
-    `exclude` names groups to leave out. Raises `JarsNotResolved` and `JavaNotFound`.
+    The first call downloads them (under a minute); later calls use the user's cache folder.
+    `exclude` lists groups to leave out. Raises `JarsNotResolved` and `JavaNotFound`.
     """
     wanted = hashlib.sha256(repr((sorted(coordinates), sorted(exclude))).encode()).hexdigest()
     cache = user_cache_path("events")
@@ -34,7 +34,7 @@ def resolve_jars(coordinates: Sequence[str], exclude: Sequence[str] = ()) -> lis
             folder.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise JarsNotResolved(
-                f"cannot make {folder.parent}: {error.strerror}; let XDG_CACHE_HOME name a folder "
+                f"cannot create {folder.parent}: {error.strerror}; set XDG_CACHE_HOME to a folder "
                 f"that this user can write to"
             ) from None
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="resolving-") as scratch:
@@ -47,7 +47,7 @@ def _move_into_place(jars: Path, folder: Path) -> None:
     try:
         jars.rename(folder)
     except OSError:
-        if not folder.is_dir():  # otherwise another process was first, with the same jars
+        if not folder.is_dir():  # otherwise another process has already stored the same jars
             raise
 
 
@@ -69,7 +69,8 @@ def _retrieve(
         )
     except subprocess.TimeoutExpired:
         raise JarsNotResolved(
-            f"no answer from Maven Central in {TIMEOUT_SECONDS} s for {', '.join(coordinates)}"
+            f"no answer from Maven Central in {TIMEOUT_SECONDS} s for {', '.join(coordinates)}; "
+            f"check the network, then try again"
         ) from None
     if done.returncode != 0:
         shutil.rmtree(scratch / "jars", ignore_errors=True)

@@ -1,1 +1,1 @@
-"""Spark sessions: their settings, start, end and failures."""
+"""Spark sessions: settings, start, stop and failures."""

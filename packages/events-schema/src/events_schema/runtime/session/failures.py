@@ -1,4 +1,4 @@
-"""Why Spark failed: its Java process ended, the disk is full, or another cause."""
+"""Finds out why Spark failed: its Java process ended, the disk is full, or another cause."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from events_schema.runtime.files import WAYS_OUT
 from events_schema.runtime.session.start import java_ends
 
 DISK_ERRORS = {os.strerror(number): way_out for number, way_out in WAYS_OUT.items()}
-"""What Java's and DuckDB's errors say where a disk takes nothing more, and what to do."""
+"""The texts in Java's and DuckDB's errors if a disk cannot be written, and what to do."""
 
 LONGEST = 500
-"""So many characters of a reason are told."""
+"""The most characters of a cause that an error shows."""
 
 
 def disk_error(error: Exception) -> tuple[str, str] | None:
-    """Return what `error` says of a disk that takes nothing more, and what to do; None without."""
+    """Return the disk error in the text of `error` and what to do, or None."""
     return next((each for each in DISK_ERRORS.items() if each[0] in str(error)), None)
 
 
 def lost_java(error: Exception, spark: SparkSession) -> bool:
-    """Tell whether `error`, of a call to Java, was raised because that process has ended."""
+    """Return whether `error`, raised by a call to Java, means that the Java process has ended."""
     if isinstance(error, Py4JJavaError):
         return False
-    # py4j raises a plain error where the connection breaks amid a call.
+    # py4j raises a plain Py4JError if the connection breaks during a call.
     gone = isinstance(error, Py4JNetworkError | ConnectionError)
     return gone or (isinstance(error, Py4JError) and java_ends(spark, seconds=1))
 
 
 def spark_failed(error: Exception) -> SparkFailed:
-    """Return `error`, which Spark raised, as one line that names the first cause."""
+    """Return the error for `error`, which Spark raised, as one line that names the root cause."""
     return SparkFailed(f"Spark failed: {_cause(error)}")
 
 
 def _cause(error: Exception) -> str:
-    trace = str(error)  # of Java's errors, with what caused them
+    trace = str(error)  # for Java's errors, this includes their causes
     if "OutOfMemoryError" in trace:
         return "Java ran out of memory; give more with --driver-memory"
     text = str(error.java_exception) if isinstance(error, Py4JJavaError) else trace

@@ -1,4 +1,4 @@
-"""Starting Spark with the contract's settings, and ending it in order."""
+"""Starts Spark with the contract's settings, and stops it in order."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STOP_SECONDS = 20
 """How long Spark may take to stop in order."""
 
 KILL_SECONDS = 5
-"""How long a killed process may take to end: one that waits for a dead disk does not."""
+"""How long to wait for a killed process: one that waits for a dead disk never ends."""
 
 
 def connector_jars() -> list[Path]:
@@ -50,14 +50,14 @@ def start_session(
     jars: Sequence[Path] = (),
     verbose: bool = False,
 ) -> SparkSession:
-    """Start Spark with the contract's session settings, then `settings`, which win.
+    """Start Spark with the contract's session settings, overridden by `settings`.
 
-    The Java process gets a session of its own, so that Ctrl-C reaches this process alone, which
-    then ends it in order. It logs nothing unless `verbose`: what fails comes as an exception.
-    Under spark-submit the Java process that is there is used, with its own master, memory,
-    options and jars.
+    The Java process gets its own process session, so Ctrl-C reaches only this process, which then
+    stops Java in order. Java logs nothing unless `verbose`: failures are raised as exceptions.
+    Under spark-submit, the existing Java process is used, with its own master, memory, options
+    and jars.
 
-    Raises `JavaNotFound`, and `SparkNotStarted` with what Java said.
+    Raises `JavaNotFound`, and `SparkNotStarted` with Java's error message.
     """
     find_java()
     conf = pyspark.SparkConf(loadDefaults=False).setAppName(name)
@@ -83,8 +83,8 @@ def _append_options(conf: pyspark.SparkConf, key: str, options: Sequence[str]) -
 
 
 def _launch(conf: pyspark.SparkConf, verbose: bool) -> pyspark.SparkContext:
-    # Java's own warnings at start are noise, unless it does not start. Interrupted while it
-    # starts, PySpark would leave a Java process behind.
+    # Java's warnings at the start matter only if it does not start. Signals are delayed because
+    # PySpark, interrupted during the start, would leave a Java process behind.
     with tempfile.TemporaryFile("w+") as said, deferring_signals():
         options = {"start_new_session": True, **({} if verbose else {"stderr": said})}
         try:
@@ -102,15 +102,15 @@ def _reason(said: str, error: Exception) -> str:
 
 
 def stop_session(spark: SparkSession) -> None:
-    """Stop what `start_session` started, and wait for its Java process to end.
+    """Stop a session from `start_session`, and wait for its Java process to end.
 
-    One that takes longer than `STOP_SECONDS` is killed.
+    A process that takes longer than `STOP_SECONDS` is killed.
 
-    By ending that process, which stops Spark in order: `SparkSession.stop()` alone leaves it
-    running, and fails where a signal has cut off a call to it.
+    It terminates the Java process, which stops Spark in order. `SparkSession.stop()` would leave
+    the process running, and fails if a signal has interrupted a call to Java.
     """
     process = _java_process(spark)
-    if process is None:  # spark-submit's own
+    if process is None:  # spark-submit started it
         spark.stop()
         return
     process.terminate()
@@ -121,7 +121,7 @@ def stop_session(spark: SparkSession) -> None:
 
 
 def kill_session(spark: SparkSession) -> None:
-    """End the Java process that `start_session` started at once, also where it hangs."""
+    """Kill the Java process that `start_session` started, even if it hangs."""
     process = _java_process(spark)
     if process is not None:
         process.kill()
@@ -129,7 +129,7 @@ def kill_session(spark: SparkSession) -> None:
 
 
 def java_ends(spark: SparkSession, seconds: float) -> bool:
-    """Tell whether the Java process that `start_session` started ends within `seconds`."""
+    """Return whether the Java process that `start_session` started ends within `seconds`."""
     process = _java_process(spark)
     if process is None:
         return False
