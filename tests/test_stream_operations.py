@@ -70,7 +70,7 @@ def test_a_java_process_that_hangs_ends_the_stream(topics: Topics, tmp_path: Pat
         wait_for_rows(tmp_path, 5, stream)
         java = java_of(stream)
         java.suspend()
-        assert_ends(stream, 6, "nothing went on for 30 s")
+        assert_ends(stream, 6, "no progress for 30 s")
         assert not java.is_running() or java.status() == psutil.STATUS_ZOMBIE
 
 
@@ -133,7 +133,7 @@ def test_a_start_that_waits_for_a_command_can_be_stopped(topics: Topics, tmp_pat
         wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
         assert stream.exit_code == -signal.SIGTERM
         with start_stream(topics.bootstrap, "t", tmp_path, "--stall-timeout", "3") as late:
-            assert_ends(late, 6, "nothing went on for 3 s")
+            assert_ends(late, 6, "no progress for 3 s")
 
 
 @dataclass(frozen=True)

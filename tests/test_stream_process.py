@@ -94,7 +94,7 @@ def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Pat
             wait_for_rows(tmp_path, 5, stream)
             broker.kill()
             wait_until(
-                lambda: "kafka is away" in stream.log.read_text(), "a notice", seconds=DEADLINE
+                lambda: "kafka is unavailable" in stream.log.read_text(), "a notice", seconds=DEADLINE
             )
             broker.start()
             topics.produce(topic, values(5))

@@ -60,9 +60,9 @@ def assert_refused(ended: tuple[int, str], code: int, text: str) -> None:
         (["--target", "file"], 1, "is a file"),
         (["--target", "file/raw"], 1, "cannot write"),
         (["--target", "foreign"], 1, "was not written by events-stream"),
-        (["--target", "raw", "--checkpoint", "raw/checkpoint"], 1, "lie in one another"),
+        (["--target", "raw", "--checkpoint", "raw/checkpoint"], 1, "overlaps with the table"),
         (["--target", "raw", "--checkpoint", "file"], 1, "cannot write"),
-        (["--target", "query/raw", "--checkpoint", "."], 1, "lie in one another"),
+        (["--target", "query/raw", "--checkpoint", "."], 1, "overlaps with the table"),
         (["--target", "raw", "--checkpoint", "app"], 1, "was not written by Spark"),
         (["--target", "raw", "--checkpoint", "backup"], 1, "was not written by Spark"),
         (["--trigger", "soon"], 2, "--trigger"),
@@ -159,7 +159,7 @@ def test_commands_that_need_no_contract_work_without_one(
     monkeypatch.delenv("EVENTS_CONTRACT", raising=False)
     for flags in ([], fitting):
         assert main(["status", *target, *flags]) == 0
-        assert "own fields    plan string, price float64" in capsys.readouterr().out
+        assert "own fields    plan: Text, price: Float64" in capsys.readouterr().out
         assert main(["expire", "--before", "2026-01-01", "--apply", *target, *flags]) == 0
     assert main(["expire", "--before", "2026-01-02", "--apply", *target]) == 0
     assert main(["status", *target, *fitting]) == 0

@@ -1,4 +1,4 @@
-"""How much a batch reads where nobody says it."""
+"""The default number of records in a batch."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from events_stream.settings import RunSettings
     ],
 )
 def test_a_batch_fits_cores_and_memory(memory: str, cores: int, records: int) -> None:
-    """500,000 records for each core that has 512 MiB, one at least."""
+    """A batch has 500,000 records for each core with 512 MiB, and at least one record."""
     assert RunSettings(driver_memory=memory).records_per_batch(cores) == records
 
 
-def test_what_is_given_counts() -> None:
-    """Whatever the machine."""
+def test_a_given_number_of_records_is_used() -> None:
+    """A given number applies whatever the machine."""
     assert RunSettings(max_records_per_batch=7).records_per_batch(64) == 7

@@ -1,4 +1,4 @@
-"""systemd's unit starts what there is, and stops it as the stream wants to be stopped."""
+"""systemd's unit runs an existing command with existing flags, and stops it cleanly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNIT = Path(__file__).parents[1] / "events-stream.service"
 
 
 def test_the_unit_runs_the_command_with_flags_that_it_has() -> None:
-    """And ends Python first, which ends its Java; refusals are not tried again."""
+    """The unit uses existing flags, signals only Python, and does not retry refusals."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # systemd's names have capitals
     unit.read(UNIT)
@@ -25,7 +25,7 @@ def test_the_unit_runs_the_command_with_flags_that_it_has() -> None:
     assert settings.target == "/var/lib/events/raw"
     assert settings.metrics_port == 9108
     assert service["Environment"] == "XDG_CACHE_HOME=/var/cache"
-    assert service["CacheDirectory"] == "events"  # what `user_cache_path` then gives
+    assert service["CacheDirectory"] == "events"  # so `user_cache_path` is a folder there
     assert service["KillMode"] == "mixed"
     prevented = [int(code) for code in service["RestartPreventExitStatus"].split()]
     assert TableDamaged.exit_code in prevented

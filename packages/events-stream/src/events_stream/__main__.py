@@ -1,4 +1,4 @@
-"""`python -m events_stream`."""
+"""Runs the command as `python -m events_stream`."""
 
 from events_stream.cli import main
 

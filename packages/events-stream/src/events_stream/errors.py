@@ -1,4 +1,4 @@
-"""The errors of this package, each with the exit code that the command ends with."""
+"""The errors of this package. Each has the exit code of the command."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from events_schema import EventsError
 
 
 class StreamError(EventsError):
-    """The root of the errors that events-stream raises."""
+    """The root of all errors that events-stream raises."""
 
 
 class BrokerUnavailable(StreamError):
-    """Raised when Kafka does not answer for longer than the stream waits."""
+    """Raised when Kafka does not answer in time."""
 
     retriable = True
     exit_code = 4
@@ -24,20 +24,20 @@ class TopicMissing(StreamError):
 
 
 class OtherSource(StreamError):
-    """Raised when the topic or the cluster is not the one that the table was filled from."""
+    """Raised when the table was filled from another topic or cluster."""
 
     exit_code = 5
 
 
 class OffsetGap(StreamError):
-    """Raised when a micro-batch does not go on where the table ends; the next start does."""
+    """Raised when a micro-batch does not continue where the table ends; the next start will."""
 
     retriable = True
     exit_code = 6
 
 
 class RecordsLost(StreamError):
-    """Raised when Kafka no longer has records that the table lacks."""
+    """Raised when Kafka deleted records before they were stored in the table."""
 
     exit_code = 5
 
@@ -49,34 +49,37 @@ class TopicCut(StreamError):
 
 
 class CheckpointUnreadable(StreamError):
-    """Raised when Spark's checkpoint lacks a micro-batch's offsets; a new one has them."""
+    """Raised when Spark's checkpoint lacks the offsets of a micro-batch; a new start fixes it."""
 
     retriable = True
     exit_code = 6
 
 
 class TableDamaged(StreamError):
-    """Raised when the table's files and its log contradict each other."""
+    """Raised when the table's files and its log disagree."""
 
     exit_code = 5
 
 
 class TableMissing(StreamError):
-    """Raised when there is no table to look at or to change, or none that this user may read."""
+    """Raised when the table does not exist, or when this user may not read it."""
 
 
 class NotOurs(StreamError):
-    """Raised when the target holds something that no stream wrote."""
+    """Raised when a folder holds files that neither the stream nor Spark wrote."""
 
 
 class CountMismatch(StreamError):
-    """Raised when records read are not those stored, duplicate and failed; nothing is stored."""
+    """Raised when stored, duplicate and failed records do not add up to the records read.
+
+    Nothing is stored then.
+    """
 
     exit_code = 5
 
 
 class Stalled(StreamError):
-    """Raised when nothing goes on for too long, or Spark's Java process has ended."""
+    """Raised when there is no progress for too long, or when Spark's Java process has ended."""
 
     retriable = True
     exit_code = 6

@@ -1,4 +1,4 @@
-"""Old days go, and the log knows it; nothing else does."""
+"""`expire` removes old days from the table and its log, and nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """A table of the days 1 to 3, from two commits."""
+    """A table with the days 1 to 3, from two commits."""
     with open_table(str(tmp_path / "raw")) as table:
         for _ in range(2):
             store_batch(table, days=3)
@@ -42,7 +42,7 @@ def run(target: Path, *flags: str) -> int:
 
 
 def test_without_apply_nothing_is_deleted(target: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says what would be."""
+    """It says what it would delete."""
     before = files(target.parent)
     assert run(target, "--before", "2026-01-03") == 0
     said = capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_without_apply_nothing_is_deleted(target: Path, capsys: pytest.CaptureFi
 def test_old_days_are_deleted_and_the_log_knows(
     target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The day given stays; the table opens, and grows, as before."""
+    """The given day stays, and the table opens and grows as before."""
     assert run(target, "--before", "2026-01-03", "--apply") == 0
     assert capsys.readouterr().out == "deleted 4 files, 4 rows, days 2026-01-01 to 2026-01-02\n"
     assert days(target) == ["event_date=2026-01-03"]
@@ -63,7 +63,7 @@ def test_old_days_are_deleted_and_the_log_knows(
     assert capsys.readouterr().out == "nothing to delete\n"
     with open_table(str(target)) as table:
         assert table.state.next_offsets == {0: 2}
-        store_batch(table, days=1)  # a late event makes the day anew
+        store_batch(table, days=1)  # a late event creates the day again
     assert days(target) == ["event_date=2026-01-01", "event_date=2026-01-03"]
 
 
@@ -71,7 +71,7 @@ def test_old_days_are_deleted_and_the_log_knows(
 def test_killed_anywhere_it_is_done_whole_or_not_at_all(
     target: Path, step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next writer finishes what is committed."""
+    """The next writer finishes a committed expiry."""
     monkeypatch.setattr(commit_log, "FOLD_COMMITS", 3)
 
     def die(reached: Step) -> None:
@@ -96,7 +96,7 @@ def test_killed_anywhere_it_is_done_whole_or_not_at_all(
 def test_files_that_somebody_deleted_are_forgotten(
     target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The way out of a table that no longer opens."""
+    """`--missing` makes a table usable that no longer opens."""
     shutil.rmtree(target / "event_date=2026-01-02")
     assert run(target, "--missing") == 0
     assert "would delete 2 files, 2 rows, days 2026-01-02 to 2026-01-02" in capsys.readouterr().out
@@ -110,10 +110,10 @@ def test_files_that_somebody_deleted_are_forgotten(
     [
         ([], 2, "give --before YYYY-MM-DD"),
         (["--before", "2026-01-03", "--missing"], 2, "give --before YYYY-MM-DD"),
-        (["--before", "yesterday"], 2, "--before: 'yesterday' is no day; give YYYY-MM-DD"),
-        (["--before", "20260103"], 2, "is no day"),
-        (["--before", "1767225600"], 2, "is no day"),
-        (["--before", "2026-02-30"], 2, "is no day"),
+        (["--before", "yesterday"], 2, "--before: 'yesterday' is not a day; give YYYY-MM-DD"),
+        (["--before", "20260103"], 2, "is not a day"),
+        (["--before", "1767225600"], 2, "is not a day"),
+        (["--before", "2026-02-30"], 2, "is not a day"),
         (["--before", "tomorrow"], 2, "would delete today's events"),
         (["--before", "2026-01-01", "--target", "/nonexistent"], 1, "there is no table at"),
         (["--before", "2026-01-01", "--target", "s3://bucket"], 1, "remote address"),
@@ -122,7 +122,7 @@ def test_files_that_somebody_deleted_are_forgotten(
 def test_bad_input_is_refused(
     target: Path, flags: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In one line; nothing is deleted."""
+    """Bad input ends with a one-line error, and nothing is deleted."""
     if "tomorrow" in flags:
         flags = ["--before", str(datetime.now(UTC).date() + timedelta(days=1))]
     assert (

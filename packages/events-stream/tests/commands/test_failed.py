@@ -1,4 +1,4 @@
-"""Failed events: counted, shown, and stored once they decode."""
+"""Failed events are counted, shown, and stored once they can be decoded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Killed(BaseException):
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory, topics: Topics, spark: SparkSession) -> Path:
-    """A table of 3 events and 7 failed ones: 4 of a later contract, of which 2 are copies."""
+    """A table of 3 events and 7 failed ones: 4 of a later contract, and 2 of these are copies."""
     folder = tmp_path_factory.mktemp("filled")
     topic = topics.create(partitions=1)
     stored = [envelope(contract=SHOP, plan="pro") for _ in range(3)]
@@ -66,7 +66,7 @@ def ids(folder: Path) -> list[str]:
 
 
 def failed(folder: Path) -> int:
-    """Return how many failed events DuckDB finds."""
+    """Return the number of failed events that DuckDB finds."""
     found = duckdb.execute(f"SELECT count(*) FROM '{folder}/raw.failed/*.parquet'").fetchone()
     assert found is not None
     return int(found[0])
@@ -75,7 +75,7 @@ def failed(folder: Path) -> int:
 def test_the_summary_counts_by_reason_day_and_partition(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With an example of each, and where it is on the topic."""
+    """Each line has an example and its offset."""
     assert main(["failed", "--summary", "--target", str(folder / "raw")]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:4] == ["reason", "day", "partition", "events"]
@@ -91,7 +91,7 @@ def test_the_summary_counts_by_reason_day_and_partition(
 def test_the_newest_failed_events_are_shown(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As many as asked for."""
+    """`--limit` sets how many are shown."""
     assert main(["failed", "--limit", "2", "--target", str(folder / "raw")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
@@ -99,7 +99,7 @@ def test_the_newest_failed_events_are_shown(
 
 
 def test_without_failed_events_it_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In words."""
+    """It prints a sentence instead of an empty table."""
     for path in (folder / "raw.failed").iterdir():
         path.unlink()
     assert main(["expire", "--missing", "--apply", "--target", str(folder / "raw")]) == 0
@@ -110,7 +110,7 @@ def test_without_failed_events_it_says_so(folder: Path, capsys: pytest.CaptureFi
 
 @pytest.fixture
 def run(spark: SparkSession, folder: Path) -> Callable[..., Counts]:
-    """Return what replays the failed events with the later contract."""
+    """Return a function that replays the failed events with the later contract."""
 
     def run(*, apply: bool, watch: Callable[[Step], None] = unwatched) -> Counts:
         table = open_beside_stream(str(folder / "raw"), watch)
@@ -119,10 +119,10 @@ def run(spark: SparkSession, folder: Path) -> Callable[..., Counts]:
     return run
 
 
-def test_what_decodes_by_now_is_stored_once_however_often(
+def test_events_that_can_now_be_decoded_are_stored_once_however_often_it_runs(
     run: Callable[..., Counts], folder: Path
 ) -> None:
-    """Copies among them, and of stored events, are dropped; the rest stays as it was."""
+    """Copies of each other and of stored events are dropped, and the other failed events stay."""
     dry = run(apply=False)
     assert dry == Counts(read=7, stored=2, duplicates=2, failed=3)
     assert (len(ids(folder)), failed(folder)) == (3, 7)
@@ -148,7 +148,7 @@ def test_what_decodes_by_now_is_stored_once_however_often(
 def test_killed_anywhere_each_is_stored_once(
     run: Callable[..., Counts], folder: Path, step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run again, it ends as if it had not been killed."""
+    """After another run, the result is the same as without the kill."""
     monkeypatch.setattr(commit_log, "FOLD_COMMITS", 2)
 
     def die(reached: Step) -> None:
@@ -167,7 +167,7 @@ def test_killed_anywhere_each_is_stored_once(
 def test_an_unfinished_replay_is_seen_as_done(
     run: Callable[..., Counts], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From its commit on, wherever its files lie."""
+    """It counts as done from its commit on, even before its files are in place."""
 
     def die(reached: Step) -> None:
         if reached is Step.COMMITTED:
@@ -179,7 +179,7 @@ def test_an_unfinished_replay_is_seen_as_done(
     flags = ["--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint")]
     assert main(["status", *flags]) == 0
     said = capsys.readouterr().out
-    assert "unfinished    commit 1; the next start puts its files in place" in said
+    assert "unfinished    commit 1; the next start will finish it" in said
     assert "missing" not in said
 
 
@@ -196,21 +196,21 @@ def test_a_file_that_was_deleted_by_hand_is_named(
     assert len(said.splitlines()) == 1
 
 
-def test_a_file_that_cannot_be_read_is_told(
+def test_a_file_that_cannot_be_read_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the way out, as one that is gone."""
+    """The error says how to continue, as for a missing file."""
     (path,) = (folder / "raw.failed").iterdir()
     path.unlink()
-    path.mkdir()  # it exists, and nobody can read it
+    path.mkdir()  # it exists, but cannot be read
     assert main(["failed", "--target", str(folder / "raw")]) == 5
     said = capsys.readouterr().err
     assert "expire --missing --apply" in said
     assert len(said.splitlines()) == 1
 
 
-def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder: Path) -> None:
-    """And nothing is written."""
+def test_the_earlier_contract_still_decodes_nothing(spark: SparkSession, folder: Path) -> None:
+    """With the earlier contract, nothing is written."""
     table = open_beside_stream(str(folder / "raw"))
     counts = replay(spark, RecordWriter(table, WINDOW, SHOP), apply=True)
     assert (counts.stored, counts.failed, table.state.number) == (0, 7, 0)
@@ -218,10 +218,10 @@ def test_nothing_decodes_with_the_schemas_of_before(spark: SparkSession, folder:
 
 
 @pytest.mark.parametrize("flags", [[], ["--dry-run", "--apply"]])
-def test_it_must_be_said_whether_to_apply(
+def test_either_dry_run_or_apply_is_required(
     folder: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before Spark starts."""
+    """Missing or contradictory flags are refused before Spark starts."""
     assert main(["replay-failed", "--target", str(folder / "raw"), *flags]) == 2
     assert "give --dry-run to see what would be stored, or --apply" in capsys.readouterr().err
 
@@ -229,7 +229,7 @@ def test_it_must_be_said_whether_to_apply(
 def test_a_contract_without_the_tables_fields_is_refused_before_spark_starts(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 5; nothing is stored."""
+    """It exits with 5, and nothing is stored."""
     monkeypatch.delattr(maintenance, "stream_session")
     assert main(["replay-failed", "--apply", "--target", str(folder / "raw")]) == 5
     said = capsys.readouterr().err
@@ -239,5 +239,5 @@ def test_a_contract_without_the_tables_fields_is_refused_before_spark_starts(
 
 
 def test_the_later_contracts_schema_is_unknown_to_the_earlier_one() -> None:
-    """Otherwise the tests above would test nothing."""
+    """Without this, the tests above would not test anything."""
     assert fingerprint(PRICED.avro_schema) not in SHOP.schemas

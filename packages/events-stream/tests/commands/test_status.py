@@ -1,4 +1,4 @@
-"""Where a table stands, in plain words."""
+"""`status` describes a table in plain words."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 
 
 def said(folder: Path, now: datetime = NOON) -> dict[str, str]:
-    """Return what there is to say about the table in `folder`."""
+    """Return the description of the table in `folder`, by label."""
     return dict(describe(TablePaths.at(str(folder / "raw")), folder / "checkpoint", now))
 
 
 def plan(folder: Path, batch: int, end: int | str) -> None:
-    """Let Spark have planned a batch of partition 0 that ends there."""
+    """Write a checkpoint in which Spark planned a batch of partition 0 up to `end`."""
     query = folder / "checkpoint" / "query"
     for name, offset in (("sources/0/0", 0), (f"offsets/{batch}", end)):
         (query / name).parent.mkdir(parents=True, exist_ok=True)
@@ -41,18 +41,18 @@ def test_a_table_that_this_user_may_not_read_is_refused(
     capsys: pytest.CaptureFixture[str],
     verb: str,
 ) -> None:
-    """In one line."""
+    """The command ends with a one-line error."""
 
     def refuse(_: str) -> TablePaths:
         raise PermissionError(errno.EACCES, "Permission denied", "/data/raw.control/log")
 
     monkeypatch.setattr(TablePaths, "at", refuse)
     assert main([*verb.split(), "--target", str(tmp_path / "raw")]) == 1
-    assert "cannot read /data/raw.control/log: Permission denied; call" in capsys.readouterr().err
+    assert "cannot read /data/raw.control/log: Permission denied; run" in capsys.readouterr().err
 
 
 def test_a_stored_table_is_described(tmp_path: Path) -> None:
-    """Rows, days, how old, from where, and what failed."""
+    """It says rows, days, age, source and failed events."""
     with open_table(str(tmp_path / "raw")) as table:
         with table.change(CommitKind.BATCH) as change:
             write_batch(change)
@@ -67,26 +67,26 @@ def test_a_stored_table_is_described(tmp_path: Path) -> None:
         "table": f"{tmp_path}/raw: 2 rows in 2 files, 2 days, 2026-01-01 to 2026-01-02",
         "last change": f"commit 0, {committed_at:%Y-%m-%d %H:%M:%S} UTC (0:00:42 ago)",
         "complete": "up to 2026-01-31 11:58:50 UTC (0:01:52 ago); "
-        "every event acknowledged before is stored",
+        "every event acknowledged before that is stored",
         "source": "topic events of cluster c",
         "next offsets": "0: 1",
         "records": "3 read = 2 stored + 0 copies + 1 failed",
         "failed": "1 kept; `events-stream failed --summary` counts them",
         "lost": "partition 0: offsets 3 to 4, accepted",
-        "checkpoint": "no batch planned; the stream starts where the table ends",
+        "checkpoint": "no batch planned; the stream will start where the table ends",
     }
 
 
 def test_own_fields_are_named(tmp_path: Path) -> None:
-    """In their order, with their types."""
+    """Own fields are listed in order, with the contract's names of their types."""
     with open_table(str(tmp_path / "raw")) as table, table.change(CommitKind.BATCH) as change:
         write_batch(change)
         change.own_types = PRICED.own_types
-    assert said(tmp_path)["own fields"] == "plan string, price float64"
+    assert said(tmp_path)["own fields"] == "plan: Text, price: Float64"
 
 
 def test_an_empty_table_is_described(tmp_path: Path) -> None:
-    """As soon as there is one."""
+    """A new table is described as empty."""
     with open_table(str(tmp_path / "raw")):
         assert said(tmp_path) == {"stream": "running", "table": f"{tmp_path}/raw: empty"}
 
@@ -95,15 +95,15 @@ def test_an_empty_table_is_described(tmp_path: Path) -> None:
     ("end", "running", "text"),
     [
         (1, False, "its last batch, 7, is stored"),
-        (9, False, "batch 7 was not stored; the stream starts where the table ends"),
+        (9, False, "batch 7 was not stored; the stream will start where the table ends"),
         (9, True, "batch 7 is being stored, up to 0: 9"),
-        ('"', False, "unreadable, which does no harm: the stream starts where the table ends"),
+        ('"', False, "unreadable, which is harmless: the stream will start where the table ends"),
     ],
 )
 def test_the_checkpoint_is_compared_with_the_table(
     tmp_path: Path, end: int | str, running: bool, text: str
 ) -> None:
-    """Whatever it says, nothing is lost."""
+    """The description says whether the last planned batch is stored."""
     plan(tmp_path, 6, 0)
     plan(tmp_path, 7, end)
     with open_table(str(tmp_path / "raw")) as table:
@@ -114,19 +114,21 @@ def test_the_checkpoint_is_compared_with_the_table(
         assert said(tmp_path)["checkpoint"] == text
 
 
-def test_missing_files_and_a_clock_behind_are_told(tmp_path: Path) -> None:
-    """Only a table at rest misses files: those of a commit come after it."""
+def test_missing_files_and_a_clock_that_is_behind_are_reported(tmp_path: Path) -> None:
+    """Files are reported as missing only when no stream runs, since a commit precedes its files."""
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
         next((tmp_path / "raw").rglob("*.parquet")).unlink()
         assert "missing" not in said(tmp_path)
-    assert said(tmp_path)["missing"].startswith("1 files that the log lists, such as raw/event_")
+    assert said(tmp_path)["missing"].startswith(
+        "1 files that the log lists, for example raw/event_"
+    )
     assert "ahead of this machine's clock" in said(tmp_path, NOON - timedelta(1))["last change"]
     assert said(tmp_path)["complete"] == "not yet: a backlog is being read"
 
 
 def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for each; and what is wrong where there is no table."""
+    """It prints one line for each label, and an error if there is no table."""
     flags = ["--target", str(tmp_path / "raw"), "--checkpoint", str(tmp_path / "checkpoint")]
     assert main(["status", *flags]) == 1
     assert "there is no table at" in capsys.readouterr().err

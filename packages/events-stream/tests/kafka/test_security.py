@@ -1,4 +1,4 @@
-"""The stream on a Kafka that wants TLS and a login."""
+"""The stream with a Kafka that requires TLS and SASL."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOGIN: dict[str, Any] = {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": USE
 
 
 def login(secured: Secured, **changes: Any) -> dict[str, Any]:
-    """The flags of a stream that connects by TLS and logs in."""
+    """The flags of a stream that uses TLS and SASL."""
     return {
         "kafka_tls": True,
         "kafka_ca_file": secured.ca_file,
@@ -39,7 +39,7 @@ def login(secured: Secured, **changes: Any) -> dict[str, Any]:
 
 
 def certificate(authority: trustme.CA, folder: Path) -> dict[str, Any]:
-    """The flags of a stream that trusts `authority` and shows a certificate that it issued."""
+    """The flags of a stream that trusts `authority` and has a client certificate from it."""
     authority.cert_pem.write_to_path(folder / "ca.pem")
     own = authority.issue_cert("stream")
     own.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
@@ -54,7 +54,7 @@ def certificate(authority: trustme.CA, folder: Path) -> dict[str, Any]:
 
 
 def source(spark: SparkSession, brokers: str, topic: str, flags: dict[str, Any]) -> KafkaSource:
-    """The topic as a stream with these flags asks for it."""
+    """The topic as a stream with these flags reads it."""
     security = client_security(RunSettings(brokers=brokers, **flags))
     return KafkaSource(spark, brokers, topic, max_records_per_batch=100, security=security)
 
@@ -63,7 +63,7 @@ def source(spark: SparkSession, brokers: str, topic: str, flags: dict[str, Any])
 def test_it_logs_in_by_tls(
     secured: Secured, spark: SparkSession, tmp_path: Path, mechanism: str
 ) -> None:
-    """Its admin client, its planning and its tasks read what is there, by every mechanism."""
+    """Its admin client, Spark's planning and its tasks all log in, with every mechanism."""
     topics = Topics(secured.plain)
     topic = topics.create()
     topics.produce(topic, encoded(5))
@@ -72,7 +72,7 @@ def test_it_logs_in_by_tls(
 
 
 def test_it_shows_its_certificate(secured: Secured, spark: SparkSession, tmp_path: Path) -> None:
-    """With a certificate of Kafka's authority it needs no login."""
+    """With a certificate from Kafka's authority, it does not need SASL."""
     topics = Topics(secured.plain)
     topic = topics.create()
     topics.produce(topic, encoded(5))
@@ -81,7 +81,7 @@ def test_it_shows_its_certificate(secured: Secured, spark: SparkSession, tmp_pat
 
 
 def test_a_wrong_password_is_refused(secured: Secured, spark: SparkSession) -> None:
-    """Kafka's refusal is told, without the password."""
+    """The error has Kafka's refusal, but not the password."""
     topic = Topics(secured.plain).create()
     wrong = source(spark, secured.login, topic, login(secured, sasl_password="wrong-password"))
     with pytest.raises(BrokerUnavailable, match="uthentication failed") as refusal:
@@ -92,7 +92,7 @@ def test_a_wrong_password_is_refused(secured: Secured, spark: SparkSession) -> N
 def test_the_password_does_not_show(
     secured: Secured, spark: SparkSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither the source's text, nor a running query's plan, nor its failure holds it."""
+    """The source's repr, a query's plan and its failure do not contain the password."""
     topic = Topics(secured.plain).create()
     logged_in = source(spark, secured.login, topic, login(secured))
     stream = logged_in.read_stream({0: 0, 1: 0}).select(F.raise_error(F.lit("on purpose")))
@@ -108,7 +108,7 @@ def test_the_password_does_not_show(
 
 @pytest.mark.core
 def test_a_key_that_java_cannot_read_is_refused(tmp_path: Path) -> None:
-    """The line says how to convert it."""
+    """The error says how to convert the key."""
     flags = certificate(trustme.CA(), tmp_path)
     key = serialization.load_pem_private_key(flags["kafka_key_file"].read_bytes(), None)
     old = serialization.PrivateFormat.TraditionalOpenSSL
@@ -133,7 +133,7 @@ PASSWORDS = [
 
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_java_reads_any_printable_password_back(spark: SparkSession, password: str) -> None:
-    """Kafka's client finds the user and the password that were given, whatever they hold."""
+    """Kafka's client reads back the given user and password, whatever characters they have."""
     config = client_security(RunSettings(**LOGIN, sasl_password=password))
     jvm: Any = spark._jvm
     text = jvm.org.apache.kafka.common.config.types.Password(config["sasl.jaas.config"])
@@ -147,13 +147,13 @@ def test_java_reads_any_printable_password_back(spark: SparkSession, password: s
 @pytest.mark.core
 @pytest.mark.parametrize("password", ["tab\tbed", "two\nlines", "nul\0", "es\x1bcape"])
 def test_a_control_character_in_a_password_is_refused(password: str) -> None:
-    """The error says so, and does not show the password."""
-    with pytest.raises(UsageError, match="holds a control character") as refused:
+    """The error names the control character's flag, and does not show the password."""
+    with pytest.raises(UsageError, match="contains a control character") as refused:
         client_security(RunSettings(**LOGIN, sasl_password=password))
     assert password not in str(refused.value)
 
 
 @pytest.mark.core
 def test_a_plain_kafka_needs_nothing() -> None:
-    """Without flags for TLS and a login the client keeps its own settings."""
+    """Without flags for TLS and SASL, the client keeps its defaults."""
     assert client_security(RunSettings()) == {}

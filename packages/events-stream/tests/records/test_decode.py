@@ -1,4 +1,4 @@
-"""Spark's decoding against the contract's."""
+"""Spark decodes records exactly as the contract does."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ RECORDS = (
 )
 SPARK_EXAMPLES = settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None)
 FEW_EXAMPLES = settings(SPARK_EXAMPLES, max_examples=6)
-"""Each contract costs Spark a plan of its own."""
+"""Spark must plan a new query for each contract."""
 
 
 def records(spark: SparkSession, values: list[bytes | None]) -> DataFrame:
-    """Return Kafka records that have these values, at offsets 0, 1, ..."""
+    """Return Kafka records with these values, at offsets 0, 1, ..."""
     rows = [
         ("t", 0, offset, datetime(2026, 1, 31, tzinfo=UTC), None, None, value and bytearray(value))
         for offset, value in enumerate(values)
@@ -54,12 +54,12 @@ OUTSIDE: dict[ColumnType, st.SearchStrategy[Any]] = {
     ),
     ColumnType.FLOAT64: st.integers(0, 2**52 - 1).map(lambda bits: double(0x7FF << 52 | bits)),
 }
-"""What a writer that checks nothing may send, by type: infinity and every NaN among it."""
+"""Values that an unchecked writer may send, by type, including infinity and every NaN."""
 
 
 @st.composite
 def outside(draw: st.DrawFn, contract: Contract[Any]) -> bytes:
-    """A record of which one field has the right type, and is outside the contract."""
+    """A record with one field that has the right type but a value outside the contract."""
     record = dict(draw(event_envelopes(contract)))
     fields = [column for column in columns(contract.envelope) if column.type in OUTSIDE]
     column = draw(st.sampled_from(fields))
@@ -68,7 +68,7 @@ def outside(draw: st.DrawFn, contract: Contract[Any]) -> bytes:
 
 
 def whole(contract: Contract[Any]) -> st.SearchStrategy[bytes | None]:
-    """Values that are null, or to the byte what one of the contract's schemas writes."""
+    """Values that are null, or exactly the bytes that one of the contract's schemas writes."""
     return st.none() | st.one_of(
         event_envelopes(contract).map(contract.encode),
         event_envelopes(CONTRACT).map(CONTRACT.encode),
@@ -77,16 +77,16 @@ def whole(contract: Contract[Any]) -> st.SearchStrategy[bytes | None]:
 
 
 def changed(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
-    """Encoded events in which some bytes were cut, put in or changed."""
+    """Encoded events in which some bytes were removed, added or changed."""
     return event_envelopes(contract).map(contract.encode).flatmap(damaged)
 
 
 def assert_agrees(
     spark: SparkSession, contract: Contract[Any], values: list[bytes | None], damaged: list[bytes]
 ) -> None:
-    """Compare Spark's verdicts and events with the contract's; of `values` the reasons, too.
+    """Check that Spark's verdicts and events equal the contract's; for `values`, the reasons too.
 
-    Bytes that are damaged twice fail for two reasons, of which Python may find another first.
+    Bytes that are damaged twice fail for two reasons, and Python may find the other one first.
     """
     decoded = decoder(contract)(records(spark, [*values, *damaged]))
     found = sorted(decoded.selectExpr(*_plain(contract)).collect(), key=lambda row: row["offset"])
@@ -101,7 +101,10 @@ def assert_agrees(
 
 
 def _plain(contract: Contract[Any]) -> list[str]:
-    """Return what selects the columns with times as numbers, which Python has for all years."""
+    """Return expressions that select the columns, times as numbers.
+
+    Python's datetime lacks some of the years that may be stored.
+    """
     return ["offset", "reason"] + [
         f"unix_micros(event.{column.name})"
         if column.type is ColumnType.TIMESTAMP
@@ -111,7 +114,7 @@ def _plain(contract: Contract[Any]) -> list[str]:
 
 
 def _decoded(contract: Contract[Any], value: bytes | None) -> tuple[list[Any], str | None]:
-    """Return the fields of the stored row with times as numbers, or why there is none."""
+    """Return the fields of the stored row with times as numbers, or the reason of the failure."""
     try:
         row = contract.stored.from_envelope(contract.decode(value))
     except DecodeError as error:
@@ -130,16 +133,16 @@ def _decoded(contract: Contract[Any], value: bytes | None) -> tuple[list[Any], s
 def test_spark_takes_for_events_exactly_what_the_contract_does(
     spark: SparkSession, values: list[bytes | None], damaged: list[bytes]
 ) -> None:
-    """Valid, damaged and missing values: same verdict; and the same event where there is one."""
+    """For valid, damaged and missing values, verdicts are equal, and so are the events."""
     assert_agrees(spark, CONTRACT, values, damaged)
 
 
 @FEW_EXAMPLES
 @given(data=st.data(), contract=st.just(AWKWARD) | contracts(min_fields=1, max_fields=20))
-def test_so_it_does_for_contracts_of_a_teams_own(
+def test_the_same_holds_for_contracts_with_own_fields(
     spark: SparkSession, contract: Contract[Any], data: st.DataObject
 ) -> None:
-    """Fields of every type and name; records of the default contract are among the others."""
+    """Own fields may have every type and name, and records of the default contract are mixed in."""
     values = data.draw(st.lists(whole(contract), min_size=20, max_size=60))
     assert_agrees(spark, contract, values, data.draw(st.lists(changed(contract), max_size=40)))
 
@@ -173,7 +176,7 @@ FAILING: dict[str, tuple[bytes | None, FailureReason]] = {
 
 @pytest.mark.parametrize("case", FAILING)
 def test_the_reason_is_the_contracts(case: str) -> None:
-    """The contract's own decoding gives the reason that is kept."""
+    """`Contract.decode` gives the expected reason."""
     value, reason = FAILING[case]
     with pytest.raises(DecodeError) as refusal:
         CONTRACT.decode(value)
@@ -181,7 +184,7 @@ def test_the_reason_is_the_contracts(case: str) -> None:
 
 
 def test_failed_events_keep_the_record_and_the_reason(spark: SparkSession) -> None:
-    """Every column of the record as it was; and the events around them are there."""
+    """A failed event has all columns of its record, and the events around it are still found."""
     values = [VALUE, *(value for value, _ in FAILING.values()), VALUE]
     decoded = decoder(CONTRACT)(records(spark, values)).cache()
     one, other = Observation(), Observation()
@@ -205,7 +208,7 @@ NANS = {
 def test_numbers_that_are_not_finite_and_odd_booleans_fail_for_the_contracts_reason(
     spark: SparkSession,
 ) -> None:
-    """Whatever the bits of a NaN; a boolean's byte is 0 or 1."""
+    """Every NaN fails, whatever its bits, and so does a boolean byte other than 0 or 1."""
     value = AWKWARD.encode(AWKWARD.decode(VALUE).model_copy(update={"value": 1.5, "final": True}))
     assert value.endswith(b"\x02" + struct.pack("<d", 1.5) + b"\x02\x01")
     odd = [value[:-1] + bytes([byte]) for byte in (0, 2, 255)]
@@ -217,7 +220,7 @@ def test_numbers_that_are_not_finite_and_odd_booleans_fail_for_the_contracts_rea
 
 
 def test_an_older_writer_schema_is_read_with_nulls_for_what_it_lacks(spark: SparkSession) -> None:
-    """One branch per fingerprint: records of two writers in one batch."""
+    """Records of two writers in one batch are each decoded with their own schema."""
     envelope = AWKWARD.decode(VALUE)
     full = AWKWARD.encode(envelope.model_copy(update={"topic": "of the event", "final": False}))
     decoded = decoder(AWKWARD)(records(spark, [full, VALUE, VALUE + b"x"]))

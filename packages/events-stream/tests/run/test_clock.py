@@ -1,4 +1,4 @@
-"""A clock that is set, as the stream notices it."""
+"""The stream notices that the clock was set back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOUR = 3600.0
 
 
 def test_a_clock_that_is_set_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where it was set forward just before, if anybody has looked in between."""
+    """It also notices if the clock was set forward before, provided it looked in between."""
     ahead = 0.0
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + ahead)

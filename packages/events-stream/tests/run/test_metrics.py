@@ -1,4 +1,4 @@
-"""What the metrics say, and where they are not served."""
+"""The metrics' values, and the ports on which they cannot be served."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def lag(metrics: StreamMetrics) -> tuple[float, float]:
     return events, seconds
 
 
-def test_nothing_is_taken_for_no_lag() -> None:
-    """Before the first look it is not known, and after one in vain it grows."""
+def test_an_unknown_lag_is_not_reported_as_zero() -> None:
+    """The lag is unknown before the first answer of Kafka, and grows if Kafka does not answer."""
     metrics = StreamMetrics()
     events, seconds = lag(metrics)
     assert (math.isnan(events), seconds) == (True, math.inf)
@@ -60,7 +60,7 @@ def samples(metrics: StreamMetrics) -> dict[str, float]:
 def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
     spark: SparkSession, topics: Topics, tmp_path: Path
 ) -> None:
-    """Partitions that are added while it runs are read, too."""
+    """Partitions that are added while it runs are read as well."""
     topic = topics.create(partitions=1)
     events = encoded(50)
     topics.produce(topic, [*events, *events[:10], b"garbage"])
@@ -100,7 +100,7 @@ def test_metrics_say_what_is_stored_and_how_far_behind_it_is(
 def test_a_bad_port_is_refused(
     topics: Topics, port: str, exit_code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before Spark starts."""
+    """A bad port is refused before Spark starts."""
     given = topics.bootstrap.rpartition(":")[2] if port == "taken" else port
     assert main(["run", "--target", str(tmp_path / "raw"), "--metrics-port", given]) == exit_code
     said = capsys.readouterr().err

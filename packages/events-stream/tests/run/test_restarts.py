@@ -1,4 +1,4 @@
-"""What operators fear at a restart: each is right by itself, or refused with the way out."""
+"""Situations at a restart: the stream handles each one, or refuses it and says what to do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Run = Callable[..., TableState]
 
 @pytest.fixture
 def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
-    """Return what stores all that is on a topic; it returns what the table then holds."""
+    """Return a function that stores everything on a topic and returns the table's state."""
 
     def drain(topic: str, **flags: object) -> TableState:
         brokers = str(flags.pop("brokers", topics.bootstrap))
@@ -51,14 +51,14 @@ def ids(folder: Path) -> list[str]:
 
 
 def assert_stored_once(folder: Path, count: int) -> None:
-    """Check the number of events that any reader finds."""
+    """Check that any reader finds `count` events, all different."""
     found = ids(folder)
     assert (len(found), len(set(found))) == (count, count)
 
 
 @contextmanager
 def restored(folder: Path, *names: str) -> Iterator[None]:
-    """Let the folders of these names afterwards be as they were before."""
+    """Restore the folders with these names when the context ends."""
     copy = folder / "copy"
     for name in names:
         shutil.copytree(folder / name, copy / name)
@@ -69,10 +69,10 @@ def restored(folder: Path, *names: str) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("damage", ["lost", "old", "foreign", "torn"])
-def test_whatever_becomes_of_the_checkpoint_nothing_is_lost_or_stored_twice(
+def test_whatever_happens_to_the_checkpoint_nothing_is_lost_or_stored_twice(
     run: Run, topics: Topics, tmp_path: Path, damage: str
 ) -> None:
-    """Lost, restored from an old copy, of another Spark version, cut off amid a write."""
+    """It may be lost, restored, from another Spark version, or cut off during a write."""
     topic = topics.create()
     query = tmp_path / "checkpoint" / "query"
     topics.produce(topic, encoded(3))
@@ -98,7 +98,7 @@ def test_whatever_becomes_of_the_checkpoint_nothing_is_lost_or_stored_twice(
 def test_a_checkpoint_of_the_first_release_is_left_alone(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """It lies one folder above; the table knows where to read on."""
+    """It is one folder above, and the table knows where to continue."""
     topic = topics.create()
     old = tmp_path / "checkpoint" / "offsets" / "0"
     old.parent.mkdir(parents=True)
@@ -112,9 +112,9 @@ def test_a_checkpoint_of_the_first_release_is_left_alone(
 def test_other_settings_over_the_same_checkpoint(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """Shuffle partitions, window and batch size may change at a restart; the trigger, too.
+    """Shuffle partitions, window and batch size may change at a restart.
 
-    That one in `tests/test_stream_operations.py`.
+    So may the trigger; `tests/test_stream_operations.py` tests that.
     """
     topic = topics.create()
     topics.produce(topic, encoded(3))
@@ -132,7 +132,7 @@ def test_other_settings_over_the_same_checkpoint(
 def test_a_backlog_is_complete_with_its_last_batch(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Of 5 records that a batch may have, Spark takes 3 of one partition and 1 of the other."""
+    """With at most 5 records per batch, Spark reads 3 from one partition and 1 from the other."""
     topic = topics.create(partitions=2)
     for partition, count in enumerate((7, 4)):
         topics.produce(topic, encoded(count), partition=partition)
@@ -148,7 +148,7 @@ def test_a_backlog_is_complete_with_its_last_batch(
 def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Under a newer checkpoint, as long as Kafka has the records; otherwise it is refused."""
+    """It reads them again despite a newer checkpoint; if Kafka deleted them, it is refused."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(3))
     run(topic)
@@ -158,7 +158,9 @@ def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
             run(topic)
         if gone:
             topics.delete_records(topic, partition=0, before=6)
-            said = r"table ends at offset 5, .* begins at 6: 1 records .* give --accept-loss"
+            said = (
+                r"ends at offset 5, .* begins at 6: Kafka deleted 1 records .* give --accept-loss"
+            )
             with pytest.raises(RecordsLost, match=said):
                 run(topic)
         else:
@@ -167,10 +169,10 @@ def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
 
 
 @pytest.mark.parametrize("records", [1, 10])
-def test_a_topic_that_was_made_anew_is_refused(
+def test_a_topic_that_was_recreated_is_refused(
     run: Run, topics: Topics, tmp_path: Path, records: int
 ) -> None:
-    """Shorter than before, and longer."""
+    """It is refused whether it is shorter or longer than before."""
     topic = topics.create()
     topics.produce(topic, encoded(3))
     run(topic)
@@ -183,7 +185,7 @@ def test_a_topic_that_was_made_anew_is_refused(
 
 
 def test_another_cluster_behind_the_address_is_refused(run: Run, tmp_path: Path) -> None:
-    """With a topic of the same name."""
+    """It is refused although its topic has the same name."""
     with LocalBroker(tmp_path / "kafka") as broker:
         topics = Topics(broker.bootstrap)
         topic = topics.create()
@@ -201,13 +203,13 @@ def test_another_cluster_behind_the_address_is_refused(run: Run, tmp_path: Path)
 def test_retention_that_overtook_the_stream_is_refused_until_accepted(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """With the offsets; what is accepted as lost stays in the log."""
+    """The error has the offsets, and an accepted loss stays in the log."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(3))
     run(topic)
     topics.produce(topic, encoded(5))
     topics.delete_records(topic, partition=0, before=7)
-    said = r"partition 0: the table ends at offset 3, .* begins at 7: 4 records .* --accept-loss"
+    said = r"partition 0: .* ends at offset 3, .* begins at 7: Kafka deleted 4 .* --accept-loss"
     with pytest.raises(RecordsLost, match=said):
         run(topic)
     assert_stored_once(tmp_path, 3)
@@ -220,7 +222,7 @@ def test_retention_that_overtook_the_stream_is_refused_until_accepted(
 def test_a_loss_of_all_that_is_there_is_accepted_once(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Also where there is nothing to store after it."""
+    """This also holds if there is nothing to store after it."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(3))
     run(topic)
@@ -236,7 +238,7 @@ def test_a_loss_of_all_that_is_there_is_accepted_once(
 def test_retention_that_overtakes_a_batch_is_refused(
     run: Run, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its records go between Spark's plan and its reading; nothing of the batch is stored."""
+    """If records vanish between Spark's plan and its reading, nothing of the batch is stored."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(3))
     run(topic)
@@ -247,7 +249,7 @@ def test_retention_that_overtakes_a_batch_is_refused(
             topics.delete_records(topic, partition=0, before=6)
 
     monkeypatch.setattr(StreamMetrics, "reached", delete)
-    with pytest.raises(RecordsLost, match="begins at 6: 3 records"):
+    with pytest.raises(RecordsLost, match="begins at 6: Kafka deleted 3 records"):
         run(topic)
     assert_stored_once(tmp_path, 3)
 
@@ -255,7 +257,7 @@ def test_retention_that_overtakes_a_batch_is_refused(
 def test_added_partitions_are_read_from_their_start(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """None of their records is left out."""
+    """All of their records are stored."""
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(3))
     run(topic)
@@ -269,7 +271,7 @@ def test_added_partitions_are_read_from_their_start(
 def test_an_outage_longer_than_the_window_with_copies_on_both_sides(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """What counts is when copies were received, not when they are stored."""
+    """Copies are compared by when they were received, not by when they are stored."""
     topic = topics.create(partitions=1)
     minutes = [timedelta(minutes=n) for n in (0, 50, 110, 200, 250)]
     events = [envelope(received) for received in minutes]
@@ -293,7 +295,7 @@ def test_an_outage_longer_than_the_window_with_copies_on_both_sides(
 def test_late_and_early_events_go_to_their_own_day(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Whatever the delay, over the contract's whole range."""
+    """This holds for any delay, over the contract's whole range of times."""
     days = ["1970-01-01", "2025-12-31", "2026-01-31", "2026-02-01", "9999-12-31"]
     times = [datetime.fromisoformat(f"{day}T23:59:59.999999+00:00") for day in days]
     topic = topics.create()
@@ -305,8 +307,8 @@ def test_late_and_early_events_go_to_their_own_day(
     ]
 
 
-def test_a_checkpoint_serves_one_stream_alone(tmp_path: Path) -> None:
-    """Two tables may not share it, nor may it lie in a table."""
+def test_a_checkpoint_serves_only_one_stream(tmp_path: Path) -> None:
+    """Two tables must not share it, and it must not be inside a table."""
     checkpoint = str(tmp_path / "checkpoint")
     with (
         open_table(str(tmp_path / "raw")) as table,
@@ -317,7 +319,7 @@ def test_a_checkpoint_serves_one_stream_alone(tmp_path: Path) -> None:
             pass
         inside = str(tmp_path / "raw" / "checkpoint")
         with (
-            pytest.raises(NotOurs, match="lie in one another"),
+            pytest.raises(NotOurs, match="overlaps with the table's folder"),
             open_checkpoint(inside, table.paths),
         ):
             pass

@@ -1,4 +1,4 @@
-"""The stream on a real broker: what is on the topic is stored once, or refused in one line."""
+"""The stream on a real broker: each record is stored once, or refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Run = Callable[..., Counts]
 
 @pytest.fixture
 def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
-    """Return what drains a topic into the test's table and returns all that it ever counted."""
+    """Return a function that stores a topic in the test's table and returns the table's totals."""
 
     def drain(topic: str, **flags: object) -> Counts:
         return store(spark, topics.bootstrap, topic, tmp_path, **flags).totals
@@ -44,7 +44,7 @@ def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
 
 
 def of_days(*days: int) -> list[bytes]:
-    """Return an event for each of the numbers, so many days before the test's noon."""
+    """Return one encoded event for each number, that many days before the test's noon."""
     return [CONTRACT.encode(envelope(event_time=NOON - timedelta(days=day))) for day in days]
 
 
@@ -57,7 +57,7 @@ def ids(folder: Path) -> list[str]:
 def test_events_are_stored_once_and_everything_else_is_a_failed_event(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Good ones, copies and garbage in one topic: each record is accounted for."""
+    """With events, copies and garbage on one topic, each record is accounted for."""
     topic = topics.create()
     good = of_days(0, 0, 1, 5)
     bad = [b"garbage", good[0][:10] + b"\xfa\xff\xff\xff\x0f", good[0] + b"x", b"", None]
@@ -87,7 +87,7 @@ def test_events_are_stored_once_and_everything_else_is_a_failed_event(
 def test_every_way_to_read_the_folder_gives_the_same_rows(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """DuckDB, pyarrow and Spark; by days, by `**` and by the bare folder."""
+    """DuckDB, pyarrow and Spark agree, whether they read by days, by `**` or the whole folder."""
     topic = topics.create()
     topics.produce(topic, of_days(*[0, 1, 2, 3] * 5))
     run(topic)
@@ -107,7 +107,7 @@ def test_every_way_to_read_the_folder_gives_the_same_rows(
 def test_failed_events_have_the_contracts_columns(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """A topic of garbage alone makes no file in the table, and one beside it."""
+    """A topic with only garbage adds no file to the table, and one file of failed events."""
     topic = topics.create()
     topics.produce(topic, [b"garbage"])
     assert run(topic) == Counts(read=1, stored=0, duplicates=0, failed=1)
@@ -117,7 +117,7 @@ def test_failed_events_have_the_contracts_columns(
 
 
 def test_times_are_stored_as_microseconds_in_utc(run: Run, topics: Topics, tmp_path: Path) -> None:
-    """INT64 TIMESTAMP_MICROS in the footer, not Spark's default INT96."""
+    """The footer has INT64 TIMESTAMP_MICROS, not Spark's default INT96."""
     topic = topics.create()
     topics.produce(topic, encoded(1))
     run(topic)
@@ -131,7 +131,7 @@ def test_times_are_stored_as_microseconds_in_utc(run: Run, topics: Topics, tmp_p
 
 
 def test_another_topic_is_refused(run: Run, topics: Topics, tmp_path: Path) -> None:
-    """By its name."""
+    """A topic with another name is refused."""
     topic, other = topics.create(), topics.create()
     topics.produce(topic, encoded(3))
     run(topic)
@@ -141,7 +141,7 @@ def test_another_topic_is_refused(run: Run, topics: Topics, tmp_path: Path) -> N
 
 
 def test_a_missing_topic_is_refused(run: Run) -> None:
-    """With who creates it."""
+    """The error says what creates the topic."""
     with pytest.raises(TopicMissing, match="start events-ingest, which creates it"):
         run("events-nowhere")
 
@@ -149,7 +149,7 @@ def test_a_missing_topic_is_refused(run: Run) -> None:
 def test_copies_within_the_window_are_stored_once_across_batches(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """The window is between the times at which two copies were received, whatever the lag."""
+    """The window compares the times at which two copies were received, whatever the lag."""
     topic = topics.create(partitions=1)
     first = envelope()
     window = timedelta(seconds=100)
@@ -161,10 +161,10 @@ def test_copies_within_the_window_are_stored_once_across_batches(
     assert counts == Counts(read=4, stored=2, duplicates=2, failed=0)
 
 
-def test_files_out_of_which_copies_were_taken_are_as_all_others(
+def test_files_from_which_copies_were_removed_are_like_all_others(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """The same columns, the same types, the same times."""
+    """They have the same columns, types and times."""
     topic = topics.create(partitions=1)
     written = [CONTRACT.encode(envelope()) for _ in range(3)]
     topics.produce(topic, written)
@@ -181,7 +181,7 @@ def test_files_out_of_which_copies_were_taken_are_as_all_others(
 def test_own_fields_are_columns_after_all_others_whatever_their_names(
     run: Run, topics: Topics, tmp_path: Path, spark: SparkSession
 ) -> None:
-    """As they were sent; also in files out of which copies were taken, and beside failed events."""
+    """Values are stored as sent, also in files from which copies were removed."""
     topic = topics.create(partitions=1)
     own: dict[str, Any] = {
         "topic": "of the event",
@@ -218,10 +218,10 @@ def test_own_fields_are_columns_after_all_others_whatever_their_names(
     assert reason == (FailureReason.NOT_SINGLE_OBJECT,)
 
 
-def test_a_longer_contract_goes_on_with_the_table_and_a_shorter_one_does_not(
+def test_a_longer_contract_fits_the_table_and_a_shorter_one_does_not(
     run: Run, topics: Topics, tmp_path: Path
 ) -> None:
-    """Copies of events in files without the new column are found; what is refused is not stored."""
+    """Copies in files without the new column are found, and a refused run stores nothing."""
     topic = topics.create(partitions=1)
     early = [envelope(contract=SHOP, plan="pro") for _ in range(2)]
     topics.produce(topic, map(SHOP.encode, early))
@@ -247,7 +247,7 @@ def test_a_longer_contract_goes_on_with_the_table_and_a_shorter_one_does_not(
 
 
 def test_a_window_of_0_looks_for_no_copies(run: Run, topics: Topics) -> None:
-    """Neither in the batch nor in the table."""
+    """Copies in the same batch and in the table are all stored."""
     topic = topics.create()
     copy = CONTRACT.encode(envelope())
     topics.produce(topic, [copy, copy])
@@ -259,7 +259,7 @@ def test_a_window_of_0_looks_for_no_copies(run: Run, topics: Topics) -> None:
 def test_a_refusal_in_a_batch_stores_nothing_of_it(
     run: Run, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counts that do not add up stop the stream; the next run stores the batch."""
+    """Counts that do not add up stop the stream, and the next run stores the batch."""
     topic = topics.create()
     topics.produce(topic, encoded(3))
 
@@ -275,10 +275,10 @@ def test_a_refusal_in_a_batch_stores_nothing_of_it(
 
 
 @pytest.mark.parametrize("error", [Py4JNetworkError("gone"), ConnectionRefusedError()])
-def test_a_java_that_is_gone_before_the_first_look_is_told(
+def test_a_java_process_that_ends_before_the_first_look_is_reported(
     run: Run, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that dies later; not as a defect of ours."""
+    """The error is the same as for a Java process that ends later, and not an internal error."""
 
     def look(self: KafkaSource) -> None:
         raise error

@@ -1,1 +1,1 @@
-"""What the stream's tests share."""
+"""Helpers that the stream's tests share."""

@@ -1,4 +1,4 @@
-"""Contracts for tests: the default one, and a team's, before and after it adds a field."""
+"""Contracts for tests: the default one, and a team's before and after it adds a field."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class ShopEvent(Event):
 
 
 class PricedEvent(ShopEvent):
-    """An event of the shop, a version later."""
+    """An event of the shop, one version later."""
 
     price: Float64 | None = None
 
 
 class AwkwardEvent(Event):
-    """Fields of every type, named like what Kafka, failed events and DuckDB's queries know."""
+    """Fields of every type, with names that Kafka, failed events and DuckDB's queries also use."""
 
     topic: Text | None = None
     key: Int32 | None = None

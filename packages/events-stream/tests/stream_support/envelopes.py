@@ -1,4 +1,4 @@
-"""Events for tests, each with an id of its own."""
+"""Events for tests, each with a new id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def envelope(
     contract: Contract[Any] = CONTRACT,
     **own: object,
 ) -> EventEnvelope:
-    """Return an event received so long after noon, with these own fields."""
+    """Return an event received at noon plus `received`, with these own fields."""
     return contract.envelope(
         event_id=str(uuid4()),
         received_time=NOON + received,
@@ -27,10 +27,10 @@ def envelope(
         app_name="shop",
         event_category="page",
         event_action="😀",
-        **own,  # type: ignore[arg-type]  # of a class that is not known here
+        **own,  # type: ignore[arg-type]  # the contract's class is not known here
     )
 
 
 def encoded(count: int) -> list[bytes]:
-    """Return that many different events, as they are on the topic."""
+    """Return `count` different events, encoded as on the topic."""
     return [CONTRACT.encode(envelope()) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Changes of a table for tests that need no Spark: files of text, which the table never opens."""
+"""Changes of a table for tests without Spark: text files, which the table never opens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SOURCE = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
 
 
 def store_batch(table: Table, days: int = 2) -> Commit:
-    """Store a batch of one file a day and one failed file; return its commit."""
+    """Store a batch with one file per day and one file of failed events; return its commit."""
     with table.change(CommitKind.BATCH) as change:
         write_batch(change, days)
     return change.commit
 
 
 def write_batch(change: Change, days: int = 2) -> None:
-    """Write a batch of one file a day and one failed file, and set the fields of `change`."""
+    """Write a batch with one file per day and one failed file, and set the fields of `change`."""
     staging = change.staging
     name = f"{numbered(staging.number)}.parquet"
     events = []
@@ -41,12 +41,12 @@ def write_batch(change: Change, days: int = 2) -> None:
 
 
 def stored_file(staged: Path, final: str) -> StagedFile:
-    """Return a file of one row received at noon."""
+    """Return a file with one row that was received at noon."""
     return StagedFile(
         staged=str(staged), final=final, rows=1, earliest_received=NOON, latest_received=NOON
     )
 
 
 def files(folder: Path) -> list[str]:
-    """Return all that lies in `folder`, whoever lists it."""
+    """Return the paths of all files in `folder`, sorted."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""The stream as a process, for tests: started, fed and waited for."""
+"""The stream as a process, for tests: starts it, makes events and waits for rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def start_stream(
     environment: Mapping[str, str] | None = None,
     program: Sequence[str] = ("-m", "events_stream"),
 ) -> ChildProcess:
-    """Start the stream with a short trigger; its files lie in `folder`."""
+    """Start the stream with a short trigger and its files in `folder`."""
     # fmt: off
     words = [
         sys.executable, *program, "run", "--brokers", brokers, "--topic", topic,
@@ -41,7 +41,7 @@ def start_stream(
 
 
 def stored(folder: Path) -> int:
-    """Count the stored events, as any reader of the folder would."""
+    """Count the stored events, as any reader of the folder does."""
     if not partition_files(folder / "raw"):
         return 0
     counted = duckdb.execute(f"SELECT count(*) FROM '{folder}/raw/**/*.parquet'").fetchone()
@@ -50,7 +50,7 @@ def stored(folder: Path) -> int:
 
 
 def values(count: int) -> list[bytes]:
-    """Return that many different events."""
+    """Return `count` different events, encoded."""
     now = datetime.now(UTC)
     return [
         CONTRACT.encode(
@@ -68,7 +68,7 @@ def values(count: int) -> list[bytes]:
 
 
 def wait_for_rows(folder: Path, count: int, stream: ChildProcess) -> None:
-    """Wait until that many events are stored, or fail with the stream's log."""
+    """Wait until at least `count` events are stored, or fail with the stream's log."""
 
     def there() -> bool:
         stream.check()

@@ -1,4 +1,4 @@
-"""The stream in the tests' own Spark: run over all that is on a topic, or for a while."""
+"""The stream in the tests' Spark session: stores what is on a topic, or runs in a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stream_support.contracts import CONTRACT
 
 
 def store(spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: Any) -> TableState:
-    """Run the stream until all that is on the topic is stored; return what the table then holds."""
+    """Run the stream until everything on the topic is stored; return the table's state."""
     with _stream(spark, brokers, topic, folder, available_now=True, **flags) as stream:
         stream.run(threading.Event())
         return stream.sink.table.state
@@ -32,7 +32,7 @@ def store(spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: 
 
 @dataclass(frozen=True)
 class Running:
-    """A stream that runs in a thread: until `stopping` is set, and then it has `ended`."""
+    """A stream in a thread. It runs until `stopping` is set; `ended` is its future."""
 
     stream: StreamRun
     stopping: threading.Event
@@ -43,7 +43,7 @@ class Running:
 def running(
     spark: SparkSession, brokers: str, topic: str, folder: Path, **flags: Any
 ) -> Iterator[Running]:
-    """Run the stream for as long as the context."""
+    """Run the stream in a thread until the context ends."""
     stopping = threading.Event()
     with (
         _stream(spark, brokers, topic, folder, trigger="1 second", **flags) as stream,

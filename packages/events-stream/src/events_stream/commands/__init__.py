@@ -1,1 +1,1 @@
-"""The commands beside `run`: they look at a table, or change it."""
+"""The commands other than `run`, which inspect or change a table."""

@@ -1,4 +1,4 @@
-"""Taking files out of the table: those of old days, or those that are gone anyway."""
+"""Removes files from the table: those of old days, or those that no longer exist."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from events_stream.table.folder.table import Table
 
 @dataclass(frozen=True)
 class Expiry:
-    """What is to be taken out of a table: the `final` of its files, and their rows."""
+    """The files to remove from a table, by `final`, and their number of rows."""
 
     finals: tuple[str, ...]
     rows: int
 
     @property
     def days(self) -> list[str]:
-        """The days of the events, of those files that hold events."""
+        """The days, YYYY-MM-DD, of those files that hold events."""
         return sorted({day for final in self.finals if (day := day_of(final)) is not None})
 
 
 def day_of(final: str) -> str | None:
-    """Return the day, YYYY-MM-DD, of a file of the table; None for one of failed events."""
+    """Return the day, YYYY-MM-DD, of a file with events; None for a file with failed events."""
     return partition_day(PurePosixPath(final).parent.name)
 
 
@@ -41,7 +41,7 @@ def old_days(state: TableState, before: date) -> Expiry:
 
 
 def missing(paths: TablePaths, state: TableState) -> Expiry:
-    """Return the files that the log lists and that do not exist."""
+    """Return the files that the log lists but that do not exist."""
     return _expiry(state, missing_files(paths, state))
 
 
@@ -51,10 +51,11 @@ def _expiry(state: TableState, finals: list[str]) -> Expiry:
 
 
 def expire(table: Table, before: date | None, *, apply: bool) -> Expiry:
-    """Find the files of the days before `before`, or without it, those that are missing.
+    """Find the files of the days before `before`, or if it is None, the missing files.
 
-    With `apply`, one commit takes them out of the table, and then they are deleted. Killed before
-    the commit, nothing is done; after it, the next change of the table deletes the rest.
+    With `apply`, one commit removes them from the table, and then they are deleted. If the process
+    is killed before the commit, nothing changes; after it, the next change of the table deletes
+    the remaining files.
     """
     with table.change(CommitKind.EXPIRY) as change:
         state = change.state

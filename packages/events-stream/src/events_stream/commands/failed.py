@@ -1,4 +1,4 @@
-"""Looking at the failed events: what they are, and how many."""
+"""Shows the failed events, or counts them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events_stream.errors import TableDamaged
 from events_stream.table.folder.log import read_log
 
 EXAMPLE_BYTES = 24
-"""So much of a value is shown."""
+"""How many bytes of a value are shown."""
 
 _SUMMARY = """
 SELECT reason, strftime(timestamp AT TIME ZONE 'UTC', '%Y-%m-%d') AS day, partition,
@@ -33,7 +33,7 @@ FROM read_parquet($files) ORDER BY timestamp DESC, partition, "offset" DESC LIMI
 
 @dataclass(frozen=True)
 class Rows:
-    """An answer: the names of its columns, and its rows."""
+    """The result of a query: its column names and its rows."""
 
     names: list[str]
     rows: list[tuple[Any, ...]]
@@ -45,7 +45,7 @@ def summarize_failed(paths: TablePaths) -> Rows:
 
 
 def newest_failed(paths: TablePaths, limit: int) -> Rows:
-    """Return the newest failed events."""
+    """Return the newest failed events, at most `limit`."""
     return _ask(paths, _NEWEST, bytes=EXAMPLE_BYTES, limit=limit)
 
 
@@ -64,12 +64,13 @@ def _ask(paths: TablePaths, query: str, **parameters: object) -> Rows:
             raise
         raise TableDamaged(
             f"failed events that the log lists cannot be read: {str(error).partition('; ')[0]}; "
-            f"restore them, or let the log forget them by `events-stream expire --missing --apply`"
+            f"restore them, or remove them from the log with `events-stream expire --missing "
+            f"--apply`"
         ) from None
 
 
 def _files(paths: TablePaths) -> list[Path]:
-    """Return where the failed events lie, those of a commit that is not finished, too."""
+    """Return the files of the failed events, including those of an unfinished commit."""
     log = read_log(paths.log)
     files = {final: paths.target.parent / final for final in log.state.failed_files}
     unfinished = log.unfinished(paths.staging)

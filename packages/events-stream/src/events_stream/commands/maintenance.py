@@ -1,4 +1,4 @@
-"""The commands beside `run`: to look at a table, and to change it."""
+"""Runs the commands other than `run`, which inspect or change a table."""
 
 from __future__ import annotations
 
@@ -41,12 +41,13 @@ def _refusing_unreadable() -> Iterator[None]:
         yield
     except PermissionError as error:
         raise TableMissing(
-            f"cannot read {error.filename}: {error.strerror}; call this as the user of the stream"
+            f"cannot read {error.filename}: {error.strerror}; run this command as the user of the "
+            f"stream"
         ) from error
 
 
 def _checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
-    """Return `paths`, whose table can go on with `contract`. Raises `NotAnEvolution`."""
+    """Return `paths` if the table fits `contract`. Raises `NotAnEvolution`."""
     if contract is not None:
         read_state(paths.log).check_contract(contract, paths)
     return paths
@@ -54,7 +55,7 @@ def _checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
 
 @_refusing_unreadable()
 def status(settings: StatusSettings) -> None:
-    """Print where the table stands."""
+    """Print the state of the table."""
     contract = settings.load_given_contract()
     paths = _checked(existing_table(settings.target), contract)
     for word, text in describe(paths, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
@@ -63,7 +64,7 @@ def status(settings: StatusSettings) -> None:
 
 @_refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
-    """Print the failed events, or how many of which kind."""
+    """Print the newest failed events, or their counts."""
     contract = settings.load_given_contract()
     paths = _checked(existing_table(settings.target), contract)
     found = summarize_failed(paths) if settings.summary else newest_failed(paths, settings.limit)
@@ -84,7 +85,7 @@ def _lines(found: Rows) -> list[str]:
 
 @_refusing_unreadable()
 def replay_failed(settings: ReplaySettings) -> None:
-    """Store the failed events that decode by now, or say how many would be."""
+    """Store the failed events that can now be decoded, or print how many would be stored."""
     if settings.dry_run == settings.apply:
         raise UsageError("give --dry-run to see what would be stored, or --apply to store it")
     contract = settings.load_contract()
@@ -103,19 +104,19 @@ def replay_failed(settings: ReplaySettings) -> None:
         stop_session(spark)
     verb = "are stored now" if settings.apply else "would be stored"
     print(
-        f"of {counts.read} failed events {counts.stored} {verb}, {counts.duplicates} are copies of "
-        f"stored events, {counts.failed} still fail"
+        f"of {counts.read} failed events, {counts.stored} {verb}, {counts.duplicates} are copies "
+        f"of stored events, and {counts.failed} still fail"
     )
 
 
 @_refusing_unreadable()
 def expire_days(settings: ExpireSettings) -> None:
-    """Delete old days of the table, or say which would be."""
+    """Delete old days of the table, or print which would be deleted."""
     if (settings.before is None) != settings.missing:
         raise UsageError("give --before YYYY-MM-DD to delete old days, or --missing")
     if settings.before and settings.before > datetime.now(UTC).date():
         raise UsageError(
-            f"--before {settings.before}: would delete today's events, and those of days to come; "
+            f"--before {settings.before}: would delete today's events and those of future days; "
             f"give today (UTC) or an earlier day"
         )
     contract = settings.load_given_contract()

@@ -1,4 +1,4 @@
-"""Storing failed events that can now be decoded, for example after an upgrade."""
+"""Stores failed events that can now be decoded, for example after an upgrade."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from events_stream.table.position import Counts
 
 
 def replay(spark: SparkSession, writer: RecordWriter, *, apply: bool) -> Counts:
-    """Decode the failed events again; with `apply`, store those that are events, each once.
+    """Decode the failed events again; with `apply`, store the valid events, each once.
 
-    One commit adds the events to the table and replaces the failed events with those that
-    still fail. Killed before the commit, nothing is done; after it, the next change of the table
-    does the rest. If nothing decodes, nothing changes.
+    One commit adds the events to the table and replaces the failed events with those that still
+    fail. If the process is killed before the commit, nothing changes; after it, the next change of
+    the table finishes the work. If no failed event can be decoded, nothing changes.
     """
     with writer.table.change(CommitKind.REPLAY) as change:
         failed_files = change.state.failed_files

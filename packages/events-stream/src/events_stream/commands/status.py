@@ -1,4 +1,4 @@
-"""Where a table stands, in plain words, from its folders alone."""
+"""Describes the state of a table in plain words, using only its folders."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from events_schema.models.types import TYPE_NAMES
 from events_schema.runtime.locks import is_locked
 from events_schema.tables.paths import TablePaths
 from events_stream.commands.expiry import day_of
@@ -19,7 +20,7 @@ from events_stream.table.position import Offsets
 
 
 def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
-    """Yield what there is to say, each with a word for what it is about.
+    """Yield the lines of the description, each as a label and a text.
 
     Raises `TableDamaged`.
     """
@@ -29,7 +30,7 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     yield "stream", "running" if running else "not running"
     yield "table", _table(paths, state)
     if state.own_types:
-        yield "own fields", ", ".join(f"{name} {word}" for name, word in state.own_types.items())
+        yield "own fields", _own_fields(state)
     if state.source is None or state.committed_at is None:
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
@@ -46,11 +47,18 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     yield "checkpoint", _checkpoint(plans_in(checkpoint), state, running=running)
     unfinished = log.unfinished(paths.staging)
     if unfinished and not running:
-        yield "unfinished", f"commit {unfinished.number}; the next start puts its files in place"
+        yield "unfinished", f"commit {unfinished.number}; the next start will finish it"
     coming = {file.final for file in unfinished.files} if unfinished else set()
     missing = [final for final in missing_files(paths, state) if final not in coming]
     if missing and not running:
-        yield "missing", f"{len(missing)} files that the log lists, such as {missing[0]}"
+        yield "missing", f"{len(missing)} files that the log lists, for example {missing[0]}"
+
+
+def _own_fields(state: TableState) -> str:
+    names = {column_type.value: name for column_type, name in TYPE_NAMES.items()}
+    return ", ".join(
+        f"{name}: {names.get(type_, type_)}" for name, type_ in state.own_types.items()
+    )
 
 
 def _table(paths: TablePaths, state: TableState) -> str:
@@ -65,7 +73,7 @@ def _complete(state: TableState, now: datetime) -> str:
     if state.complete_up_to is None:
         return "not yet: a backlog is being read"
     when = _when(state.complete_up_to, now)
-    return f"up to {when}; every event acknowledged before is stored"
+    return f"up to {when}; every event acknowledged before that is stored"
 
 
 def _records(state: TableState) -> str:
@@ -84,16 +92,16 @@ def _failed(state: TableState) -> str:
 def _checkpoint(plans: Path, state: TableState, *, running: bool) -> str:
     batch = last_plan(plans)
     if batch is None or state.source is None:
-        return "no batch planned; the stream starts where the table ends"
+        return "no batch planned; the stream will start where the table ends"
     try:
         end = offset_range(plans, batch, state.source.topic).end
     except CheckpointUnreadable:
-        return "unreadable, which does no harm: the stream starts where the table ends"
+        return "unreadable, which is harmless: the stream will start where the table ends"
     if end == state.next_offsets:
         return f"its last batch, {batch}, is stored"
     if running:
         return f"batch {batch} is being stored, up to {_offsets(end)}"
-    return f"batch {batch} was not stored; the stream starts where the table ends"
+    return f"batch {batch} was not stored; the stream will start where the table ends"
 
 
 def _offsets(offsets: Offsets) -> str:
@@ -102,5 +110,5 @@ def _offsets(offsets: Offsets) -> str:
 
 def _when(moment: datetime, now: datetime) -> str:
     ago = timedelta(seconds=round((now - moment).total_seconds()))
-    text = f"{ago} ago" if ago >= timedelta() else "which is ahead of this machine's clock"
+    text = f"{ago} ago" if ago >= timedelta() else "ahead of this machine's clock"
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC ({text})"

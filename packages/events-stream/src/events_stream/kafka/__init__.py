@@ -1,1 +1,1 @@
-"""The topic that the stream reads, and where it resumes."""
+"""The Kafka topic that the stream reads, and the offsets at which it resumes."""

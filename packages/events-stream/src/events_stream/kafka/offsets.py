@@ -1,4 +1,4 @@
-"""Where a query starts to read, and which offsets a micro-batch covers; what may be wrong there."""
+"""The offsets at which a query starts and that a micro-batch covers, and the checks of both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from events_stream.table.position import Loss, Offsets
 
 @dataclass(frozen=True)
 class Start:
-    """Where a query starts, for every partition of the topic, and what it leaves behind."""
+    """The offset at which a query starts in each partition, and the records lost before it."""
 
     offsets: Offsets
     lost: tuple[Loss, ...] = ()
@@ -24,10 +24,10 @@ class Start:
 def choose_start(
     next_offsets: Offsets, earliest: Offsets, latest: Offsets, *, accept_loss: bool
 ) -> Start:
-    """Return where to read on: where the table ends, or where the topic begins for a new one.
+    """Return where to start: at the end of the table, or for a new one, at the topic's beginning.
 
-    Raises `RecordsLost` where Kafka no longer has what comes next, unless `accept_loss`, and
-    `TopicCut` where the topic ends before the table does.
+    Raises `RecordsLost` if Kafka no longer has the next records, unless `accept_loss` is true, and
+    `TopicCut` if the topic ends before the table does.
     """
     if not next_offsets:
         return Start(earliest)
@@ -36,9 +36,9 @@ def choose_start(
         end = latest.get(partition)
         if end is None or offset > end:
             raise TopicCut(
-                f"partition {partition}: the table ends at offset {offset}, but the topic at "
-                f"{end or 0}: it was cut, or restored from an old copy; give a new --target and "
-                f"--checkpoint"
+                f"partition {partition}: the table ends at offset {offset}, but the topic ends at "
+                f"{end or 0}: it was truncated, or restored from an old copy; give a new --target "
+                f"and --checkpoint"
             )
     lost = tuple(
         Loss(partition=partition, start=offset, end=earliest[partition])
@@ -49,53 +49,54 @@ def choose_start(
         first = lost[0]
         raise RecordsLost(
             f"partition {first.partition}: the table ends at offset {first.start}, but the topic "
-            f"begins at {first.end}: {sum(each.end - each.start for each in lost)} records are "
-            f"gone (retention, or deleted) before they were stored; give --accept-loss once to go "
-            f"on without them"
+            f"begins at {first.end}: Kafka deleted {sum(each.end - each.start for each in lost)} "
+            f"records (retention, or by hand) before they were stored; give --accept-loss once to "
+            f"continue without them"
         )
     return Start({p: max(offset, earliest[p]) for p, offset in wanted.items()}, lost)
 
 
 @dataclass(frozen=True)
 class OffsetRange:
-    """From `start` up to, not including, `end`, for every partition in `end`."""
+    """The offsets from `start` to before `end`, for each partition in `end`."""
 
     start: Offsets
     end: Offsets
     planned_at: datetime
-    """By Spark's clock, after it had asked for the topic's end."""
+    """When Spark planned the micro-batch: after it had asked Kafka for the topic's end."""
 
     @property
     def records(self) -> int:
-        """How many records it covers at the most."""
+        """The largest number of records that it can cover."""
         return sum(end - self.start[partition] for partition, end in self.end.items())
 
     @property
     def tasks(self) -> int:
-        """How many tasks Spark reads it with: one for each partition with records."""
+        """The number of Spark tasks that read it: one for each partition with records."""
         return sum(end > self.start[partition] for partition, end in self.end.items())
 
     def may_leave_records(self, at_most: int) -> bool:
-        """Tell whether there may have been more than Spark took, which is told `at_most`.
+        """Return whether the topic may have had more records than Spark read.
 
-        Spark divides it among the partitions and rounds down for each of them.
+        Spark reads `at_most` records. It divides this limit among the partitions and rounds down
+        for each of them.
         """
         return self.records > at_most - self.tasks
 
     def check_follows(self, next_offsets: Offsets) -> None:
-        """Refuse a range that does not go on at `next_offsets`. Raises `OffsetGap`."""
+        """Check that the range starts at `next_offsets`. Raises `OffsetGap`."""
         for partition, start in sorted(self.start.items()):
             expected = next_offsets.get(partition, start)
             if start != expected or self.end[partition] < start:
                 raise OffsetGap(
                     f"partition {partition}: expected a batch from offset {expected}, but Spark's "
                     f"goes from {start} to {self.end[partition]}; nothing of it was stored; start "
-                    f"again, which reads on from {expected}"
+                    f"again to continue from {expected}"
                 )
 
 
 def offset_range(plans: Path, batch: int, topic: str) -> OffsetRange:
-    """Return the range of `batch` from the checkpoint `plans`, where Spark writes it beforehand.
+    """Return the range that Spark planned for `batch` in the checkpoint `plans`.
 
     Raises `CheckpointUnreadable`.
     """
@@ -110,7 +111,7 @@ def offset_range(plans: Path, batch: int, topic: str) -> OffsetRange:
 
 
 def last_plan(plans: Path) -> int | None:
-    """Return the number of the last micro-batch that Spark has planned; None without one."""
+    """Return the number of the last micro-batch that Spark planned, or None."""
     names = (path.name for path in plans.glob("offsets/*"))
     return max((int(name) for name in names if name.isdigit()), default=None)
 
@@ -127,5 +128,5 @@ def _refusing_unreadable(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointUnreadable(
-            f"{path} does not say which offsets the batch has ({error!r}); start again"
+            f"cannot read the offsets of the batch from {path} ({error!r}); start again"
         ) from None

@@ -1,4 +1,4 @@
-"""TLS and SASL settings for Kafka's Java client, from the flags that all commands share."""
+"""The TLS and SASL settings of Kafka's Java client, from the flags that all commands share."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PKCS8 = "-----BEGIN PRIVATE KEY-----"
 
 
 def client_security(settings: KafkaSettings) -> Mapping[str, str]:
-    """Return the settings of Kafka's Java client for TLS and a login; none for a plain Kafka.
+    """Return the settings of Kafka's Java client for TLS and SASL; empty for a plain Kafka.
 
-    Certificates and keys are passed as text, since Kafka wants both in one file. Raises
-    `UsageError` for files that cannot be used.
+    Certificates and keys are passed as text, because Kafka expects both in one file. Raises
+    `UsageError` for unusable files.
     """
-    settings.tls_context()  # refuses unusable files, in the words of the other commands
+    settings.tls_context()  # refuses unusable files with the same messages as the other commands
     options = {"security.protocol": settings.security_protocol} if _is_secured(settings) else {}
     if settings.kafka_ca_file:
         options["ssl.truststore.type"] = "PEM"
@@ -53,18 +53,18 @@ def _read_key(path: Path) -> str:
     key = _read(path)
     if _PKCS8 not in key:
         raise UsageError(
-            f"--kafka-key-file: {path} is not PKCS #8, which Kafka's Java client wants; convert it "
-            f"with: openssl pkcs8 -topk8 -nocrypt"
+            f"--kafka-key-file: {path} is not in PKCS #8 format, which Kafka's Java client needs; "
+            f"convert it with: openssl pkcs8 -topk8 -nocrypt"
         )
     return key
 
 
 def _quoted(text: str | None) -> str:
-    """Return `text` as JAAS writes it. Raises `UsageError` for what JAAS cannot hold."""
+    """Return `text` quoted for JAAS. Raises `UsageError` for control characters."""
     if text is None or any(unicodedata.category(each) == "Cc" for each in text):
         raise UsageError(
-            "--sasl-username or the password holds a control character, which Kafka's Java client "
-            "cannot read; use another"
+            "--sasl-username or the password contains a control character, which Kafka's Java "
+            "client cannot read; use another user name or password"
         )
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""The topic that the stream reads."""
+"""The Kafka topic that the stream reads: its identity, its offsets and its records."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from events_stream.errors import BrokerUnavailable, TopicMissing
 from events_stream.table.position import Offsets, SourceIdentity
 
 FETCH_TIMEOUT_MS = "30000"
-"""How long a Spark task waits for records that are there."""
+"""How long a Spark task waits for records that Kafka has."""
 
 FETCHING = {
     "kafka.max.poll.records": "5000",
     "kafka.max.partition.fetch.bytes": str(4 << 20),
     "kafka.receive.buffer.bytes": str(1 << 20),
-    # A consumer asks for more than is wanted now, and for nothing else until that is answered.
+    # A consumer asks for more records than it needs now, and then waits for that answer.
     "kafka.fetch.max.wait.ms": "10",
 }
-"""Larger pieces than Kafka's client takes by itself, and short waits: measured, a tenth less time
-for a large micro-batch, half of it for a small one after another query or with failed events."""
+"""Larger fetches than the defaults of Kafka's client, and short waits. Measured: 10 % less time for
+a large micro-batch, and 50 % less for a small one after another query or with failed events."""
 
 
 @dataclass(frozen=True)
 class TopicNow:
-    """A topic as it is at one moment."""
+    """The state of a topic at one moment."""
 
     identity: SourceIdentity
     earliest: Offsets
-    """The offset of the oldest record that is there, by partition."""
+    """The offset of the oldest record in each partition."""
     latest: Offsets
-    """The offset that the next record will get."""
+    """The offset that the next record of each partition will get."""
 
     def lag(self, next_offsets: Offsets) -> int:
-        """Return how many records are there that a table with these next offsets lacks."""
+        """Return how many records the topic has that a table with these next offsets lacks."""
         return sum(
             max(end - max(next_offsets.get(partition, 0), self.earliest[partition]), 0)
             for partition, end in self.latest.items()
@@ -56,16 +56,16 @@ class KafkaSource:
     max_records_per_batch: int
     request_timeout: float = 5.0
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The settings of Kafka's client for TLS and a login; see `client_security`."""
+    """The settings of Kafka's client for TLS and SASL; see `client_security`."""
     _client: Any = None
 
     def identify(self) -> SourceIdentity:
-        """Return which topic of which cluster this is; raises as `look` does."""
+        """Return the identity of the topic and its cluster. Raises the errors of `look`."""
         with self._admin() as admin:
             return self._identity(*self._describe(admin))
 
     def look(self) -> TopicNow:
-        """Return which topic of which cluster this is, and where it begins and ends now.
+        """Return the identity of the topic, and the offsets at which it begins and ends now.
 
         Raises `BrokerUnavailable` after `request_timeout` seconds, and `TopicMissing`.
         """
@@ -81,7 +81,7 @@ class KafkaSource:
             )
 
     def _describe(self, admin: Any) -> tuple[Any, Any]:
-        """Return the cluster's id, to come, and the topic's description."""
+        """Return a Java future of the cluster's id, and the topic's description."""
         cluster = admin.describeCluster().clusterId()
         names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
         return cluster, admin.describeTopics(names).allTopicNames().get().get(self.topic)
@@ -101,7 +101,7 @@ class KafkaSource:
         return admin.listOffsets(wanted).all()
 
     def read_stream(self, start: Offsets) -> DataFrame:
-        """Return the topic as a stream that starts at `start`, which names every partition."""
+        """Return the topic as a stream from the offsets `start`, which has every partition."""
         offsets = {str(partition): offset for partition, offset in start.items()}
         options = {
             "kafka.bootstrap.servers": self.brokers,
@@ -125,7 +125,7 @@ class KafkaSource:
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
-        """Yield Kafka's client for such questions: the same, as long as Kafka answers."""
+        """Yield Kafka's admin client; it is reused until a request fails."""
         try:
             if self._client is None:
                 self._client = self._connect()
@@ -135,7 +135,7 @@ class KafkaSource:
             raise self._translated(error) from error
 
     def _connect(self) -> Any:
-        jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to Kafka's own client
+        jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to reach Kafka's Java client
         settings = jvm.java.util.HashMap()
         settings.put("bootstrap.servers", self.brokers)
         settings.put("request.timeout.ms", self._timeout_ms)
@@ -145,7 +145,7 @@ class KafkaSource:
         return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
 
     def close(self) -> None:
-        """Let go of Kafka; the next look connects anew."""
+        """Close the connection to Kafka; the next `look` opens a new one."""
         client, self._client = self._client, None
         if client is not None:
             with suppress(Py4JError, ConnectionError):  # Java may have ended
@@ -155,15 +155,15 @@ class KafkaSource:
         said = str(error.java_exception.toString())
         if "UnknownTopicOrPartition" in said:
             return TopicMissing(
-                f"topic {self.topic!r} does not exist on {self.brokers}; "
+                f"topic {self.topic!r} does not exist at {self.brokers}; "
                 f"start events-ingest, which creates it"
             )
         return BrokerUnavailable(
-            f"Kafka at {self.brokers} does not answer within {self.request_timeout:g} s ({said}); "
-            f"check --brokers and that it runs"
+            f"Kafka at {self.brokers} did not answer within {self.request_timeout:g} s ({said}); "
+            f"check --brokers and that Kafka runs"
         )
 
 
 def _offsets(listed: Any) -> Offsets:
-    """Return the offsets that Kafka's client has asked for, by partition."""
+    """Return the offsets that Kafka's client listed, by partition."""
     return {each.getKey().partition(): each.getValue().offset() for each in listed.get().entrySet()}

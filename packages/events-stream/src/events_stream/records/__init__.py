@@ -1,1 +1,1 @@
-"""From Kafka's records to events, and to the files of a change."""
+"""Decoding Kafka records into events, and writing them into the files of a change."""

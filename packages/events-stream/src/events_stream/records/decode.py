@@ -1,7 +1,7 @@
-"""From Kafka records to events, in the JVM: one branch per writer schema of the contract.
+"""Decodes Kafka records into events in the JVM, with one branch per writer schema.
 
-A record is an event exactly if `Contract.decode` takes it. Spark's `from_avro` alone is more
-lenient: a truncated body becomes a struct of nulls, trailing bytes and bad UTF-8 pass unnoticed.
+A record is an event if and only if `Contract.decode` accepts it. Spark's `from_avro` is more
+lenient: it turns a truncated body into a struct of nulls and ignores trailing bytes and bad UTF-8.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from events_schema.spark import spark_schema
 AVRO_JAVA_OPTIONS = tuple(
     f"-Dorg.apache.avro.limits.{kind}.maxLength={1 << 20}" for kind in ("string", "bytes")
 )
-"""What driver and executors run with: a length that claims 2 GB would kill them."""
+"""Java options for driver and executors; without them a claimed length of 2 GB would kill both."""
 
 RECORD_COLUMNS = ("topic", "partition", "offset", "timestamp", "key", "headers", "value")
 
 
 EVENT = "event"
-"""The column of the decoded event: a struct, since own fields may be named like Kafka's columns."""
+"""The column of the decoded event: a struct, since own fields may share names with Kafka's."""
 
 _REASON = "_reason"
-"""The reason beside an event's columns: no own field can be named so."""
+"""The column of the reason beside an event's columns. No own field can have this name."""
 
 Decode = Callable[[DataFrame], DataFrame]
 
 
 def decoder(contract: Contract[Any]) -> Decode:
-    """Return what decodes records that were written with any of `contract.schemas`.
+    """Return a function that decodes records written with any of `contract.schemas`.
 
-    It returns the records with the columns `event`, a struct of the columns of `contract.stored`,
-    and `reason`. That is null for an event; otherwise it is the `FailureReason`, and `event` means
-    nothing. Made once for many micro-batches, and mostly of SQL: each part of a `Column` takes
-    calls to Java.
+    It adds the columns `event`, a struct of the columns of `contract.stored`, and `reason`. For an
+    event, `reason` is null. Otherwise it holds the `FailureReason`, and `event` is undefined. Use
+    one function for many micro-batches: it takes many calls to Java to build. It is mostly SQL
+    because each part of a `Column` takes further calls.
     """
     known = {MARKER + written_with: schema for written_with, schema in contract.schemas.items()}
     header = F.expr(f"substring(value, 1, {HEADER_LENGTH})").alias("_header")
@@ -68,7 +68,7 @@ def _branch(name: str, start: bytes, schema: Schema) -> Column:
 
 
 def _first_whole(branches: Mapping[str, tuple[bytes, Schema]], contract: Contract[Any]) -> Column:
-    """Return the event of the branch whose body is, to the byte, what the event encodes to."""
+    """Return the event of the branch that encodes back to exactly the bytes of the body."""
     return F.coalesce(*(_whole(name, schema, contract) for name, (_, schema) in branches.items()))
 
 
@@ -113,12 +113,12 @@ def _breaks_contract(column: ContractColumn) -> str | None:
         latest = int(LATEST_TIME.replace(microsecond=0).timestamp()) * 1_000_000 + 999_999
         return f"unix_micros({value}) NOT BETWEEN 0 AND {latest}"
     if column.type is ColumnType.FLOAT64:
-        return f"abs({value}) >= DOUBLE('Infinity')"  # NaN is the greatest number there
+        return f"abs({value}) >= DOUBLE('Infinity')"  # in Spark, NaN is the greatest number
     return None
 
 
 def _any(conditions: Iterable[str]) -> str:
-    """Return what is true where one is; a condition on what is null is not."""
+    """Return a condition that is true if any of `conditions` is; null counts as false."""
     return " OR ".join(f"coalesce({condition}, false)" for condition in conditions)
 
 
@@ -134,20 +134,20 @@ def _text(value: str) -> str:
 def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
     """Return the events among the decoded rows, with the columns of the contract's stored row.
 
-    Once an action has run, `seen` tells how many records were `read` and how many of them
-    `failed`; for a stream, whose progress tells it, `seen` is a name.
+    After an action, `seen` holds how many records were `read` and how many of them `failed`. For a
+    streaming query, pass a name as `seen`; the query's progress then has these counts.
     """
     return _counted(decoded, seen, [f"{EVENT}.*"]).where(F.col(_REASON).isNull()).drop(_REASON)
 
 
 def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the decoded rows that are none, with their reason; `seen` as in `events`."""
+    """Return the decoded rows that are not events, with their reason; `seen` as in `events`."""
     failed = _counted(decoded, seen, RECORD_COLUMNS).where(F.col(_REASON).isNotNull())
     return failed.withColumnRenamed(_REASON, "reason")
 
 
 def _counted(decoded: DataFrame, seen: Observation | str, columns: Sequence[str]) -> DataFrame:
-    # A filter on the reason cannot be pushed below the counts, where Spark would decode each record
-    # a dozen times (measured: a tenth of the speed).
+    # The counts keep Spark from pushing a filter on the reason further down, where it would decode
+    # each record a dozen times (measured: a tenth of the speed).
     counts = F.count(F.lit(1)).alias("read"), F.count(_REASON).alias("failed")
     return decoded.select(*columns, F.col("reason").alias(_REASON)).observe(seen, *counts)

@@ -1,4 +1,4 @@
-"""Writing records into a change of the table: records -> events and failed events -> files."""
+"""Writes records into a change of the table: records -> events and failed events -> files."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ from events_stream.table.steps import Step
 
 @dataclass(frozen=True)
 class RecordWriter:
-    """Writes records into changes of a table: each event once, and failed events."""
+    """Writes records into changes of a table: each event once, and the failed events."""
 
     table: Table
     window: timedelta
-    """Copies of an event received at most so far apart are stored once; 0 looks for none."""
+    """Copies of an event received at most this far apart are stored once; 0 turns this off."""
     contract: Contract[Any]
-    """What an event is, and which columns it has."""
+    """Defines which records are events, and their columns."""
 
     @cached_property
     def decode(self) -> Decode:
-        """What makes an event of each record, or tells why it is none."""
+        """The function that decodes each record into an event or a reason; see `decoder`."""
         return decoder(self.contract)
 
     def write(self, change: Change, records: DataFrame) -> None:
         """Write `records` into the staging folder of `change`, and set its files and counts.
 
-        Each partition of `records` makes one file per day. Raises `CountMismatch`, and
-        `NotAnEvolution` for a table with own fields that the contract does not have.
+        Each partition of `records` becomes one file per day. Raises `CountMismatch`, and
+        `NotAnEvolution` if the table has own fields that the contract lacks.
         """
-        change.state.check_contract(self.contract, self.table.paths)  # another may have written
+        # Checked for each change: another process may have written with another contract.
+        change.state.check_contract(self.contract, self.table.paths)
         change.own_types = self.contract.own_types
         staging = change.staging
         decoded = records.transform(self.decode)
@@ -53,7 +54,7 @@ class RecordWriter:
         staging.write_events(decoded.transform(events, seen))
         read, failed = seen.get["read"], seen.get["failed"]
         self.table.watch(Step.WRITTEN)
-        if failed:  # rare enough to read the records once more
+        if failed:  # rare enough to read the records a second time
             staging.write_failed_events(decoded.transform(failed_events, Observation()))
         self.table.watch(Step.FAILED_WRITTEN)
         stored = describe_events(staging.event_files)
@@ -69,7 +70,7 @@ class RecordWriter:
             duplicates=duplicates,
             failed=sum(file.rows for file in failed_files),
         )
-        check_counts(counts)  # before the change has any of it
+        check_counts(counts)  # before anything is added to the change
         change.counts, change.table_files, change.failed_files = counts, table_files, failed_files
 
     def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
@@ -83,9 +84,9 @@ class RecordWriter:
 
 
 def check_counts(counts: Counts) -> None:
-    """Refuse a change of which a record is unaccounted for. Raises `CountMismatch`."""
+    """Check that no record is unaccounted for. Raises `CountMismatch`."""
     if counts.read != counts.stored + counts.duplicates + counts.failed:
         raise CountMismatch(
             f"{counts.read} records were read, but {counts.stored} stored, {counts.duplicates} "
-            f"duplicates and {counts.failed} failed make another sum; nothing was committed"
+            f"duplicates and {counts.failed} failed do not add up to that; nothing was committed"
         )

@@ -1,4 +1,4 @@
-"""What happens to one micro-batch: offsets -> records -> files -> commit."""
+"""Stores one micro-batch: offsets -> records -> files -> commit."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ log = structlog.get_logger()
 
 @dataclass
 class BatchSink:
-    """Stores the micro-batches of a streaming query in a table: what `foreachBatch` calls."""
+    """Stores the micro-batches of a streaming query in a table; `foreachBatch` calls it."""
 
     writer: RecordWriter
     source: KafkaSource
     checkpoint: Checkpoint
     metrics: StreamMetrics
     ack_timeout: timedelta
-    """How long the collector may wait for an acknowledgement: later ones are not missing yet."""
+    """How long the collector may wait for Kafka's acknowledgement of an event."""
     start: Start = field(default_factory=lambda: Start({}))
     """Where the query starts."""
     drains_from: datetime | None = None
-    """When a query that drains the topic asked for its end; None if each micro-batch asks anew."""
+    """When a query that drains the topic asked for the topic's end; None for other queries."""
 
     @property
     def table(self) -> Table:
@@ -42,16 +42,16 @@ class BatchSink:
         return self.writer.table
 
     def __call__(self, records: DataFrame, batch: int) -> None:
-        """Store `records`, the micro-batch number `batch`; none of them if it raises."""
+        """Store `records`, the micro-batch with number `batch`. If it raises, nothing is stored."""
         with self.table.change(CommitKind.BATCH) as change:
             before = change.state.next_offsets
             offsets = offset_range(self.checkpoint.plans, batch, self.source.topic)
             offsets.check_follows({**before, **self.start.offsets} if batch == 0 else before)
             files = files_for(offsets.records)
-            if offsets.tasks > files:  # otherwise it would only copy each record
+            if offsets.tasks > files:  # otherwise coalescing would only copy each record
                 records = records.coalesce(files)
             self.writer.write(change, records)
-            identity = self.source.identify()  # after the read, so that another topic is noticed
+            identity = self.source.identify()  # after the read: notices a topic that was replaced
             change.state.check_source(identity)
             self.table.watch(Step.CHECKED)
             change.source = identity
@@ -62,7 +62,7 @@ class BatchSink:
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
 
     def accept(self, start: Start) -> None:
-        """Store that the table reads on at `start`, and what is lost with that."""
+        """Store in the table that it continues at `start`, and which records are lost."""
         with self.table.change(CommitKind.LOSS) as change:
             change.after = {**change.state.next_offsets, **start.offsets}
             change.lost = start.lost

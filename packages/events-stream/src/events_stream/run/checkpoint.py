@@ -1,8 +1,8 @@
-"""Spark's checkpoint: its notes on the query that runs, of which no later one needs anything.
+"""The folder of Spark's checkpoint, which only the running query needs.
 
-Each query starts where the table ends, with a new checkpoint. An old one, a restored one, one of
-other settings or of another Spark can so neither lose nor duplicate a record, nor keep the stream
-from starting.
+Each query starts where the table ends, with a new checkpoint. So a checkpoint that is old, was
+restored, or comes from other settings or another Spark version cannot lose or duplicate a record,
+and cannot keep the stream from starting.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from events_schema.tables.paths import TablePaths
 from events_stream.errors import NotOurs
 
 SPARKS_ENTRIES = {"metadata", "sources", "offsets", "commits", "state"}
-"""What Spark's checkpoint of a query consists of."""
+"""The entries of Spark's checkpoint of a query."""
 
 _SPARKS_NAME = re.compile(r"\.{0,2}(\w+)(\.[0-9a-f-]{36}\.tmp)?(\.crc)?")
-"""Also `.metadata.crc`, and `.metadata.UUID.tmp`, where it died before it could rename that."""
+"""Also `.metadata.crc`, and `.metadata.UUID.tmp` if Spark was killed before it renamed that."""
 
 
 class Checkpoint:
-    """The folder that Spark is given, held by this process. Use `open_checkpoint`."""
+    """The folder for Spark's checkpoint, locked by this process. Use `open_checkpoint`."""
 
     def __init__(self, folder: Path) -> None:
         self.plans = plans_in(folder)
 
     def begin(self) -> None:
-        """Forget the query before. Raises `PublishError`."""
+        """Delete the checkpoint of the previous query. Raises `PublishError`."""
         with refusing_unwritable(self.plans):
             remove_folder(self.plans)
 
 
 def plans_in(folder: Path) -> Path:
-    """Return the part of `--checkpoint` that is Spark's; nothing beside it is touched."""
+    """Return the folder for Spark inside `--checkpoint`; only files there are ever deleted."""
     return folder / "query"
 
 
@@ -50,17 +50,17 @@ def _refuse_foreign(plans: Path) -> None:
 
 @contextmanager
 def open_checkpoint(checkpoint: str, paths: TablePaths) -> Iterator[Checkpoint]:
-    """Hold the folder for Spark's checkpoint, created where it is missing.
+    """Lock the folder for Spark's checkpoint, and create it if it is missing.
 
-    Raises `NotOurs` where it lies in the table's own folders, or its part for Spark holds other
-    files, `PublishError` where it cannot be written, `AlreadyLocked` where another stream has it.
+    Raises `NotOurs` if it overlaps with the table's folders or contains files that Spark did not
+    write, `PublishError` if it cannot be written, and `AlreadyLocked` if another stream uses it.
     """
     path = Path(checkpoint).resolve()
     for folder in (paths.target, paths.control, paths.failed):
         if path.is_relative_to(folder) or folder.is_relative_to(plans_in(path)):
             raise NotOurs(
-                f"--checkpoint {path} and the table's {folder} lie in one another; "
-                f"give another folder"
+                f"--checkpoint {path} overlaps with the table's folder {folder}; "
+                f"give another --checkpoint"
             )
     with refusing_unwritable(path):
         _refuse_foreign(plans_in(path))

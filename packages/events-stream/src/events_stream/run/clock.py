@@ -1,4 +1,4 @@
-"""Noticing that this machine's clock was set back."""
+"""Detects that this machine's clock was set back."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ TOLERANCE_SECONDS = 1.0
 
 
 class WallClock:
-    """The wall clock beside one that is never set.
+    """Compares the wall clock with the monotonic clock, which is never set.
 
-    Spark waits until its next trigger by the wall clock: set back by an hour, it would wait an
-    hour more.
+    Spark waits for its next trigger by the wall clock. If that is set back by an hour, Spark would
+    wait an hour longer.
     """
 
     def __init__(self) -> None:
@@ -22,10 +22,10 @@ class WallClock:
         return time.time() - time.monotonic()
 
     def look(self) -> None:
-        """Note what it shows: Spark goes by that now."""
+        """Note the wall clock's time, on which Spark relies from now on."""
         self._most_ahead = max(self._most_ahead, self._ahead())
 
     def was_set_back(self) -> bool:
-        """Tell whether it was set back since this was made or has looked."""
+        """Return whether the clock was set back since this object was made or last looked."""
         self.look()
         return self._ahead() < self._most_ahead - TOLERANCE_SECONDS

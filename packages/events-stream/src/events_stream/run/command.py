@@ -1,4 +1,4 @@
-"""`events-stream run`."""
+"""The command `events-stream run`."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from events_stream.table.folder.table import open_table
 
 
 def run(settings: RunSettings) -> None:
-    """Run the stream as `settings` say. Raises `EventsError`."""
+    """Run the stream with `settings`. Raises `EventsError`."""
     stopping = threading.Event()
     contract = settings.load_contract()
     find_java()
-    client_security(settings)  # refuses unusable files before anything is made
+    client_security(settings)  # refuses unusable files before any folder is created
     metrics = StreamMetrics()
     with (
         serving_metrics(metrics.registry, settings.metrics_host, settings.metrics_port),
         ExitStack() as held,
     ):
-        with Watchdog(settings.stall_timeout) as watchdog:  # another command may be waited for
+        with Watchdog(settings.stall_timeout) as watchdog:  # opening may wait for another command
             watch = watching(watchdog, metrics)
             table = held.enter_context(open_table(settings.target, watch))
             table.state.check_contract(contract, table.paths)
             checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.paths))
-        _stop_on_signals(stopping)  # until here, they kill
+        _stop_on_signals(stopping)  # before this, a signal ends the process at once
         spark = stream_session(settings)
         try:
             with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:

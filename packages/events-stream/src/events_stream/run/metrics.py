@@ -1,4 +1,4 @@
-"""The stream's metrics, for Prometheus."""
+"""The stream's Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -16,32 +16,36 @@ _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
 class StreamMetrics:
-    """What the stream does and how far behind it is. One for each process."""
+    """What the stream has stored, and how far it is behind. One per process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        records = self._counter("records", "Records read, by what became of them", ["outcome"])
+        records = self._counter("records", "Records read, by outcome", ["outcome"])
         self._outcomes = {name: records.labels(name) for name in ("stored", "duplicates", "failed")}
         self._batches = self._counter("batches", "Batches stored")
-        self._files = self._counter("files_written", "Files put into the table, or beside it")
+        self._files = self._counter(
+            "files_written", "Files added to the table and to the failed events"
+        )
         self._phases = Histogram(
             "events_stream_phase_seconds",
-            "How long a batch took from its last step to this one",
+            "Time that a batch took from the step before to this one",
             ["phase"],
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._batch_seconds = Histogram(
             "events_stream_batch_seconds",
-            "From the start of a batch to the end of it",
+            "Time from the start of a batch to its end",
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self._rows_per_second = self._gauge("rows_per_second", "Records of the last batch, by time")
+        self._rows_per_second = self._gauge(
+            "rows_per_second", "Records per second in the last batch"
+        )
         self._lag = self._gauge("lag_events", "Records on the topic that the table lacks")
         self._lag.set(math.nan)
         self._gauge(
-            "lag_seconds", "How long ago the table was complete; 0 where nothing is to be read"
+            "lag_seconds", "How long ago the table was complete; 0 if there is nothing to read"
         ).set_function(self._lag_seconds)
         self._complete = self._gauge(
             "complete_up_to_timestamp_seconds", "Every event acknowledged before this is stored"
@@ -58,7 +62,7 @@ class StreamMetrics:
         return Gauge(f"events_stream_{name}", text, registry=self.registry)
 
     def reached(self, step: Step) -> None:
-        """Note how long the way to `step` took."""
+        """Record the time since the step before `step`."""
         now = time.monotonic()
         if step is Step.BEGUN:
             self._begun = now
@@ -67,7 +71,7 @@ class StreamMetrics:
         self._last_step = now
 
     def stored(self, counts: Counts, files: int) -> None:
-        """Note a micro-batch that is stored."""
+        """Count a stored micro-batch that wrote `files` files."""
         seconds = time.monotonic() - self._begun
         self._batches.inc()
         self._batch_seconds.observe(seconds)
@@ -77,7 +81,10 @@ class StreamMetrics:
             counter.inc(getattr(counts, name))
 
     def looked(self, state: TableState, lag: int, complete: datetime) -> None:
-        """Note how far the table is behind the topic; without a lag all to `complete` is stored."""
+        """Set how far the table is behind the topic, in records.
+
+        If `lag` is 0, every event acknowledged before `complete` is stored.
+        """
         known = (self._complete_up_to, state.complete_up_to) if lag else (complete,)
         self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
@@ -87,13 +94,13 @@ class StreamMetrics:
             self._complete.set(self._complete_up_to.timestamp())
 
     def looked_in_vain(self) -> None:
-        """Note that Kafka does not say how far the table is behind."""
+        """Set the lag to unknown, because Kafka did not answer."""
         self._lag.set(math.nan)
         self._nothing_to_read = False
 
     def _lag_seconds(self) -> float:
         if self._nothing_to_read:
             return 0
-        if self._complete_up_to is None:  # not known, which no alert should take for none
+        if self._complete_up_to is None:  # unknown: an alert must not take this for no lag
             return math.inf
         return max((datetime.now(UTC) - self._complete_up_to).total_seconds(), 0)

@@ -21,11 +21,11 @@ CHECKPOINT_SETTINGS = {
     "spark.sql.streaming.checkpointFileManagerClass": "org.apache.spark.sql.execution.streaming"
     ".checkpointing.FileSystemBasedCheckpointFileManager",
 }
-"""How Spark writes its checkpoint, which no later query reads."""
+"""How Spark writes its checkpoint, which only the running query reads."""
 
 
 def stream_session(settings: SparkSettings) -> SparkSession:
-    """Start Spark with the Kafka and Avro connectors and a bound on what Avro allocates.
+    """Start Spark with the Kafka and Avro connectors, and limit what Avro may allocate.
 
     Raises `JavaNotFound`, `JarsNotResolved`, `SparkNotStarted`.
     """
@@ -42,12 +42,12 @@ def stream_session(settings: SparkSettings) -> SparkSession:
 
 
 def java_ended() -> Stalled:
-    """Return what is raised where Spark's Java is no longer there."""
+    """Return the error for a Java process of Spark that has ended."""
     return Stalled("Spark's Java process has ended (killed, or out of memory); start again")
 
 
 def failure(error: Exception, target: Path) -> EventsError:
-    """Return what is raised where Spark or DuckDB failed, for reasons of their own, at `target`."""
+    """Return the error to raise for a failure of Spark or DuckDB while they write `target`."""
     full = disk_error(error)
     if full is not None:
         said, way_out = full
@@ -60,8 +60,8 @@ def failure(error: Exception, target: Path) -> EventsError:
 
 
 def limit_avro(spark: SparkSession) -> None:
-    """Bound what the driver's Avro allocates, also where spark-submit started its Java."""
-    jvm: Any = spark._jvm  # noqa: SLF001  # Java's own settings
+    """Limit what Avro may allocate in the driver, even if spark-submit started its Java."""
+    jvm: Any = spark._jvm  # noqa: SLF001  # to set Java's system properties
     for option in AVRO_JAVA_OPTIONS:
         name, value = option.removeprefix("-D").split("=")
         jvm.java.lang.System.setProperty(name, value)

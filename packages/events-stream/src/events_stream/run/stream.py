@@ -1,4 +1,4 @@
-"""Running the streaming query: starting it, stopping it, and waiting for an absent Kafka."""
+"""Runs the streaming query: starts and stops it, and waits while Kafka is unavailable."""
 
 from __future__ import annotations
 
@@ -36,51 +36,51 @@ from events_stream.table.steps import Step, Watch
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10
-"""How often, at least, the topic is asked how far the table is behind."""
+"""Kafka is asked for the topic's end at least this often, to tell how far the table is behind."""
 CUT_SECONDS = 10
-"""How long a topic may look shorter than it is: its broker has only just come back."""
+"""How long a topic may appear too short: right after its broker has come back, it does."""
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
-"""What Spark's exceptions say where Kafka did not answer, or not with what was expected."""
+"""Texts in Spark's exceptions that mean that Kafka did not answer, or not as expected."""
 KAFKA_SAID = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
 
 AWAY = (BrokerUnavailable, TopicMissing)
-"""What a running stream waits to end; a topic is missing, too, while it is made anew."""
+"""Errors that a running stream waits out; a topic is also missing while it is being recreated."""
 
 log = structlog.get_logger()
 
 
 class _Stopped(Exception):
-    """Raised inside a micro-batch that is not begun, because the query is ending."""
+    """Raised at the start of a micro-batch to skip it, because the query is ending."""
 
 
 @dataclass
 class StreamRun:
-    """One run of the stream, over as many streaming queries as it takes."""
+    """One run of the stream: a streaming query, which is restarted as often as necessary."""
 
     source: KafkaSource
     sink: BatchSink
     trigger: str | None
-    """How often a micro-batch starts; None to store what is there and stop."""
+    """How often a micro-batch starts; None to store what is on the topic now and stop."""
     broker_timeout: float
     accept_loss: bool
     watchdog: Watchdog
     _stopping: threading.Event = field(default_factory=threading.Event)
     _storing: threading.Lock = field(default_factory=threading.Lock)
     _failure: Exception | None = None
-    """What the micro-batch in hand failed of: Spark passes on the text alone."""
+    """The error of the current micro-batch; kept because Spark passes on only its text."""
     _clock: WallClock = field(default_factory=WallClock)
     _ending: bool = False
-    """Whether the query is to be stopped."""
+    """Whether the query is being stopped."""
     _next_look: float = 0
     _away_since: float | None = None
-    """Since when Kafka fails the stream; None once a micro-batch was stored, or none was to be."""
+    """Since when Kafka has been unavailable; None once a batch is stored, or none is needed."""
 
     def run(self, stopping: threading.Event) -> None:
-        """Run until `stopping` is set and the micro-batch in hand stored, or until all is stored.
+        """Run until `stopping` is set and the current micro-batch stored, or until all is stored.
 
-        Raises `BrokerUnavailable` where Kafka is not there at the start, or is away for longer
-        than `broker_timeout` seconds; `SparkFailed` where Spark fails, `Stalled` where its Java
-        process ends; and the sink's refusals.
+        Raises `BrokerUnavailable` if Kafka does not answer at the start, or later for longer than
+        `broker_timeout` seconds, `SparkFailed` if Spark fails, `Stalled` if its Java process ends,
+        and the errors of the sink.
         """
         self._stopping = stopping
         try:
@@ -91,7 +91,7 @@ class StreamRun:
             raise
         finally:
             self._ending = True
-            with self._storing:  # Python aborts where it ends while a thread of it is in DuckDB
+            with self._storing:  # Python aborts if it exits while one of its threads is in DuckDB
                 self.source.close()
 
     def _run_queries(self) -> None:
@@ -102,11 +102,13 @@ class StreamRun:
                     return
                 start = self._choose_start()
             except AWAY as error:
-                log.warning("kafka is away", wait_seconds=self.broker_timeout, error=str(error))
+                log.warning(
+                    "kafka is unavailable", wait_seconds=self.broker_timeout, error=str(error)
+                )
                 start = self._wait_for_kafka(error)
 
     def _choose_start(self) -> Start:
-        """Return where to read on, once the topic is known to be the table's."""
+        """Return where to start, after checking that the table was filled from this topic."""
         deadline = time.monotonic() + CUT_SECONDS
         while True:
             topic = self.source.look()
@@ -126,7 +128,7 @@ class StreamRun:
                 return start
 
     def _pause(self) -> None:
-        # Not `stopping.wait`, whose lock a signal handler would find held.
+        # Not `stopping.wait`: a signal handler sets it, and would wait for its lock forever.
         time.sleep(POLL_SECONDS)
         self.watchdog.beat()
 
@@ -148,7 +150,7 @@ class StreamRun:
         return Start({})
 
     def _run_query(self, start: Start) -> bool:
-        """Run a query until it ends; tell whether the run is over with it."""
+        """Run a query until it ends; return whether the run is over then."""
         query = None
         try:
             query = self._start(start)
@@ -157,7 +159,7 @@ class StreamRun:
                     break
                 self._note_progress(query)
             self._ending = True
-            with self._storing:  # the micro-batch in hand is stored before Spark is interrupted
+            with self._storing:  # the current micro-batch is stored before Spark is interrupted
                 if self._failure is not None:
                     raise self._failure
             drained = not query.isActive and query.exception() is None
@@ -176,12 +178,12 @@ class StreamRun:
             state, now = self.sink.table.state, datetime.now(UTC)
             try:
                 lag = self.source.look().lag(state.next_offsets)
-            except AWAY:  # Spark notices it, too
+            except AWAY:  # Spark notices it as well, and then the query ends
                 self.sink.metrics.looked_in_vain()
             else:
                 self.sink.metrics.looked(state, lag, now - self.sink.ack_timeout)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
-            self.watchdog.beat()  # in a micro-batch, its own steps say that something goes on
+            self.watchdog.beat()  # during a micro-batch, its steps call this
             self._away_since = None
 
     def _start(self, start: Start) -> StreamingQuery:
@@ -216,14 +218,14 @@ class StreamRun:
         if isinstance(cause, PublishError):
             return cause
         try:
-            self._choose_start()  # refuses another topic, or one that lacks records
+            self._choose_start()  # refuses a topic that was replaced or that lacks records
         except EventsError as refusal:
             return refusal
         if any(said in str(error) for said in KAFKA_ERRORS):
             said = KAFKA_SAID.search(str(error))
             return BrokerUnavailable(
                 f"Kafka at {self.source.brokers} does not answer as expected "
-                f"({said[0] if said else 'records that are there are not sent'})"
+                f"({said[0] if said else 'it does not send records that it has'})"
             )
         return cause
 
@@ -232,11 +234,11 @@ def _stop(query: StreamingQuery) -> None:
     try:
         query.stop()
     except (PySparkException, Py4JError, ConnectionError) as error:
-        log.debug("query not stopped in order", error=str(error))
+        log.debug("the query could not be stopped cleanly", error=str(error))
 
 
 def watching(watchdog: Watchdog, metrics: StreamMetrics) -> Watch:
-    """Return what tells both of each step."""
+    """Return a function that reports each step to the watchdog and to the metrics."""
 
     def watch(step: Step) -> None:
         watchdog.beat()
@@ -255,7 +257,7 @@ def build_run(
     metrics: StreamMetrics,
     watchdog: Watchdog,
 ) -> StreamRun:
-    """Put the parts of the stream together."""
+    """Build the stream from its parts."""
     table.watch = watching(watchdog, metrics)
     source = KafkaSource(
         spark,

@@ -1,4 +1,4 @@
-"""Ending a process in which nothing goes on any more."""
+"""Ends a process that makes no progress any more."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ CHECK_SECONDS = 0.5
 
 
 class Watchdog:
-    """Ends the process where `beat` is not called for `seconds`. Use as a context manager.
+    """Ends the process if `beat` is not called for `seconds`. Use as a context manager.
 
-    From a thread of its own, and at once: the main thread may be waiting for a Java process that
-    hangs. Like kill -9, it is always safe.
+    A separate thread ends the process at once, because the main thread may be waiting for a Java
+    process that hangs. This is always safe, as kill -9 is.
     """
 
     def __init__(self, seconds: float, end_java: Callable[[], None] = lambda: None) -> None:
@@ -30,7 +30,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, daemon=True, name="watchdog")
 
     def beat(self) -> None:
-        """Say that something goes on."""
+        """Report progress."""
         self._last = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -49,8 +49,8 @@ class Watchdog:
 
     def _end(self) -> None:
         error = Stalled(
-            f"nothing went on for {self._seconds:g} s (--stall-timeout), in Spark, in Kafka or "
-            f"in a command that is waited for; nothing is lost, start again"
+            f"no progress for {self._seconds:g} s (--stall-timeout) in Spark, in Kafka or in a "
+            f"command that the stream waits for; nothing is lost, start again"
         )
         print(f"events-stream: {error}", file=sys.stderr, flush=True)
         with suppress(Exception):

@@ -1,1 +1,1 @@
-"""What the stream asks of a table."""
+"""The table that the stream writes: its position, the steps of a change, and its files."""

@@ -1,4 +1,4 @@
-"""What a table says of the topic: which one it is, how far it was read, and what became of it."""
+"""What a table stores about its topic: its identity, the offsets read, and record counts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Offsets = Mapping[int, int]
 
 
 class SourceIdentity(BaseModel):
-    """What tells one topic from every other, also from one of the same name."""
+    """Identifies a topic, and distinguishes it from another one with the same name."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,7 +21,7 @@ class SourceIdentity(BaseModel):
 
 
 class Counts(BaseModel):
-    """The records of a micro-batch or of another change: `read` is the sum of the others."""
+    """The records of a micro-batch or another change; `read` is the sum of the others."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,14 +31,14 @@ class Counts(BaseModel):
     failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        """Return both together."""
+        """Return the sum of both."""
         return Counts(
             **{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields}
         )
 
 
 class Loss(BaseModel):
-    """Records that Kafka no longer had: those of `partition` from `start` to before `end`."""
+    """Records that Kafka no longer had: offsets `start` to before `end` of `partition`."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,4 +1,4 @@
-"""The named steps of changing the table: they are timed, and tests kill the process at each."""
+"""The named steps of a change of the table. Each is timed, and tests kill the process at each."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """A point that changes of the table pass, in this order; an expiry writes and reads nothing.
+    """A point that a change of the table passes, in this order.
 
-    A change that writes no files passes `STAGED` right before `SYNCED`.
+    An expiry reads no records and writes no files. A change that writes no files passes `STAGED`
+    right before `SYNCED`.
     """
 
     BEGUN = "begun"
-    """The table is this process's to write, and nothing of the change is done."""
+    """This process has the lock for writing; nothing of the change is done yet."""
     RECOVERED = "recovered"
-    """What an earlier process left is finished or deleted."""
+    """The unfinished work of an earlier process is finished or deleted."""
     STAGED = "staged"
-    """The change's own folder is there, and empty."""
+    """The staging folder of the change exists and is empty."""
     WRITTEN = "written"
-    """The events are in files there, copies among them."""
+    """The events are written to files in the staging folder, including copies."""
     FAILED_WRITTEN = "failed_written"
-    """So are the failed events."""
+    """The failed events are written to files in the staging folder."""
     DEDUPLICATED = "deduplicated"
-    """The copies are out of the files."""
+    """The copies are removed from the files."""
     CHECKED = "checked"
-    """Kafka still has the table's topic; not of changes that read nothing from it."""
+    """Kafka still has the table's topic. Only changes that read from Kafka pass this step."""
     SYNCED = "synced"
-    """All of it is on disk."""
+    """All files of the change are on disk (fsync)."""
     COMMITTED = "committed"
-    """The log has the commit: from here on, the change is finished whatever dies."""
+    """The log has the commit: from now on the change will be finished, even after a kill."""
     PLACED_ONE = "placed_one"
-    """One more file is where readers look; passed once for each."""
+    """One file is renamed into the table; passed once for each file."""
     PLACED = "placed"
-    """All are, durably."""
+    """All files are in the table, and the renames are on disk."""
     REMOVED = "removed"
-    """The files that the commit takes out of the table are deleted."""
+    """The files that the commit removes from the table are deleted."""
     FINISHED = "finished"
-    """The change's folder is gone."""
+    """The staging folder is deleted."""
     FOLDED = "folded"
-    """The log's commits are folded into one file; not of every change."""
+    """The commits in the log are folded into one file. Only some changes pass this step."""
     TIDIED = "tidied"
-    """The commits that were folded are deleted; not of every change."""
+    """The folded commits are deleted. Only some changes pass this step."""
 
 
 Watch = Callable[[Step], None]
-"""Called at each step; what it raises ends the change there."""
+"""Called at each step; an exception that it raises ends the change there."""
 
 
 def unwatched(_: Step) -> None:
-    """Watch nothing."""
+    """Do nothing at a step."""

@@ -1,4 +1,4 @@
-"""A change is stored whole as its context ends, or not at all; what it does not set stays."""
+"""A change is stored completely when its context ends, or not at all."""
 
 from __future__ import annotations
 
@@ -77,20 +77,20 @@ class Killed(BaseException):
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """A table of one commit: two days, and failed events."""
+    """A table with one commit: two days, and failed events."""
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
     return tmp_path / "raw"
 
 
 def open_watched(target: Path) -> tuple[Table, list[Step]]:
-    """Return the table, and the steps that its changes pass."""
+    """Return the table, and a list to which its changes add their steps."""
     steps: list[Step] = []
     return open_beside_stream(str(target), steps.append), steps
 
 
-def test_what_is_not_set_stays_as_it_is(target: Path) -> None:
-    """Source, offsets, totals and files."""
+def test_fields_that_are_not_set_stay_unchanged(target: Path) -> None:
+    """Source, offsets, totals and files stay."""
     table, steps = open_watched(target)
     before = read_state(table.paths.log)
     with table.change(CommitKind.EXPIRY) as change:
@@ -105,8 +105,8 @@ def test_what_is_not_set_stays_as_it_is(target: Path) -> None:
     assert steps == [*OPENING, *STORING]
 
 
-def test_a_change_that_is_not_made_leaves_the_offsets(target: Path) -> None:
-    """Also where its own were set one by one: a later change must not skip what it covered."""
+def test_a_discarded_change_leaves_the_offsets(target: Path) -> None:
+    """This also holds if its offsets were set one by one: a later change must not skip records."""
     table, _ = open_watched(target)
     with table.change(CommitKind.BATCH) as change:
         change.after[0] = 99
@@ -114,8 +114,8 @@ def test_a_change_that_is_not_made_leaves_the_offsets(target: Path) -> None:
     assert table.state.next_offsets == read_state(table.paths.log).next_offsets == {0: 1}
 
 
-def test_the_log_has_a_change_to_the_byte(target: Path) -> None:
-    """Its format is public."""
+def test_the_log_entry_of_a_change_has_exactly_these_bytes(target: Path) -> None:
+    """The format is public, so it must not change by accident."""
     table, _ = open_watched(target)
     with table.change(CommitKind.BATCH) as change:
         write_batch(change, days=1)
@@ -128,7 +128,7 @@ def test_the_log_has_a_change_to_the_byte(target: Path) -> None:
 
 @pytest.mark.parametrize("written", [False, True])
 def test_a_discarded_change_leaves_everything_as_it_was(target: Path, written: bool) -> None:
-    """Whether or not files were written for it; one that wrote none makes no folder."""
+    """This holds whether or not files were written for it."""
     table, steps = open_watched(target)
     before = files(target.parent)
     with table.change(CommitKind.BATCH) as change:
@@ -144,7 +144,7 @@ def test_a_discarded_change_leaves_everything_as_it_was(target: Path, written: b
 
 @pytest.mark.parametrize("error", [OSError, ValueError, KeyboardInterrupt, GeneratorExit, Killed])
 def test_a_change_that_raises_is_not_stored(target: Path, error: type[BaseException]) -> None:
-    """The next change deletes its files, and gets its number."""
+    """The next change deletes its files and takes its number."""
     table, steps = open_watched(target)
     before = files(target)
     with suppress(error, PublishError), table.change(CommitKind.BATCH) as change:
@@ -159,7 +159,7 @@ def test_a_change_that_raises_is_not_stored(target: Path, error: type[BaseExcept
 
 
 def test_the_folder_is_made_once_and_has_a_new_name_for_each_change(target: Path) -> None:
-    """What a killed process still writes is in no other change."""
+    """So files that a killed process still writes do not end up in another change."""
     table, steps = open_watched(target)
     names = set()
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_the_folder_is_made_once_and_has_a_new_name_for_each_change(target: Path
 
 
 def test_the_first_change_must_name_its_source(tmp_path: Path) -> None:
-    """Without one nothing is stored."""
+    """Without a source, the change raises, and nothing is stored."""
     with open_table(str(tmp_path / "raw")) as table:
         with (
             pytest.raises(ValueError, match="must name its source"),
@@ -184,7 +184,7 @@ def test_the_first_change_must_name_its_source(tmp_path: Path) -> None:
 
 
 def test_a_batch_passes_the_steps_in_order(target: Path) -> None:
-    """Each file is placed by itself."""
+    """`PLACED_ONE` is passed once for each file."""
     table, steps = open_watched(target)
     store_batch(table)
     placed = STORING.index(Step.PLACED)
@@ -194,10 +194,10 @@ def test_a_batch_passes_the_steps_in_order(target: Path) -> None:
 @pytest.mark.parametrize(
     "step", [*OPENING, *STORING, Step.PLACED_ONE, Step.FOLDED, Step.TIDIED], ids=str
 )
-def test_killed_at_each_step_it_is_stored_whole_or_not_at_all(
+def test_a_change_killed_at_any_step_is_stored_completely_or_not_at_all(
     target: Path, step: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next writer finishes it from its commit on; before that, it was never there."""
+    """If it was committed, the next writer finishes it; otherwise it is deleted."""
     monkeypatch.setattr(commit_log, "FOLD_COMMITS", 2)
     with pytest.raises(Killed):
         store_batch(open_beside_stream(str(target), killing_at(step)))
@@ -210,7 +210,7 @@ def test_killed_at_each_step_it_is_stored_whole_or_not_at_all(
 
 
 def killing_at(step: Step) -> Callable[[Step], None]:
-    """Return what dies at `step`."""
+    """Return a `Watch` that raises `Killed` at `step`."""
 
     def watch(reached: Step) -> None:
         if reached is step:

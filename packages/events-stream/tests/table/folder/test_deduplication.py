@@ -1,4 +1,4 @@
-"""Copies are taken out of files, and nothing else is."""
+"""Copies are removed from files, and nothing else is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = st.lists(st.tuples(st.sampled_from([str(UUID(int=n)) for n in range(6)]),
 
 
 def write(path: Path, rows: list[Row], first: int = 0) -> Path:
-    """Write rows of an id and the second at which it was received, each numbered."""
+    """Write numbered rows, each with an id and the second at which it was received."""
     table = pa.table(
         {
             "number": pa.array(range(first, first + len(rows)), pa.int32()),
@@ -51,8 +51,8 @@ def read(path: Path) -> list[tuple[int, str]]:
 def test_the_first_received_of_each_id_that_is_not_stored_stays(
     tmp_path: Path, one: list[Row], other: list[Row], stored: list[Row]
 ) -> None:
-    """Whatever is in which file; of copies received at once the first in the files."""
-    day = tmp_path / "event_date=2026-01-31"  # of a path that readers take for a column
+    """This holds across files, and of copies received at the same time the first in order stays."""
+    day = tmp_path / "event_date=2026-01-31"  # readers take this part of a path for a column
     day.mkdir(exist_ok=True)
     files = [write(day / "a.parquet", one), write(day / "b.parquet", other, len(one))]
     known = write(tmp_path / "stored.parquet", stored)
@@ -71,10 +71,10 @@ def test_the_first_received_of_each_id_that_is_not_stored_stays(
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_files_of_different_columns_are_compared_whatever_these_are_named(
+def test_files_with_different_columns_are_compared_whatever_the_names_of_these(
     tmp_path: Path, newest_first: bool
 ) -> None:
-    """Those of an older contract lack columns; no column is taken for one that DuckDB adds."""
+    """Files of an older contract lack columns, and columns may be named like those DuckDB adds."""
     names = ("file", "hash", "nth", "suspects", "hashes", "copies", "key", "value")
     ids = [str(UUID(int=n)) for n in range(4)]
     old = write(tmp_path / "old.parquet", [(ids[0], 0)])
@@ -82,7 +82,7 @@ def test_files_of_different_columns_are_compared_whatever_these_are_named(
     new, known = (tmp_path / f"{name}.parquet" for name in ("new", "known"))
     for path, written in ((new, rows), (known, [(ids[3], 0)])):
         table = pq.read_table(write(path, written))
-        for name in names:  # values that would turn an order by them round
+        for name in names:  # sorting by these values would reverse the order
             table = table.append_column(name, pa.array(range(len(written), 0, -1), pa.int32()))
         pq.write_table(table, path)
     stored = [known, old] if newest_first else [old, known]
@@ -94,8 +94,8 @@ def test_files_of_different_columns_are_compared_whatever_these_are_named(
     assert (described.rows, described.earliest_received) == (2, NOON + timedelta(seconds=1))
 
 
-def test_a_file_without_copies_is_left_as_it_is(tmp_path: Path) -> None:
-    """Byte by byte; with nothing stored as well."""
+def test_a_file_without_copies_is_not_changed(tmp_path: Path) -> None:
+    """Its bytes stay the same."""
     path = write(tmp_path / "a.parquet", [(str(UUID(int=n)), 0) for n in range(5)])
     before = path.read_bytes()
     assert remove_copies([path], [], tmp_path / "spill") == 0
@@ -103,7 +103,7 @@ def test_a_file_without_copies_is_left_as_it_is(tmp_path: Path) -> None:
 
 
 def test_files_say_what_they_hold(tmp_path: Path) -> None:
-    """Rows and times by file, also of a file without rows."""
+    """Rows and times are described by file, also for a file without rows."""
     full = write(tmp_path / "full.parquet", [("a", 3), ("b", 1), ("c", 2)])
     empty = write(tmp_path / "empty.parquet", [])
     one, other = describe_events([empty, full])
@@ -114,6 +114,6 @@ def test_files_say_what_they_hold(tmp_path: Path) -> None:
 
 
 def test_no_files_hold_nothing(tmp_path: Path) -> None:
-    """A batch may be of failed events alone."""
+    """A batch may have only failed events, and so no files of events."""
     assert describe_events([]) == []
     assert remove_copies([], [], tmp_path / "spill") == 0

@@ -1,4 +1,4 @@
-"""The log: no commit is lost, in whatever state of folding it is found."""
+"""The log loses no commit, whatever its state of folding."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Killed(BaseException):
 
 
 def killing_at(step: Step) -> Callable[[Step], None]:
-    """Return what dies at `step`."""
+    """Return a `Watch` that raises `Killed` at `step`."""
 
     def watch(reached: Step) -> None:
         if reached is step:
@@ -45,7 +45,7 @@ def killing_at(step: Step) -> Callable[[Step], None]:
 
 
 def fill(target: Path, commits: int) -> TableState:
-    """Store commits; return the state."""
+    """Store this many commits; return the state of the table."""
     with open_table(str(target)) as table:
         for _ in range(commits):
             store_batch(table)
@@ -53,7 +53,7 @@ def fill(target: Path, commits: int) -> TableState:
 
 
 def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
-    """Whatever the number of commits; few files are left."""
+    """This holds for any number of commits, and few files are left."""
     target = tmp_path / "raw"
     log = tmp_path / "raw.control" / "log"
     commits: list[Commit] = []
@@ -74,7 +74,7 @@ def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [Step.FOLDED, Step.TIDIED, Step.FINISHED])
 def test_killed_while_folding_the_log_is_whole(tmp_path: Path, step: Step) -> None:
-    """The next writer tidies up."""
+    """The next writer deletes the folded commits."""
     target = tmp_path / "raw"
     fill(target, 2)
     with open_table(str(target)) as table:
@@ -87,8 +87,8 @@ def test_killed_while_folding_the_log_is_whole(tmp_path: Path, step: Step) -> No
     assert len(files(target)) == 8
 
 
-def test_a_log_that_was_folded_meanwhile_is_read_anew(tmp_path: Path) -> None:
-    """By a process that had read it before."""
+def test_a_log_that_was_folded_meanwhile_is_read_again(tmp_path: Path) -> None:
+    """A process that read it before gets the new state."""
     target = tmp_path / "raw"
     fill(target, 1)
     log = read_log(tmp_path / "raw.control/log")
@@ -98,13 +98,13 @@ def test_a_log_that_was_folded_meanwhile_is_read_anew(tmp_path: Path) -> None:
     assert log.state == expected
 
 
-def test_a_log_with_a_hole_is_refused(tmp_path: Path) -> None:
-    """The missing commit is named; also behind what is folded, and instead of it."""
+def test_a_log_with_a_gap_is_refused(tmp_path: Path) -> None:
+    """The error names the missing commit, after a fold or in its place."""
     target = tmp_path / "raw"
     log = tmp_path / "raw.control/log"
     fill(target, 5)
     (log / "000000000003.json").unlink()
-    with pytest.raises(TableDamaged, match=r"lacks commit 3 but holds 000000000004\.json"):
+    with pytest.raises(TableDamaged, match=r"lacks commit 3 but has 000000000004\.json"):
         fill(target, 1)
     (log / "000000000002.folded.json").unlink()
     with pytest.raises(TableDamaged, match="lacks commit 0"):
@@ -114,7 +114,7 @@ def test_a_log_with_a_hole_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["000000000002.folded.json", "000000000003.json"])
 @pytest.mark.parametrize("text", ["", "{}", '{"number": 7}', "[]"])
 def test_a_log_that_cannot_be_read_is_refused(tmp_path: Path, name: str, text: str) -> None:
-    """By its name."""
+    """The error has the name of the file."""
     fill(tmp_path / "raw", 4)
     (tmp_path / "raw.control/log" / name).write_text(text)
     with pytest.raises(TableDamaged, match=name):
@@ -122,7 +122,7 @@ def test_a_log_that_cannot_be_read_is_refused(tmp_path: Path, name: str, text: s
 
 
 def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
-    """Its commits are of format 1, and its last may be unfinished."""
+    """Its commits have format 1, and its last one may be unfinished."""
     target = tmp_path / "raw"
     with open_table(str(target)) as table:
         table.watch = killing_at(Step.SYNCED)
@@ -143,7 +143,7 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
 
 
 def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
-    """Folded or not, and whatever changes the table; in formats that events-stream 2.0 refuses."""
+    """All kinds of change keep them, folded or not, in formats that events-stream 2.0 refuses."""
     target = tmp_path / "raw"
     log = tmp_path / "raw.control/log"
     fill(target, 1)
@@ -165,8 +165,8 @@ def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
     assert read_state(log).own_types == own
 
 
-def test_a_log_without_own_columns_is_folded_as_ever(tmp_path: Path) -> None:
-    """So that events-stream 2.0 reads it."""
+def test_a_log_without_own_columns_is_folded_as_before(tmp_path: Path) -> None:
+    """So events-stream 2.0 can read it."""
     fill(tmp_path / "raw", 3)
     folded = json.loads((tmp_path / "raw.control/log/000000000002.folded.json").read_text())
     assert list(folded) == [
@@ -180,11 +180,11 @@ def test_a_log_without_own_columns_is_folded_as_ever(tmp_path: Path) -> None:
     ("name", "newer"), [("000000000002.folded.json", 3), ("000000000003.json", 4)]
 )
 def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: int) -> None:
-    """It may say what is not known here."""
+    """It may have fields that this release does not know."""
     fill(tmp_path / "raw", 4)
     path = tmp_path / "raw.control/log" / name
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": newer}))
-    with pytest.raises(TableDamaged, match=f"{name} has format {newer}, of a newer"):
+    with pytest.raises(TableDamaged, match=f"{name} has format {newer}, from a newer"):
         fill(tmp_path / "raw", 1)
 
 
@@ -197,10 +197,10 @@ def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: i
         {"price": "float64"},
     ],
 )
-def test_a_contract_that_does_not_go_on_with_the_own_columns_is_refused(
+def test_a_contract_that_does_not_fit_the_own_columns_is_refused(
     own_types: dict[str, str], tmp_path: Path
 ) -> None:
-    """Another type, a column that it lacks, another order, one put before it."""
+    """It may have another type or order, or lack a column, or have a new one before the others."""
     paths = TablePaths(tmp_path / "raw")
     for fitting in ({}, {"plan": "string"}, PRICED.own_types):
         TableState(own_types=fitting).check_contract(PRICED, paths)
@@ -210,7 +210,7 @@ def test_a_contract_that_does_not_go_on_with_the_own_columns_is_refused(
 
 @pytest.mark.parametrize("part", ["cluster_id", "topic", "topic_id"])
 def test_another_source_is_refused(part: str, tmp_path: Path) -> None:
-    """Each part of a source's identity counts."""
+    """A source with any different part of its identity is refused."""
     TableState().check_source(SOURCE)
     state = fill(tmp_path / "raw", 1)
     state.check_source(SOURCE)
@@ -219,7 +219,7 @@ def test_another_source_is_refused(part: str, tmp_path: Path) -> None:
 
 
 def test_the_files_of_the_window_are_found(tmp_path: Path) -> None:
-    """Both ends of the window count."""
+    """The window extends in both directions."""
     hour = timedelta(hours=1)
     state = fill(tmp_path / "raw", 1)
     for moment in (NOON - hour, NOON, NOON + hour):

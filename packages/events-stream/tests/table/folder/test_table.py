@@ -1,4 +1,4 @@
-"""The table's protocol on a real file system: stored whole or not at all, whatever dies."""
+"""On a real file system, a change is stored completely or not at all, whatever is killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Let the process die before its `step`-th file-system step; yield the steps it took."""
+    """Raise `Killed` before the file-system step number `step`; yield the steps taken."""
     taken: list[str] = []
 
     def counting(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,10 +51,10 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
         yield taken
 
 
-def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
+def test_a_batch_is_stored_completely_or_not_at_all_wherever_it_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed before each step in turn; whoever opens the table next finds or finishes it."""
+    """After a kill before any step, the next opening finishes the batch or deletes it."""
     outcomes = set()
     for step in range(1000):
         target = tmp_path / str(step) / "raw"
@@ -81,22 +81,22 @@ def test_a_batch_is_stored_whole_or_not_at_all_wherever_it_dies(
     assert outcomes == {(False, False), (False, True), (True, True)}
 
 
-def test_all_is_on_disk_before_the_commit_and_before_staging_goes(
+def test_all_is_on_disk_before_the_commit_and_before_staging_is_deleted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For a power cut: files and folders are synced, then the commit, then the renames."""
+    """To survive a power cut, it syncs files and folders, then the commit, then the renames."""
     with open_table(str(tmp_path / "raw")) as table, killed_at(-1, monkeypatch) as taken:
         store_batch(table)
     committed = taken.index("create_new")
-    # Three files; two days, `table`, `failed`, the batch's folder and the one above it.
+    # Three files; two days, `table`, `failed`, the batch's folder and its parent.
     assert taken[:committed] == ["sync_file"] * 3 + ["sync_folder"] * 6
     renamed = len(taken) - taken[::-1].index("rename_new")
     assert taken.count("rename_new") == 3
     assert taken[renamed:] == ["sync_folder"] * 3 + ["rmtree"]
 
 
-def test_recovery_may_die_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A commit left unfinished is finished, however often finishing it is interrupted."""
+def test_recovery_may_be_killed_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unfinished commit is finished, however often that is interrupted."""
     target = str(tmp_path / "raw")
     with open_table(target) as table, monkeypatch.context() as patched:
 
@@ -120,7 +120,7 @@ def test_recovery_may_die_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_second_stream_on_the_table_is_refused(tmp_path: Path) -> None:
-    """As long as the first holds it."""
+    """It is refused while the first stream has the table open."""
     with (
         open_table(str(tmp_path / "raw")),
         pytest.raises(AlreadyLocked, match="held by events-stream"),
@@ -130,8 +130,8 @@ def test_a_second_stream_on_the_table_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["raw/notes.txt", "raw/a.parquet", "raw.control/notes.txt"])
-def test_a_target_with_something_that_is_not_ours_is_refused(name: str, tmp_path: Path) -> None:
-    """And left as it is."""
+def test_a_target_with_foreign_files_is_refused(name: str, tmp_path: Path) -> None:
+    """Its files are not changed."""
     (tmp_path / name).parent.mkdir()
     (tmp_path / name).touch()
     with (
@@ -144,30 +144,30 @@ def test_a_target_with_something_that_is_not_ours_is_refused(name: str, tmp_path
 
 @pytest.mark.parametrize("target", ["/proc", "s3://bucket/raw", "/x/raw[1]", "/x/ra*"])
 def test_a_target_that_cannot_be_renamed_into_is_refused(target: str) -> None:
-    """A mount point, an address, a name that readers take for a pattern."""
+    """It may be a mount point, an address, or a name that readers take for a pattern."""
     with pytest.raises(PublishError), open_table(target):
         pass
 
 
 @pytest.mark.parametrize("part", ["raw.failed", "raw.control"])
 def test_a_part_on_another_file_system_is_refused(tmp_path: Path, part: str) -> None:
-    """Before anything is stored that could not be put in place."""
+    """It is refused before anything is stored that could not be renamed into place."""
     with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:  # memory
         (tmp_path / part).symlink_to(elsewhere)
-        said = f"{part}.* lies on another file system"
+        said = f"{part}.* and .* are on different file systems"
         with pytest.raises(PublishError, match=said), open_table(str(tmp_path / "raw")):
             pass
 
 
 def test_a_target_below_a_file_is_refused(tmp_path: Path) -> None:
-    """In one line that names the place."""
+    """The error is one line that names the target."""
     (tmp_path / "file").touch()
     with pytest.raises(PublishError, match="cannot write"), open_table(str(tmp_path / "file/raw")):
         pass
 
 
 def test_a_command_beside_the_stream_waits_for_its_change(tmp_path: Path) -> None:
-    """Both may have the table open; one at a time may write."""
+    """Both may have the table open, but only one at a time may change it."""
     target = str(tmp_path / "raw")
     entered = threading.Event()
     with open_table(target) as table, ThreadPoolExecutor(1) as pool:
@@ -184,15 +184,15 @@ def test_a_command_beside_the_stream_waits_for_its_change(tmp_path: Path) -> Non
         assert len(files(tmp_path / "raw")) == 6
 
 
-def test_no_table_is_made_by_a_command_beside_the_stream(tmp_path: Path) -> None:
-    """It says where it looked."""
+def test_a_command_beside_the_stream_does_not_create_a_table(tmp_path: Path) -> None:
+    """The error says where it looked."""
     with pytest.raises(TableMissing, match="there is no table at"):
         open_beside_stream(str(tmp_path / "raw"))
     assert files(tmp_path) == []
 
 
-def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
-    """Spark's Java outlives its Python by a moment, and goes on writing its batch."""
+def test_files_that_an_orphaned_process_still_writes_do_no_harm(tmp_path: Path) -> None:
+    """Spark's Java process may outlive its Python by a moment and keep writing its batch."""
     target = str(tmp_path / "raw")
     with open_table(target) as table, suppress(Killed), table.change(CommitKind.BATCH) as change:
         orphans = change.staging
@@ -207,12 +207,12 @@ def test_what_an_orphan_still_writes_is_in_nobodys_way(tmp_path: Path) -> None:
     assert len(files(tmp_path / "raw")) == 2
 
 
-def test_a_file_that_is_gone_is_refused_when_it_is_needed(tmp_path: Path) -> None:
-    """Deleted by hand while the stream runs."""
+def test_a_missing_file_is_refused_when_it_is_needed(tmp_path: Path) -> None:
+    """It may have been deleted by hand while the stream runs."""
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
         stored = list(table.state.table_files.values())
         (first, _) = table.locate(stored)
         first.unlink()
-        with pytest.raises(TableDamaged, match=r"is gone.* expire --missing --apply"):
+        with pytest.raises(TableDamaged, match=r"is missing.* expire --missing --apply"):
             table.locate(stored)

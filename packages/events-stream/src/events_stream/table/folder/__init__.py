@@ -1,1 +1,1 @@
-"""A table that is a folder of parquet files, with a log of commits beside it."""
+"""A table stored as a folder of parquet files, with a log of commits beside it."""

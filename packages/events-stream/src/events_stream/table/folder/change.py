@@ -1,4 +1,4 @@
-"""A change of the table while it is being made: what its commit will say."""
+"""A change of the table in progress, from which its commit is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from events_stream.table.steps import Step, Watch
 class Change:
     """One change of the table. Open it with `Table.change`, and set the fields that change.
 
-    A field that is not set leaves the table as it is.
+    A field that is not set stays unchanged in the table.
     """
 
     def __init__(self, kind: CommitKind, state: TableState, paths: TablePaths, watch: Watch):
@@ -32,25 +32,25 @@ class Change:
         self.state = state
         """The table before the change."""
         self.source: SourceIdentity | None = state.source
-        """Where the records come from. Required for a table that has no source yet."""
+        """The topic of the records. Required for a table that has no source yet."""
         self.after = dict(state.next_offsets)
-        """The next offset of every partition, once the change is made."""
+        """The next offset of each partition after the change."""
         self.counts = Counts()
         self.complete_up_to: datetime | None = None
-        """Every event acknowledged before this is stored; None where the change cannot tell."""
+        """Every event acknowledged before this is stored; None if unknown."""
         self.lost: tuple[Loss, ...] = ()
         """The records that the operator accepted as lost."""
         self.table_files: tuple[StagedFile, ...] = ()
-        """The files that it adds to the table."""
+        """The files that the change adds to the table."""
         self.failed_files: tuple[StagedFile, ...] = ()
-        """The files that it adds to the failed events."""
+        """The files that the change adds to the failed events."""
         self.removed: tuple[str, ...] = ()
-        """The `final` of each file that it removes."""
+        """The `final` of each file that the change removes."""
         self.own_types = state.own_types
-        """The own columns of the table, once the change is made."""
+        """The own columns of the table after the change."""
         self.discarded = False
         self.commit: Commit
-        """The commit that was made. Set when the context ends; a discarded change has none."""
+        """The commit of this change. Set when the context ends, unless it was discarded."""
         self._paths = paths
         self._watch = watch
         self._staging: Staging | None = None
@@ -59,8 +59,8 @@ class Change:
     def staging(self) -> Staging:
         """The folder for the files of the change, created on first use.
 
-        Each change has a new name for it. When Spark's Python process is killed, its Java process
-        may go on writing for a moment, and that must not be the folder of the next attempt.
+        Its name is new for each change. If Spark's Python process is killed, its Java process may
+        keep writing for a moment, and must not write into the folder of the next attempt.
         """
         if self._staging is None:
             number = self.state.number + 1
@@ -71,13 +71,13 @@ class Change:
         return self._staging
 
     def discard(self) -> None:
-        """Do not make this change: delete the files that were written for it."""
+        """Cancel this change, and delete the files that were written for it."""
         self.discarded = True
         if self._staging is not None:
             remove_folder(self._staging.folder)
 
     def describe(self) -> Commit:
-        """Return the commit that makes this change. Raises `ValueError` without a source."""
+        """Return the commit of this change. Raises `ValueError` if it has no source."""
         if self.source is None:
             raise ValueError("the first change of a table must name its source")
         return Commit(

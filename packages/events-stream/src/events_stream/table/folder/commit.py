@@ -1,4 +1,4 @@
-"""A commit: one change of the table, what it added and took away, and the offsets it covers."""
+"""A commit: one change of the table, with the files it added and removed and its offsets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from events_stream.table.position import Counts, Loss, SourceIdentity
 
 FORMAT, OWN_FORMAT = 2, 3
-"""What is written: the latter where the table has own columns, so that events-stream 2.0, which
-would leave them out, refuses the table. Format 1, of events-stream 1.0, is read.
+"""The formats that are written. The second one is for tables with own columns: events-stream 2.0
+would drop these columns, and refuses the table instead. Format 1, of events-stream 1.0, can still
+be read.
 """
 
 OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
-"""The table's own columns, in order, with the words for their types; not written where none."""
+"""The types of the table's own columns by name, in order; not written if there are none."""
 
 
 class StoredFile(BaseModel):
@@ -33,7 +34,10 @@ class StoredFile(BaseModel):
     latest_received: datetime | None = None
 
     def may_hold(self, earliest: datetime, latest: datetime, window: timedelta) -> bool:
-        """Tell whether a row was received at most `window` away from `earliest` to `latest`."""
+        """Return whether the file may have a row of this time span, widened by `window` both ways.
+
+        `earliest` and `latest` are times of receipt.
+        """
         if self.earliest_received is None or self.latest_received is None:
             return False
         return (
@@ -42,28 +46,30 @@ class StoredFile(BaseModel):
 
 
 class StagedFile(StoredFile):
-    """A file of a commit; `staged` is where it was written, below the commit's own folder."""
+    """A file of a commit. `staged` is its path relative to the commit's staging folder."""
 
     staged: str
 
     def stored(self) -> StoredFile:
-        """Return what the log keeps of it."""
+        """Return the part that the state of the table keeps."""
         return StoredFile(**self.model_dump(exclude={"staged"}))
 
 
 class CommitKind(StrEnum):
-    """What changed the table."""
+    """The kinds of change of the table."""
 
     BATCH = "batch"
-    """The records of one of Spark's micro-batches."""
+    """Stores the records of one of Spark's micro-batches."""
     REPLAY = "replay"
+    """Stores failed events that can now be decoded."""
     EXPIRY = "expiry"
+    """Removes files from the table."""
     LOSS = "loss"
-    """Nothing but its offsets: the operator accepted that records are gone."""
+    """Changes only the offsets: the operator accepted that records are lost."""
 
 
 class Commit(BaseModel):
-    """One entry of the table's log; once the file is there, the change is made."""
+    """One entry of the table's log; as soon as its file exists, the change is committed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,38 +78,38 @@ class Commit(BaseModel):
     kind: CommitKind = CommitKind.BATCH
     committed_at: datetime
     staging: str = ""
-    """The name of the folder of its files until they are in place."""
+    """The name of the folder that holds its files until they are renamed into the table."""
     source: SourceIdentity
     before: dict[int, int]
     after: dict[int, int]
     counts: Counts
     complete_up_to: datetime | None = None
-    """Every event acknowledged before this is stored; None where the change cannot tell."""
+    """Every event acknowledged before this is stored; None if unknown."""
     lost: tuple[Loss, ...] = ()
-    """What the operator accepted as lost."""
+    """The records that the operator accepted as lost."""
     table_files: tuple[StagedFile, ...] = ()
     failed_files: tuple[StagedFile, ...] = ()
     removed: tuple[str, ...] = ()
-    """The `final` of files that were in the table or among the failed events, and no longer are."""
+    """The `final` of the files that this commit removes from the table or the failed events."""
     own_types: OwnTypes = {}
-    """The own columns of the table once this is made: of its newest contract."""
+    """The own columns of the table after this commit, from its newest contract."""
 
     @property
     def name(self) -> str:
-        """The commit's number as file and folder names carry it."""
+        """The commit's number as used in file and folder names."""
         return numbered(self.number)
 
     @property
     def staging_name(self) -> str:
-        """The name of its staging folder, also in format 1."""
+        """The name of its staging folder; in format 1, its number."""
         return self.staging or self.name
 
     @property
     def files(self) -> tuple[StagedFile, ...]:
-        """The files that it adds, wherever they go."""
+        """All files that it adds, events and failed events."""
         return (*self.table_files, *self.failed_files)
 
 
 def numbered(number: int) -> str:
-    """Return a commit's number as names carry it: 12 digits."""
+    """Return a commit's number with 12 digits, as used in names."""
     return f"{number:012d}"

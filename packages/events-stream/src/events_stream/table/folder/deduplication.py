@@ -1,7 +1,7 @@
-"""Taking copies of events out of staged files: events that are stored, or come twice.
+"""Removes copies from staged files: events that are already stored, or that appear twice.
 
-DuckDB does it, on the files as written: measured, it finds the copies among a million ids, and
-among a million that are stored, in a tenth of the time that Spark takes to write them.
+DuckDB does this on the written files. Measured: it compares a million ids with each other and with
+a million stored ones in a tenth of the time that Spark takes to write them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import duckdb
 from events_schema.runtime.database import open_database
 from events_stream.table.folder.parquet import MEMORY
 
-# Eight bytes of each id are compared first: a few suspects are left, mostly none.
+# Eight-byte hashes of the ids are compared first: few suspects remain, usually none.
 _HASHES = "CREATE TEMP TABLE hashes AS SELECT hash(event_id) AS hash FROM read_parquet($files)"
 
 _SUSPECTS = """
@@ -28,8 +28,9 @@ SELECT DISTINCT hash FROM (SELECT hash(event_id) AS hash FROM read_parquet($stor
 SEMI JOIN hashes USING (hash)
 """
 
-# Of copies in the files, the first received is kept. Columns of the files, which may be named like
-# anything here, come before aliases: only what cannot be a column of theirs is named.
+# Of several copies in the files, the first one received is kept. The files' columns may have any
+# name and take precedence over aliases, so this query names only what cannot be one of their
+# columns.
 _ROWS = """
 CREATE TEMP TABLE rows AS
 SELECT file_index AS file, file_row_number AS row, event_id,
@@ -58,10 +59,11 @@ COPY (
 
 
 def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) -> int:
-    """Take out of `files` the events whose `event_id` is in `stored`, or came before in `files`.
+    """Remove from `files` each event whose `event_id` is in `stored` or appears twice in `files`.
 
-    Returns how many. Of copies among `files` the first received stays. Only files that hold
-    copies are written anew. Memory is bounded; more than that goes to the folder `spill`.
+    Returns the number of removed events. Of several copies in `files`, the first one received
+    stays. Only files with copies are rewritten. Memory is limited to `MEMORY`; DuckDB spills to
+    the folder `spill` beyond that.
     """
     if not files:
         return 0
@@ -70,7 +72,7 @@ def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) ->
         if not _find_copies(connection, list(map(str, files)), list(map(str, stored))):
             return 0
         found = connection.execute("SELECT file, count(*) FROM copies GROUP BY file").fetchall()
-        # By the statistics some columns hold no null, and would be written as columns that cannot.
+        # DuckDB would write a column without nulls as a required column, going by its statistics.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
         for file, _ in found:
             _rewrite(connection, files[file], file)
@@ -80,7 +82,7 @@ def remove_copies(files: Sequence[Path], stored: Sequence[Path], spill: Path) ->
 def _find_copies(
     connection: duckdb.DuckDBPyConnection, files: Sequence[str], stored: Sequence[str]
 ) -> bool:
-    """Put into `copies` the rows that are some; tell whether there may be any."""
+    """Put the rows that are copies into the table `copies`; return whether there may be any."""
     connection.execute(_HASHES, {"files": files})
     connection.execute(_SUSPECTS)
     if stored:

@@ -1,4 +1,4 @@
-"""Whether the files on disk are those that the log lists: a restored copy of one is noticed."""
+"""Checks that the files on disk are those in the log. They differ if only one was restored."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from events_stream.table.folder.state import TableState
 
 
 def missing_files(paths: TablePaths, state: TableState) -> list[str]:
-    """Return the `final` of the files that the log lists and nobody can read."""
+    """Return the `final` of the files that the log lists and that do not exist."""
     there = _on_disk(paths)
     return [final for final in (*state.table_files, *state.failed_files) if final not in there]
 
 
 def check_files(paths: TablePaths, state: TableState) -> None:
-    """Refuse a table whose files are not those of its log. Raises `TableDamaged`."""
+    """Check that the table's files are those that its log lists. Raises `TableDamaged`."""
     listed = {*state.table_files, *state.failed_files}
     unlisted = sorted(_on_disk(paths) - listed)
     if unlisted:
         raise TableDamaged(
-            f"{_names(paths, unlisted)} not in the log {paths.log}, which is from an older "
-            f"copy, or another's; restore both from one copy, or move the files away"
+            f"{_names(paths, unlisted)} not in the log {paths.log}, which is an older copy or "
+            f"belongs to another table; restore both from one copy, or move the files away"
         )
     missing = missing_files(paths, state)
     if missing:
         raise TableDamaged(
-            f"{_names(paths, missing)} gone, though the log {paths.log} lists it; restore it, "
-            f"or let the log forget it by `events-stream expire --missing --apply`"
+            f"{_names(paths, missing)} missing, but listed in the log {paths.log}; restore "
+            f"missing files, or remove them from the log with "
+            f"`events-stream expire --missing --apply`"
         )
 
 

@@ -1,7 +1,7 @@
-"""The table's log: a JSON file for each commit, numbered without a gap, never replaced.
+"""The table's log: one JSON file per commit, numbered without gaps and never replaced.
 
-So that it does not grow for ever, every so many commits are folded into one file, the state of
-the table after them, and then deleted.
+To keep the log small, `FOLD_COMMITS` commits at a time are folded into one file, the state of the
+table after them, and then deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLD_COMMITS = 100
 """How many commits are folded at a time."""
 
 READ_TRIES = 5
-"""How often a log is read in which a writer folds meanwhile."""
+"""How often reading is tried if a writer folds the log at the same time."""
 
 _FOLDED = ".folded.json"
 
@@ -28,16 +28,16 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class CommitLog:
-    """The log in `folder`, as far as it was read; kept in step with what is appended."""
+    """The log in `folder`, up to the last commit that was read or appended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.state = TableState()
         self.last: Commit | None = None
-        """The newest commit, the only one that may be unfinished; None once it is folded."""
+        """The newest commit, the only one that may be unfinished; None after it was folded."""
 
     def refresh(self) -> None:
-        """Read what is not known yet, while no other process writes. Raises `TableDamaged`."""
+        """Read new commits. No other process may write meanwhile. Raises `TableDamaged`."""
         folded = max(self._numbers(_FOLDED), default=-1)
         if folded > self.state.number:
             path = self._folder / f"{numbered(folded)}{_FOLDED}"
@@ -51,12 +51,12 @@ class CommitLog:
         if commits and commits[-1] > self.state.number:
             beyond = min(number for number in commits if number > self.state.number)
             raise TableDamaged(
-                f"the log {self._folder} lacks commit {self.state.number + 1} but holds "
+                f"the log {self._folder} lacks commit {self.state.number + 1} but has "
                 f"{numbered(beyond)}.json; restore the missing file"
             )
 
     def unfinished(self, staging: Path) -> Commit | None:
-        """Return the newest commit where its files still lie in `staging`, some or all."""
+        """Return the newest commit if some or all of its files are still in `staging`."""
         there = self.last is not None and (staging / self.last.staging_name).is_dir()
         return self.last if there else None
 
@@ -75,14 +75,15 @@ class CommitLog:
         return self._folder / f"{numbered(number)}.json"
 
     def append(self, commit: Commit) -> None:
-        """Make `commit` part of the log, in one step: after this its change is made."""
+        """Add `commit` to the log in one step; after this, the change is committed."""
         create_new(self._path(commit.number), commit.model_dump_json(indent=1).encode())
         self.state, self.last = self.state.after(commit), commit
 
     def fold(self) -> bool:
-        """Fold the commits where there are many; tell whether it did. The last must be finished.
+        """Fold the commits if there are at least `FOLD_COMMITS`; return whether it did.
 
-        Killed after this, the log holds the commits twice, which `tidy` mends.
+        The last commit must be finished. If the process is killed after this, the log has the
+        commits twice until `tidy` deletes them.
         """
         if len(self._numbers(".json")) < FOLD_COMMITS:
             return False
@@ -93,7 +94,7 @@ class CommitLog:
         return True
 
     def tidy(self) -> None:
-        """Delete what the newest fold holds as well."""
+        """Delete the commits and older folds that the newest fold includes."""
         folded = max(self._numbers(_FOLDED), default=-1)
         for suffix in (".json", _FOLDED):
             for number in self._numbers(suffix):
@@ -102,12 +103,12 @@ class CommitLog:
 
 
 def read_log(folder: Path) -> CommitLog:
-    """Return the log in `folder`, also while a stream writes. Raises `TableDamaged`."""
+    """Return the log in `folder`, even while a stream writes. Raises `TableDamaged`."""
     for attempt in range(1, READ_TRIES + 1):
         log = CommitLog(folder)
         try:
             log.refresh()
-        except (FileNotFoundError, TableDamaged):  # a commit was folded since it was listed
+        except (FileNotFoundError, TableDamaged):  # a commit was folded after it was listed
             if attempt == READ_TRIES:
                 raise
         else:
@@ -116,7 +117,7 @@ def read_log(folder: Path) -> CommitLog:
 
 
 def read_state(folder: Path) -> TableState:
-    """Return what the log in `folder` says, also while a stream writes. Raises `TableDamaged`."""
+    """Return the table's state from the log in `folder`, as `read_log` does."""
     return read_log(folder).state
 
 
@@ -124,14 +125,16 @@ def _read(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise TableDamaged(f"{path} is unreadable: {error.errors()[0]['msg']}") from None
+        raise TableDamaged(
+            f"{path} is unreadable: {error.errors()[0]['msg']}; restore it"
+        ) from None
 
 
 def _check(path: Path, right_number: bool, format_: int, newest: int) -> None:
     if not right_number:
-        raise TableDamaged(f"{path} has another number than its name; restore it")
+        raise TableDamaged(f"{path} holds another number than its name says; restore it")
     if format_ > newest:
         raise TableDamaged(
-            f"{path} has format {format_}, of a newer events-stream, and {newest} is the newest "
-            f"known here; upgrade events-stream"
+            f"{path} has format {format_}, from a newer events-stream; this one reads formats up "
+            f"to {newest}; upgrade events-stream"
         )

@@ -1,4 +1,4 @@
-"""What parquet files hold, read as any reader would."""
+"""Reads how many rows parquet files have, and when these were received."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from events_schema.runtime.database import open_database
 from events_schema.runtime.times import from_micros
 
 MEMORY = "512MB"
-"""What DuckDB may take beside Spark; beyond that it uses the disk."""
+"""How much memory DuckDB may use besides Spark; beyond that it uses the disk."""
 
 
 @dataclass(frozen=True)
 class DescribedFile:
-    """A parquet file, how many rows it holds, and when the first and last were received."""
+    """A parquet file, its number of rows, and when the first and last were received."""
 
     path: Path
     rows: int
@@ -26,7 +26,7 @@ class DescribedFile:
 
 
 def describe_events(files: Sequence[Path]) -> list[DescribedFile]:
-    """Return what each of the files of events holds, in their order."""
+    """Describe event files, in their order."""
     if not files:
         return []
     found = _ask(
@@ -44,7 +44,7 @@ def describe_events(files: Sequence[Path]) -> list[DescribedFile]:
 
 
 def describe_failed_events(files: Sequence[Path]) -> list[DescribedFile]:
-    """Return how many failed events each of the files holds, in their order."""
+    """Describe failed-event files, in their order; they have no times of receipt."""
     if not files:
         return []
     rows = dict(_ask("SELECT file_name, num_rows FROM parquet_file_metadata($files)", files))

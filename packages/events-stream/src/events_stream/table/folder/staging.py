@@ -1,4 +1,4 @@
-"""Writing a change's files into its staging folder."""
+"""Writes the files of a change into its staging folder."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from events_stream.table.folder.commit import StagedFile, numbered
 from events_stream.table.folder.parquet import DescribedFile
 
 FILES_PER_DAY = 4
-"""At most as many files a change and day."""
+"""The most files that one change adds to a day."""
 
 ROWS_PER_FILE = 250_000
-"""Fewer files where there would be fewer rows in each."""
+"""A change writes fewer files if each would have fewer rows than this."""
 
 WRITE_OPTIONS = {
-    # Random text makes no dictionary: Spark would build one, then throw it away.
+    # A dictionary does not help with random text: Spark would build one and discard it.
     "parquet.enable.dictionary#event_id": "false",
-    # Measured: as small as the default, 3, for such rows, and cheaper.
+    # Measured: for these rows, as small as the default (3), and cheaper.
     "parquet.compression.codec.zstd.level": "1",
 }
 
 
 def files_for(rows: int) -> int:
-    """Return into how many files a day so many rows go."""
+    """Return into how many files per day to write `rows` rows."""
     return min(FILES_PER_DAY, rows // ROWS_PER_FILE + 1)
 
 
 @dataclass(frozen=True)
 class Staging:
-    """The folder of a change that is being written, and where its files go once committed."""
+    """The folder for the files of one change, and their final names."""
 
     folder: Path
     number: int
     paths: TablePaths
 
     def write_events(self, events: DataFrame) -> None:
-        """Write the events, rows of a contract's stored columns, by day."""
+        """Write the events, rows with a contract's stored columns, partitioned by day."""
         rows = events.select("*", F.to_date("event_time").alias(PARTITION_COLUMN))
         writer = rows.write.options(**WRITE_OPTIONS)
         writer.partitionBy(PARTITION_COLUMN).parquet(str(self._table))
@@ -61,16 +61,16 @@ class Staging:
 
     @property
     def event_files(self) -> list[Path]:
-        """The files of events written so far."""
+        """The event files written so far."""
         return partition_files(self._table)
 
     @property
     def failed_event_files(self) -> list[Path]:
-        """The files of failed events written so far."""
+        """The failed-event files written so far."""
         return sorted(self._failed.glob("*.parquet"))
 
     def describe(self, files: Sequence[DescribedFile]) -> tuple[StagedFile, ...]:
-        """Return what the commit says of those of `files` that hold rows."""
+        """Return the commit's entries for those of `files` that have rows."""
         return tuple(
             StagedFile(
                 staged=str(file.path.relative_to(self.folder)),

@@ -1,4 +1,4 @@
-"""What the table holds: the sum of its commits, and what the log is folded into."""
+"""The state of the table: the sum of its commits. Commits are folded into it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, Stor
 from events_stream.table.position import Counts, Loss, SourceIdentity
 
 FOLD_FORMAT, OWN_FOLD_FORMAT = 1, 2
-"""What a log is folded into: the latter where the table has own columns."""
+"""The formats of a folded log. The second one is for tables with own columns."""
 
 
 class TableState(BaseModel):
-    """The table after the commit `number`; -1 before the first."""
+    """The table after commit `number`; the number is -1 before the first commit."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -27,19 +27,19 @@ class TableState(BaseModel):
     committed_at: datetime | None = None
     source: SourceIdentity | None = None
     next_offsets: dict[int, int] = {}
-    """The next offset of every partition that the table has read."""
+    """The next offset of each partition that was read."""
     totals: Counts = Counts()
-    """All records ever read, also those of days that are expired."""
+    """All records ever read, including those of expired days."""
     complete_up_to: datetime | None = None
     """Every event acknowledged before this was stored."""
     lost: tuple[Loss, ...] = ()
     table_files: dict[str, StoredFile] = {}
-    """The files of the table, by `final`, in the order in which they came."""
+    """The files of the table by `final`, in the order in which they were added."""
     failed_files: dict[str, StoredFile] = {}
     own_types: OwnTypes = {}
 
     def after(self, commit: Commit) -> TableState:
-        """Return the state once `commit`, the next one, is made."""
+        """Return the state after `commit`, which must be the next one."""
         table, failed = dict(self.table_files), dict(self.failed_files)
         for final in commit.removed:
             table.pop(final, None)
@@ -62,35 +62,35 @@ class TableState(BaseModel):
 
     @property
     def rows(self) -> int:
-        """How many rows the table's files hold."""
+        """The number of rows in the table's files."""
         return sum(file.rows for file in self.table_files.values())
 
     def check_source(self, source: SourceIdentity) -> None:
-        """Refuse another topic or cluster than the table's. Raises `OtherSource`."""
+        """Check that `source` is the table's topic and cluster. Raises `OtherSource`."""
         if self.source is None or self.source == source:
             return
         for part in ("cluster_id", "topic", "topic_id"):
             was, now = getattr(self.source, part), getattr(source, part)
             if was != now:
                 raise OtherSource(
-                    f"the table was filled from {part} {was!r}, the broker has {now!r}; "
-                    f"give that source, or a new --target and --checkpoint"
+                    f"the table was filled from {part} {was!r}, but the broker has {now!r}; "
+                    f"give the table's source, or a new --target and --checkpoint"
                 )
 
     def check_contract(self, contract: Contract[Any], paths: TablePaths) -> None:
-        """Refuse a contract that lacks own columns of the table. Raises `NotAnEvolution`."""
+        """Check that `contract` has all own columns of the table. Raises `NotAnEvolution`."""
         contract.check_evolves(self.own_types, f"the table {paths.target}")
 
     def files_received_near(
         self, earliest: datetime, latest: datetime, window: timedelta
     ) -> list[StoredFile]:
-        """Return the table's files that may hold rows received at most `window` away."""
+        """Return the files that may have rows of this time span, widened by `window` both ways."""
         files = self.table_files.values()
         return [file for file in files if file.may_hold(earliest, latest, window)]
 
 
 def _added(commit: Commit) -> Counts:
-    """Return what `commit` adds to the totals; a replay reads no record for the first time."""
+    """Return what `commit` adds to the totals; a replay's records were counted as read before."""
     if commit.kind is not CommitKind.REPLAY:
         return commit.counts
     again = commit.counts

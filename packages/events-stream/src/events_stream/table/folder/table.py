@@ -1,8 +1,8 @@
-"""The raw table: opening it safely, and changing it in one step.
+"""The raw table: opens it safely, and changes it in one step.
 
-A change is made when its commit is in the log. Right after that, its files are renamed into place
-and the files that it removes are deleted. If the process is killed meanwhile, the next change of
-the table does the rest first.
+A change takes effect when its commit is in the log. Right after that, its files are renamed into
+place and the files that it removes are deleted. If the process is killed meanwhile, the next
+change of the table finishes this first.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 
 
 class Table:
-    """A table of this process. Use `open_table` or `open_beside_stream`."""
+    """A table that this process may change. Use `open_table` or `open_beside_stream`."""
 
     def __init__(self, paths: TablePaths, watch: Watch = unwatched) -> None:
         self.paths = paths
@@ -51,15 +51,15 @@ class Table:
 
     @property
     def state(self) -> TableState:
-        """What the table held when this process last wrote to it; empty before that."""
+        """The state after this process last read or changed the table; empty before that."""
         return self._log.state
 
     @contextmanager
     def change(self, kind: CommitKind) -> Iterator[Change]:
-        """Change the table in one step: what is set on the `Change` is stored as the context ends.
+        """Change the table in one step: the `Change` is stored when the context ends.
 
-        Until then nothing is stored, so a change that raises, is killed, or calls `discard` leaves
-        the table as it was. Locks and raises as `writing` does.
+        Nothing is stored before that. If the context raises, is killed or calls `discard`, the
+        table does not change. Locks the table and raises errors as `writing` does.
         """
         with self.writing():
             change = Change(kind, self.state, self.paths, self.watch)
@@ -71,9 +71,9 @@ class Table:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only writer while the context lasts; first finish what a killed process left.
+        """Hold the lock for writing; first finish the work of a process that was killed.
 
-        Waits for another process's change. Raises `PublishError` for what cannot be written.
+        Waits for a change by another process. Raises `PublishError` if a file cannot be written.
         """
         with (
             refusing_unwritable(self.paths.target),
@@ -85,7 +85,7 @@ class Table:
             yield
 
     def _recover(self) -> None:
-        """Finish the last commit where its process died, and delete what was not committed."""
+        """Finish the last commit if its process died, and delete files that were not committed."""
         self._log.refresh()
         unfinished = self._log.unfinished(self.paths.staging)
         if unfinished:
@@ -95,9 +95,10 @@ class Table:
         self._fold()
 
     def _store(self, commit: Commit) -> None:
-        """Make the change whose files are in its staging folder. Raises `OSError`.
+        """Commit a change whose files are in its staging folder. Raises `OSError`.
 
-        Killed before the log has the commit, none of the change is made; after that, all of it.
+        If the process is killed before the log has the commit, nothing changes; after that, the
+        whole change will be made.
         """
         self._sync_staged(commit)
         self.watch(Step.SYNCED)
@@ -154,13 +155,13 @@ class Table:
         return self.paths.target.parent / final
 
     def locate(self, files: Iterable[StoredFile]) -> list[Path]:
-        """Return where `files` lie. Raises `TableDamaged` where one is gone."""
+        """Return the paths of `files`. Raises `TableDamaged` if one does not exist."""
         located = [self._place(file.final) for file in files]
         for path in located:
             if not path.exists():
                 raise TableDamaged(
-                    f"{path} is gone, though the log lists it; restore it, or let the log forget "
-                    f"it by `events-stream expire --missing --apply`"
+                    f"{path} is missing, but listed in the log; restore it, or remove it from the "
+                    f"log with `events-stream expire --missing --apply`"
                 )
         return located
 
@@ -170,19 +171,19 @@ def _put_file(staged: Path, final: Path) -> None:
         rename_new(staged, final)
     except FileNotFoundError:
         if not final.exists():
-            raise TableDamaged(f"{final} was committed but is gone; restore it") from None
+            raise TableDamaged(f"{final} was committed but is missing; restore it") from None
     except FileExistsError:
         raise TableDamaged(
-            f"{final} is there but was never put there by this log; move it away"
+            f"{final} already exists, but this table's log did not add it; move it away"
         ) from None
 
 
 @contextmanager
 def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
-    """Open the table at `target` for a stream, creating it where there is nothing.
+    """Open the table at `target` for a stream, and create it if it does not exist.
 
-    Raises `PublishError` for a target that cannot be published to, `NotOurs` for one that holds
-    other files, `TableDamaged` where log and files disagree, `AlreadyLocked` for a second stream.
+    Raises `PublishError` if it cannot be written, `NotOurs` if it contains other files,
+    `TableDamaged` if log and files disagree, and `AlreadyLocked` if another stream has it open.
     """
     paths = _paths(target)
     with refusing_unwritable(paths.target):
@@ -199,9 +200,9 @@ def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
 
 
 def open_beside_stream(target: str, watch: Watch = unwatched) -> Table:
-    """Return an existing table, to change it whether or not a stream runs.
+    """Return an existing table to change, whether or not a stream runs.
 
-    The stream waits during the change. The files are not checked. Raises `TableMissing` and
+    A running stream waits during the change. The files are not checked. Raises `TableMissing` and
     `PublishError`.
     """
     return Table(existing_table(target), watch)
@@ -213,7 +214,7 @@ def existing_table(target: str) -> TablePaths:
     if not paths.log.is_dir():
         raise TableMissing(
             f"there is no table at {paths.target} ({paths.log} is missing); "
-            f"give the --target of events-stream run"
+            f"give the --target of `events-stream run`"
         )
     return paths
 
@@ -223,8 +224,8 @@ def _paths(target: str) -> TablePaths:
     patterns = PATTERN_CHARACTERS & set(str(paths.target))
     if patterns:
         raise PublishError(
-            f"target {paths.target} holds {' '.join(sorted(patterns))}, which query engines take "
-            f"for a pattern; give another folder"
+            f"--target {paths.target} contains {' '.join(sorted(patterns))}, which query engines "
+            f"take for a pattern; give another folder"
         )
     return paths
 
@@ -242,13 +243,13 @@ def _refuse_foreign(paths: TablePaths) -> None:
 def _refuse_elsewhere(folder: Path, target: Path) -> None:
     if folder.stat().st_dev != target.stat().st_dev:
         raise PublishError(
-            f"{folder} lies on another file system than {target}, and files cannot be renamed from "
-            f"one to the other; put both on one"
+            f"{folder} and {target} are on different file systems, and files cannot be renamed "
+            f"from one to the other; put both on one file system"
         )
 
 
 def _tell(other: str) -> None:
-    log.warning("waiting for a command that changes the table", holder=other)
+    log.warning("waiting for another command that changes the table", holder=other)
 
 
 def _entries(folder: Path) -> list[Path]:
