@@ -10,7 +10,6 @@ Strict mode reports Markdown links and anchors that lead nowhere. This check add
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -48,7 +47,7 @@ class Page(HTMLParser):
             self.assets.append(address)
 
 
-def main() -> int:
+def check() -> int:
     """Print each fault of the site in `site/`; return 1 if there is one."""
     faults = list(navigation_faults(ROOT / "mkdocs.yml", ROOT / "docs"))
     faults = faults or list(
@@ -115,7 +114,3 @@ def _fault(
     if parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].ids:
         return "no such anchor"
     return None
-
-
-if __name__ == "__main__":
-    sys.exit(main())
