@@ -1,4 +1,4 @@
-"""The wire format: what is encoded comes back, and nothing else is taken for an event."""
+"""The wire format: events are decoded unchanged, and anything else is refused."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_encoded_event_decodes_to_itself(data: st.DataObject, contract: Contr
 
 
 def test_the_first_bytes_are_those_of_the_avro_specification() -> None:
-    """C3 01, then the little-endian fingerprint that Java computes for the same schema."""
+    """A record starts with C3 01 and the little-endian fingerprint that Java computes."""
     assert VALUE[:10].hex() == "c30137d838665c06fe12"
     assert VALUE[2:10] == fingerprint(CONTRACT.avro_schema)
 
@@ -70,7 +70,7 @@ def test_the_first_bytes_are_those_of_the_avro_specification() -> None:
 def test_what_is_no_event_is_refused_with_its_reason(
     value: bytes | None, reason: FailureReason
 ) -> None:
-    """Each way to break a record has its reason code."""
+    """Each kind of invalid record has its reason code."""
     with pytest.raises(DecodeError) as refusal:
         CONTRACT.decode(value)
     assert refusal.value.reason == reason
@@ -78,7 +78,7 @@ def test_what_is_no_event_is_refused_with_its_reason(
 
 @given(st.binary(max_size=100).map(lambda body: VALUE[:10] + body))
 def test_any_bytes_are_an_event_or_refused(value: bytes) -> None:
-    """A body of random bytes raises nothing but `DecodeError`."""
+    """Random bytes raise only `DecodeError`."""
     try:
         envelope = CONTRACT.decode(value)
     except DecodeError:
@@ -90,7 +90,7 @@ def test_any_bytes_are_an_event_or_refused(value: bytes) -> None:
 def test_any_bytes_of_a_contract_of_ones_own_are_an_event_or_refused(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """A body of random bytes raises nothing but `DecodeError`, and one that passes is canonical."""
+    """With own fields, random bytes raise only `DecodeError`, and accepted ones are canonical."""
     envelope = data.draw(event_envelopes(contract))
     value = bytearray(contract.encode(envelope))
     place = data.draw(st.integers(10, len(value) - 1))
@@ -103,7 +103,7 @@ def test_any_bytes_of_a_contract_of_ones_own_are_an_event_or_refused(
 
 
 def test_a_number_that_is_not_finite_is_outside_the_contract() -> None:
-    """NaN and the infinities are doubles in Avro, and no values of a Float64."""
+    """NaN and the infinities are doubles in Avro, but invalid values of a Float64."""
 
     class PricedEvent(Event):
         price: Float64 | None = None

@@ -1,4 +1,4 @@
-"""The contract object: envelopes from posted events, and what is not its own."""
+"""The `Contract` object, its envelopes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ POSTED = b'{"user_id": 1, "app_name": "shop", "event_category": "page"}'
 
 
 def test_two_contracts_of_one_class_are_equal() -> None:
-    """Modules may each make their own."""
+    """Two contracts with the same class are equal."""
     assert Contract(AcmeEvent) == ACME != CONTRACT
     assert Contract(AcmeEvent).envelope is ACME.envelope
     assert hash(Contract(AcmeEvent)) == hash(ACME)
@@ -51,7 +51,7 @@ def test_two_contracts_of_one_class_are_equal() -> None:
 def test_an_envelope_has_what_was_posted_and_a_receipt(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """The id and the time are the sender's, where it gave them, and made otherwise."""
+    """The id and the time are the sender's if given, and otherwise generated."""
     posted = contract.posted.model_validate(data.draw(posted_events(contract)))
     before = datetime.now(UTC)
     envelope = contract.envelope.from_posted(posted)
@@ -66,14 +66,14 @@ def test_an_envelope_has_what_was_posted_and_a_receipt(
 
 
 def test_each_envelope_has_an_id_of_its_own() -> None:
-    """Two events that are posted alike are two events."""
+    """Two events posted with the same fields are two different events."""
     posted = CONTRACT.parse_event(POSTED)
     ids = {CONTRACT.envelope.from_posted(posted).event_id for _ in range(100)}
     assert len(ids) == 100
 
 
 def test_an_event_made_in_python_is_posted_too() -> None:
-    """A service needs no JSON."""
+    """A service can make an envelope without JSON."""
     event = AcmeEvent(user_id=1, app_name="shop", event_category="page", plan="pro")
     envelope = ACME.envelope.from_posted(event)
     assert isinstance(envelope, AcmeEvent)
@@ -81,7 +81,7 @@ def test_an_event_made_in_python_is_posted_too() -> None:
 
 
 def test_an_envelope_of_more_fields_is_not_cut() -> None:
-    """Fields that a contract does not hold are refused, by name, rather than dropped."""
+    """Fields that a contract lacks are refused by name, not dropped."""
     event = AcmeEvent(user_id=1, app_name="shop", event_category="page", plan="pro")
     envelope = ACME.envelope.from_posted(event)
     with pytest.raises(ForeignFields, match=r"plan, price.*events_schema:Event"):
@@ -91,7 +91,7 @@ def test_an_envelope_of_more_fields_is_not_cut() -> None:
 
 
 def test_a_field_of_the_same_name_and_another_type_is_foreign() -> None:
-    """Its value would be coerced, or make a record that nobody can read."""
+    """A field with the same name and another type is refused, not coerced."""
 
     class OtherEvent(Event):
         plan: Int64 | None = None
@@ -108,7 +108,7 @@ def test_a_field_of_the_same_name_and_another_type_is_foreign() -> None:
 def test_values_and_contracts_are_copied_to_other_processes(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """As multiprocessing and task queues do; their classes are made there."""
+    """Pickled values and contracts are equal in another process."""
     envelope = data.draw(event_envelopes(contract))
     row = contract.stored.from_envelope(envelope)
     contract.encode(envelope)
@@ -119,7 +119,7 @@ def test_values_and_contracts_are_copied_to_other_processes(
 
 
 def test_what_is_not_an_envelope_or_an_event_is_refused_with_a_way_out() -> None:
-    """Steps that are easily forgotten, or taken twice."""
+    """A forgotten or repeated step raises an error that says what to do."""
     event: Any = AcmeEvent(user_id=1, app_name="shop", event_category="page")
     with pytest.raises(EventsError, match="from_posted"):
         ACME.encode(event)
@@ -132,7 +132,7 @@ def test_what_is_not_an_envelope_or_an_event_is_refused_with_a_way_out() -> None
 def test_an_envelope_of_fewer_fields_has_nulls(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """An event of the default contract is one of every other."""
+    """An event of the default contract is a valid event of every other contract."""
     envelope = data.draw(event_envelopes(CONTRACT))
     decoded = contract.decode(contract.encode(envelope))
     own = [column.name for column in contract.own_columns]
@@ -144,7 +144,7 @@ def test_an_envelope_of_fewer_fields_has_nulls(
 def test_a_record_of_the_default_contract_is_read_by_every_other(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """An old collector may go on while the stream has the team's contract already."""
+    """An old collector can keep running while the stream already has the team's contract."""
     envelope = data.draw(event_envelopes(CONTRACT))
     decoded = contract.decode(CONTRACT.encode(envelope))
     own = {column.name for column in contract.own_columns}
@@ -165,7 +165,7 @@ def test_a_record_of_the_default_contract_is_read_by_every_other(
 def test_a_table_of_another_contract_is_not_gone_on_with(
     remembered: dict[str, str], said: str
 ) -> None:
-    """Fields that are gone, of another type or in another order are refused, exit 5."""
+    """Fields that were removed, retyped or reordered are refused with exit code 5."""
     with pytest.raises(NotAnEvolution, match=said) as refused:
         ACME.check_evolves(remembered, "the table")
     assert refused.value.exit_code == 5
@@ -176,12 +176,12 @@ def test_a_table_of_another_contract_is_not_gone_on_with(
 def test_a_table_goes_on_with_the_contract_that_evolved_from_its_own(
     remembered: dict[str, str],
 ) -> None:
-    """It may have fewer own fields, the first ones."""
+    """A table may have only the first own fields of the contract."""
     ACME.check_evolves(remembered, "the table")
 
 
 def test_one_error_is_the_root_of_all_that_a_service_meets() -> None:
-    """Reading, encoding and decoding raise `EventsError`, with the field's path in the text."""
+    """Reading, encoding and decoding raise `EventsError` with the field's path in the text."""
     for call in (
         lambda: ACME.parse_event(b"{}"),
         lambda: ACME.parse_event(b"["),
@@ -194,7 +194,7 @@ def test_one_error_is_the_root_of_all_that_a_service_meets() -> None:
 
 
 def test_the_names_that_are_exported_are_there() -> None:
-    """Each is loaded on first use, and an unknown one is an AttributeError."""
+    """Each public name is imported on first use, and an unknown one raises AttributeError."""
     for name in events_schema.__all__:
         assert getattr(events_schema, name) is not None
     assert events_schema.__all__ == sorted(events_schema.__all__, key=str)
@@ -242,7 +242,7 @@ def plan_of(value: bytes) -> str | None:
 
 
 def test_a_consumer_s_code_passes_mypy(tmp_path: Path) -> None:
-    """Strictly, with own fields read and written."""
+    """A service's code with own fields passes mypy in strict mode."""
     (tmp_path / "consumer.py").write_text(CONSUMER)
     checked = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path), "consumer.py"],

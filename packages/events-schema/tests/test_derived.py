@@ -27,7 +27,7 @@ SIX = ("event_time", "user_id", "app_name", "event_action", "event_category", "e
 
 
 def test_the_six_columns_are_the_same_everywhere() -> None:
-    """Same names, types and order in the event, the record and both tables."""
+    """The event, the record and both tables have the same names, types and order."""
     types = {column.name: column.type for column in columns(Event)}
     assert tuple(types) == SIX
     assert column_names(EventEnvelope) == ("event_id", "received_time", *SIX)
@@ -40,7 +40,7 @@ def test_the_six_columns_are_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("model", [StoredEvent, EnrichedEvent])
 def test_every_column_of_a_table_is_nullable(model: type[StoredEvent | EnrichedEvent]) -> None:
-    """In the model as in Spark."""
+    """Every column is nullable, in the model and in Spark."""
     assert all(column.nullable for column in columns(model))
     assert all(field.nullable for field in spark_schema(model).fields)
 
@@ -52,7 +52,7 @@ def test_the_avro_record_requires_what_the_envelope_requires() -> None:
 
 
 def test_the_spark_schema_has_the_contracts_types() -> None:
-    """Types and order of the enriched table, in Spark's words."""
+    """The enriched table has the documented types and order in Spark."""
     assert spark_schema(EnrichedEvent).simpleString() == (
         "struct<event_time:timestamp,user_id:int,app_name:string,event_action:string,"
         "event_category:string,event_value:int,u_count:bigint,u_mp_ea:string>"
@@ -62,7 +62,7 @@ def test_the_spark_schema_has_the_contracts_types() -> None:
 @settings(max_examples=20)
 @given(st.just(CONTRACT) | contracts())
 def test_the_ddl_makes_a_table_of_the_same_columns(contract: Contract[Event]) -> None:
-    """A database takes the SQL as it is, whatever own columns there are."""
+    """A database accepts the SQL and creates the same columns, whatever own columns there are."""
     for model in (contract.stored, contract.enriched):
         with duckdb.connect() as connection:
             connection.execute(ddl(model, "events"))
@@ -83,6 +83,6 @@ _DUCKDB_TYPES = {
 
 
 def test_the_ddl_takes_identifiers_only() -> None:
-    """A table name is no place for SQL."""
+    """A table name that is not a plain identifier is refused."""
     with pytest.raises(ValueError, match="identifier"):
         ddl(StoredEvent, "x; DROP TABLE y")

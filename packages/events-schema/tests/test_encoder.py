@@ -1,4 +1,4 @@
-"""The fast ways in and out, held to the slow ones that are beyond doubt."""
+"""The fast encoder and parser, compared with slow reference implementations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ any_contract = st.just(CONTRACT) | contracts()
 
 
 def written_by_fastavro(schema: Any, value: Any) -> bytes:
-    """The bytes that fastavro writes of `value`."""
+    """The bytes that fastavro writes for `value`."""
     written = BytesIO()
     fastavro.schemaless_writer(written, schema, value)
     return written.getvalue()
@@ -35,7 +35,7 @@ def written_by_fastavro(schema: Any, value: Any) -> bytes:
 def test_an_event_is_written_as_fastavro_writes_it(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """The body of a record is to the byte what fastavro makes of the same event."""
+    """The body of a record equals, byte for byte, what fastavro writes for the same event."""
     envelope = data.draw(event_envelopes(contract))
     schema = fastavro.parse_schema(contract.avro_schema)
     expected = written_by_fastavro(schema, envelope.model_dump())
@@ -46,7 +46,7 @@ def test_an_event_is_written_as_fastavro_writes_it(
 def test_what_is_remembered_of_values_changes_nothing(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """Events that share values, in whatever column and order, are written as if alone."""
+    """Events that share values are written as if each were the only one."""
     first, second = data.draw(st.lists(event_envelopes(contract), min_size=2, max_size=2))
     schema = fastavro.parse_schema(contract.avro_schema)
     shared = data.draw(st.sets(st.sampled_from(sorted(contract.envelope.model_fields))))
@@ -68,7 +68,7 @@ def test_no_record_is_longer_than_the_longest(
 
 @pytest.mark.parametrize("number", [-(2**31), 2**31 - 1])
 def test_the_longest_record_is_one_of_an_event(number: int) -> None:
-    """An event of the longest texts, at the last moment, is as long as records get."""
+    """An event with the longest texts at the last moment has the longest record."""
     text = "😀" * MAX_TEXT_LENGTH
     envelope = EventEnvelope(
         event_id="0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
@@ -91,12 +91,12 @@ def test_the_longest_record_is_one_of_an_event(number: int) -> None:
     )
 )
 def test_numbers_are_written_as_avro_s(number: int) -> None:
-    """Every integer of 64 bits is written as fastavro writes a long."""
+    """Every 64-bit integer is written as fastavro writes a long."""
     assert zigzag(number) == written_by_fastavro("long", number)
 
 
 def slowly_parsed(contract: Contract[Event], body: bytes) -> PostedEvent | None:
-    """The event in `body` as the slow way reads it, None where it reads none."""
+    """The event in `body` by the slow parser; None if it is invalid."""
     try:
         return contract.posted.model_validate(parse_object(body, contract.parser.max_brackets))
     except (MalformedJson, ValidationError):
@@ -104,7 +104,7 @@ def slowly_parsed(contract: Contract[Event], body: bytes) -> PostedEvent | None:
 
 
 def twisted_bodies(contract: Contract[Event]) -> st.SearchStrategy[bytes]:
-    """Valid events with members put in again, escapes, and white space: all that may mislead."""
+    """Valid events with duplicate members, escapes and whitespace, to mislead the fast parser."""
     members = st.sampled_from(
         [
             '"user_id":1',
@@ -137,7 +137,7 @@ def twisted_bodies(contract: Contract[Event]) -> st.SearchStrategy[bytes]:
 def test_the_fast_way_takes_nothing_that_the_slow_way_refuses(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """What is parsed fast is what the slow way makes of it, down to which fields are set."""
+    """An event from the fast parser equals the slow parser's, including which fields are set."""
     body = data.draw(bodies(contract) | twisted_bodies(contract))
     fast = contract.parser.parse_plain(body)
 
@@ -152,7 +152,7 @@ def test_the_fast_way_takes_nothing_that_the_slow_way_refuses(
 def test_parsing_is_what_the_slow_way_makes_of_it(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """`parse_event` returns what the slow way does, and raises where that does."""
+    """`parse_event` returns and raises the same as the slow parser."""
     body = data.draw(bodies(contract) | twisted_bodies(contract))
     try:
         event = contract.parse_event(body)
@@ -163,7 +163,7 @@ def test_parsing_is_what_the_slow_way_makes_of_it(
 
 
 def test_a_common_event_is_parsed_fast() -> None:
-    """The fast way is taken by what clients usually send."""
+    """The fast parser handles what clients usually send."""
     body = b'{"user_id": 1, "app_name": "shop", "event_category": "page", "event_value": 3}'
 
     fast = CONTRACT.parser.parse_plain(body)
@@ -172,7 +172,7 @@ def test_a_common_event_is_parsed_fast() -> None:
 
 
 def test_of_thousands_of_unknown_fields_a_few_are_named() -> None:
-    """However many unknown fields there are, twenty errors are told, the known ones among them."""
+    """An error names at most twenty fields, known ones included, however many are unknown."""
     event = {
         **{f"unknown_{n}": n for n in range(5000)},
         "user_id": "1",

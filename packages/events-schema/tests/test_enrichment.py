@@ -37,7 +37,7 @@ def metrics(*rows: StoredEvent) -> list[tuple[int | None, str | None]]:
 
 
 def test_the_window_includes_its_start_and_excludes_its_end() -> None:
-    """`T - 3 h` counts, `T` does not, nor does a microsecond before the start."""
+    """`T - 3 h` counts, but `T` and a microsecond before `T - 3 h` do not."""
     start = T - timedelta(hours=3)
     assert metrics(stored(time=start))[0][0] == 1
     assert metrics(stored(time=T - MICROSECOND))[0][0] == 1
@@ -46,20 +46,20 @@ def test_the_window_includes_its_start_and_excludes_its_end() -> None:
 
 
 def test_the_most_frequent_action_is_taken_from_all_the_data() -> None:
-    """Also from events outside the window; rows without an action do not vote."""
+    """Events outside the window count for the action; rows without an action do not."""
     old = T - timedelta(days=300)
     rows = [stored(action="buy", time=old), stored(action="buy", time=old), stored(action="view")]
     assert {metric for _, metric in metrics(*rows, stored(), stored(), stored())} == {"buy"}
 
 
 def test_ties_go_to_the_first_by_code_point() -> None:
-    """Not by locale, nor by UTF-16 unit."""
+    """Equal counts are ordered by Unicode code point, not by locale or UTF-16 unit."""
     assert metrics(stored(action="\U0001f600"), stored(action="\uffee"))[0][1] == "\uffee"
     assert metrics(stored(action="a"), stored(action="Z"))[0][1] == "Z"
 
 
 def test_users_do_not_mix_and_rows_without_a_user_have_no_metrics() -> None:
-    """Events of nobody are kept, and counted for nobody."""
+    """Events without a user are kept, and count for no user."""
     now = T - MICROSECOND
     rows = [stored(1, "a", now), stored(2, "b", now), stored(None, "c", now)]
     assert metrics(*rows) == [(1, "a"), (1, "b"), (None, None)]
@@ -69,7 +69,7 @@ def test_users_do_not_mix_and_rows_without_a_user_have_no_metrics() -> None:
 def test_every_row_appears_once_with_all_columns_of_its_event(
     data: st.DataObject, contract: Contract[Event]
 ) -> None:
-    """Nothing is dropped, repeated or altered."""
+    """Each row appears once and is otherwise unchanged."""
     rows = data.draw(raw_tables(contract, T))
     enriched = contract.enrich(rows, T)
     assert [_event(row) for row in enriched] == [_event(row) for row in rows]

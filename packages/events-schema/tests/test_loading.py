@@ -1,4 +1,4 @@
-"""Finding the contract that a flag names."""
+"""Loading the contract that a flag names."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class AcmeEvent(Event):
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder; what Python looks for is as it was afterwards."""
+    """An empty current folder; Python's path and modules are restored afterwards."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     return tmp_path
@@ -33,7 +33,7 @@ def write(folder: Path, name: str, text: str = CLASS) -> None:
 
 
 def refusal(name: str) -> str:
-    """The one line with which the contract `name` is refused."""
+    """The one-line error with which the contract `name` is refused."""
     with pytest.raises(EventsError) as refused:
         load_contract(name, allow_unreleased=True)
     assert "\n" not in str(refused.value)
@@ -42,12 +42,12 @@ def refusal(name: str) -> str:
 
 
 def test_the_default_contract_is_named_like_any_other() -> None:
-    """And equal to any of its class."""
+    """A loaded contract equals any other contract of its class."""
     assert load_contract("events_schema:Event") == Contract(Event)
 
 
 def test_a_module_is_found_in_the_current_folder(folder: Path) -> None:
-    """As a newcomer expects; a console script alone would not look there."""
+    """A module in the current folder is found, also by a console script."""
     write(folder, "loading_here")
     contract = load_contract("loading_here:AcmeEvent", allow_unreleased=True)
     assert contract.own_types == {"plan": "string"}
@@ -55,7 +55,7 @@ def test_a_module_is_found_in_the_current_folder(folder: Path) -> None:
 
 
 def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path) -> None:
-    """A stray file does not stand in for what is installed."""
+    """A file in the current folder cannot hide an installed module."""
     write(folder, "hypothesis")
     load_contract("events_schema:Event")
     assert "has no AcmeEvent" in refusal("hypothesis:AcmeEvent")
@@ -82,7 +82,7 @@ def test_an_installed_module_comes_before_one_of_the_current_folder(folder: Path
     ],
 )
 def test_what_names_no_contract_is_refused(folder: Path, name: str, said: str) -> None:
-    """In one line that says what to give."""
+    """An invalid name is refused with one line that says what to give."""
     text = refusal(name)
     assert said in text
     assert len(text) < 600
@@ -102,14 +102,14 @@ def test_what_names_no_contract_is_refused(folder: Path, name: str, said: str) -
     ],
 )
 def test_a_module_that_fails_is_refused(folder: Path, text: str, said: str) -> None:
-    """Whatever it raises, the first cause is on one line."""
+    """A module that fails at import is refused with its first error on one line."""
     name = f"loading_{folder.name}"
     write(folder, name, text)
     assert said in refusal(f"{name}:AcmeEvent")
 
 
 def test_a_value_is_never_shown(folder: Path) -> None:
-    """The flag may name anything in a module, secrets too."""
+    """The error never shows a value, since the flag could name a secret in a module."""
     write(folder, "loading_secret", 'TOKEN = "hunter2"')
     text = refusal("loading_secret:TOKEN")
     assert "a str is not an event class" in text
@@ -117,7 +117,7 @@ def test_a_value_is_never_shown(folder: Path) -> None:
 
 
 def test_a_contract_that_a_module_made_itself_is_one_too(folder: Path) -> None:
-    """Its name is that of its class."""
+    """A `Contract` object in a module is accepted and has the name of its class."""
     write(
         folder,
         "loading_made",
@@ -128,14 +128,14 @@ def test_a_contract_that_a_module_made_itself_is_one_too(folder: Path) -> None:
 
 
 def test_the_place_of_a_mistake_is_told(folder: Path) -> None:
-    """In the module that is the contract's."""
+    """The error has the line number in the contract's module."""
     write(folder, "loading_misspelt", CLASS.replace("import Event, Text", "import Event, Txt"))
     assert "'Txt'" in refusal("loading_misspelt:AcmeEvent")
     assert "line 2); fix it" in refusal("loading_misspelt:AcmeEvent")
 
 
 def test_an_error_of_the_class_keeps_its_own_text(folder: Path) -> None:
-    """What the class says of its field is not wrapped in another error."""
+    """An error of the class itself is not wrapped in another error."""
     write(folder, "loading_reserved", CLASS.replace("plan", "u_count"))
     with pytest.raises(ContractError, match=r"^AcmeEvent: 'u_count' has a reserved name"):
         load_contract("loading_reserved:AcmeEvent")

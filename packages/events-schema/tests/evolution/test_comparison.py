@@ -1,4 +1,4 @@
-"""What a change breaks: said in words, and held to Avro's own rules."""
+"""What a change breaks, compared with Avro's own rules."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _swap(fields: list[Schema]) -> None:
 def test_each_kind_of_break_is_told_with_whom_it_breaks(
     change: Callable[[list[Schema]], None], said: list[str]
 ) -> None:
-    """One line names the field, what it was, who is affected, and what to do."""
+    """One line names the field, its old type, who is affected and what to do."""
     changed = copy.deepcopy(BASE)
     change(changed["fields"])
     (line,) = say_breaks([("1.0.0", BASE)], changed)
@@ -100,7 +100,7 @@ def test_each_kind_of_break_is_told_with_whom_it_breaks(
 
 
 def test_a_change_is_told_once_for_all_that_it_breaks() -> None:
-    """A contract may have many releases."""
+    """A change that breaks several releases gives one line with the names of all."""
     changed = copy.deepcopy(BASE)
     _drop(changed["fields"])
     (line,) = say_breaks([("1.0.0", BASE), ("1.1.0", BASE), ("1.2.0", changed)], changed)
@@ -108,13 +108,13 @@ def test_a_change_is_told_once_for_all_that_it_breaks() -> None:
 
 
 def test_another_name_of_the_record_breaks_every_reader() -> None:
-    """Avro resolves records by name."""
+    """A different record name breaks, because Avro resolves records by name."""
     (found,) = breaks(BASE, {**BASE, "name": "Other"})
     assert found.change == "the record's name changed from events.EventEnvelope to events.Other"
 
 
 def test_the_same_schema_written_in_another_way_breaks_nothing() -> None:
-    """Full names and types as objects are Avro's, too."""
+    """Full names and types written as objects are understood."""
     other = {**BASE, "name": "events.EventEnvelope", "namespace": "ignored"}
     other["fields"] = [
         {**field, "type": {"type": field["type"]} if field["type"] == "int" else field["type"]}
@@ -127,7 +127,7 @@ def test_the_same_schema_written_in_another_way_breaks_nothing() -> None:
 def test_optional_fields_at_the_end_break_nothing(
     contract: Contract[Event], data: st.DataObject
 ) -> None:
-    """Every contract evolves from each beginning of it, both ways by Avro's rules too."""
+    """Every contract is a valid evolution of its prefixes, by Avro's rules in both directions."""
     new = contract.avro_schema
     own = len(contract.own_columns)
     kept = data.draw(st.integers(0, own))
@@ -139,7 +139,7 @@ def test_optional_fields_at_the_end_break_nothing(
 
 @given(contracts(min_fields=1, max_fields=6), contracts(max_fields=6))
 def test_what_avro_cannot_read_is_a_break(one: Contract[Event], other: Contract[Event]) -> None:
-    """Two contracts that Avro cannot read both ways are never said to fit."""
+    """Two contracts that Avro cannot read in both directions never fit."""
     if not (
         reads(one.avro_schema, other.avro_schema) and reads(other.avro_schema, one.avro_schema)
     ):

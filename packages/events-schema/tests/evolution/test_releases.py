@@ -1,4 +1,4 @@
-"""Releases: files that never change, and refusals of those that did."""
+"""Released schemas never change, and changed ones are refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from events_schema.loading import find_contract
 SHA256_OF_RELEASED = {
     "1.0.0.avsc": "869e101a91b08cc547f6aea5269b32d6acca7e4094649addf9d82b88883378f0",
 }
-"""Of the default contract. Add a line for each release; never change one."""
+"""The released files of the default contract. Add a line for each release; never change one."""
 
 MODULE = '''"""The contract of the Acme shop."""
 
@@ -36,7 +36,7 @@ class AcmeEvent(Event):
 
 
 class Team:
-    """A module with a contract, that is changed and loaded again."""
+    """A module with a contract that tests change and load again."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
@@ -47,11 +47,11 @@ class Team:
 
     @property
     def released(self) -> Path:
-        """Where the releases are."""
+        """The folder of the releases."""
         return self.folder / "released"
 
     def write(self, text: str) -> None:
-        """Let the module be `text`, under a name that nobody has imported yet."""
+        """Write `text` as a module under a new name, so that it is imported again."""
         self._versions += 1
         self.name = f"acme_{self.folder.name.replace('-', '_')}_{self._versions}"
         (self.folder / f"{self.name}.py").write_text(text)
@@ -61,7 +61,7 @@ class Team:
         self.write(f"{(self.folder / f'{self.name}.py').read_text()}    {line}\n")
 
     def contract(self, *, allow_unreleased: bool = True) -> Contract[Event]:
-        """The contract of the module as it is."""
+        """The contract of the current module."""
         contract = find_contract(f"{self.name}:AcmeEvent")
         if not allow_unreleased:
             contract.check_released()
@@ -70,12 +70,12 @@ class Team:
 
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
-    """A contract with one own field, not released."""
+    """A contract with one own field that is not released."""
     return Team(tmp_path, monkeypatch)
 
 
 def refusal(call: Callable[[], object]) -> str:
-    """The one line with which something is refused."""
+    """The one-line text of the error that is raised."""
     with pytest.raises(ReleaseError) as refused:
         call()
     assert "\n" not in str(refused.value)
@@ -84,7 +84,7 @@ def refusal(call: Callable[[], object]) -> str:
 
 
 def test_the_default_contract_is_released_and_its_files_were_never_edited() -> None:
-    """Each released file is, to the byte, what was released; none is missing or unknown."""
+    """Each released file is unchanged to the byte; none is missing or unknown."""
     contract = Contract(Event)
     contract.check_released()
     folder = releases_folder(Event)
@@ -96,7 +96,7 @@ def test_the_default_contract_is_released_and_its_files_were_never_edited() -> N
 
 
 def test_a_contract_runs_once_it_is_released(team: Team) -> None:
-    """Its first release is a file beside its module; before that, it is for trying out."""
+    """The first release is a file beside the module; an unreleased contract can be tried out."""
     with pytest.raises(NotReleased, match=f"release VERSION --contract {team.name}:AcmeEvent"):
         team.contract(allow_unreleased=False)
     assert release_contract(team.contract(), "1.0.0") == team.released / "1.0.0.avsc"
@@ -134,7 +134,7 @@ def test_releases_are_read_in_the_order_of_their_versions(team: Team) -> None:
 
 
 def test_every_release_is_compared_and_not_the_newest_alone(team: Team) -> None:
-    """A field that was there once, and is gone for two releases, cannot come back differently."""
+    """A field that was removed two releases ago cannot come back with another type."""
     release_contract(team.contract(), "1.0.0")
     fields = team.contract().avro_schema["fields"][:-1]
     write_release(
@@ -148,7 +148,7 @@ def test_every_release_is_compared_and_not_the_newest_alone(team: Team) -> None:
 
 
 def test_a_release_that_breaks_somebody_is_refused(team: Team) -> None:
-    """Nothing is written where a field is gone."""
+    """A release that removes a field is refused and writes nothing."""
     release_contract(team.contract(), "1.0.0")
     team.write(MODULE.replace("plan", "tariff"))
     assert "plan was removed" in refusal(lambda: release_contract(team.contract(), "2.0.0"))
@@ -157,13 +157,13 @@ def test_a_release_that_breaks_somebody_is_refused(team: Team) -> None:
 
 @pytest.mark.parametrize("version", ["1", "1.0", "v1.0.0", "1.0.0-rc", "01.0.0", "../1.0.0", ""])
 def test_a_version_has_three_numbers(team: Team, version: str) -> None:
-    """It becomes the name of a file."""
+    """A version is a part of a file name, so it must have exactly three numbers."""
     assert "is not a version" in refusal(lambda: release_contract(team.contract(), version))
     assert not team.released.exists()
 
 
 def test_a_version_is_above_all_others(team: Team) -> None:
-    """No release takes the place of another."""
+    """No release can replace another one."""
     release_contract(team.contract(), "1.2.0")
     team.add("vip: Bool | None = None")
     for version in ("1.2.0", "1.1.9", "0.9.0"):
@@ -210,7 +210,7 @@ def _truncate(folder: Path) -> None:
 
 
 def _collide(folder: Path) -> None:
-    """Another logical type has the same fingerprint: no reader could tell the two apart."""
+    """Replace a schema by one with the same fingerprint and another logical type."""
     schema = json.loads((folder / "1.0.0.avsc").read_text())
     schema["fields"][1]["type"]["logicalType"] = "timestamp-millis"
     write_release(folder, "AcmeEvent", "1.1.0", schema)
@@ -232,7 +232,7 @@ def _collide(folder: Path) -> None:
 def test_releases_that_are_not_as_they_were_are_refused(
     team: Team, change: Callable[[Path], None], said: str
 ) -> None:
-    """By every command, also by one that takes what is not released."""
+    """A changed release is refused with the cause, by every command."""
     release_contract(team.contract(), "1.0.0")
     change(team.released)
     text = refusal(lambda: team.contract().releases)
@@ -243,7 +243,7 @@ def test_releases_that_are_not_as_they_were_are_refused(
 def test_a_release_that_would_collide_is_refused(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two schemas of one fingerprint: the second is never written."""
+    """A schema with the fingerprint of another release is never written."""
     release_contract(team.contract(), "1.0.0")
     team.add("vip: Bool | None = None")
     monkeypatch.setattr(
@@ -255,7 +255,7 @@ def test_a_release_that_would_collide_is_refused(
 
 
 def test_a_class_that_breaks_a_release_is_told_what_breaks(team: Team) -> None:
-    """Rather than to release it, which would be refused."""
+    """A class that breaks a release gets a list of what breaks, not the advice to release it."""
     release_contract(team.contract(), "1.0.0")
     team.write(MODULE.replace("plan: Text", "plan: Float64"))
     for allow_unreleased in (False, True):
@@ -265,14 +265,14 @@ def test_a_class_that_breaks_a_release_is_told_what_breaks(team: Team) -> None:
 
 
 def test_line_ends_of_another_system_change_nothing(team: Team) -> None:
-    """As git may check files out."""
+    """Line ends that git changed at checkout are accepted."""
     path = release_contract(team.contract(), "1.0.0")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     team.contract(allow_unreleased=False)
 
 
 def test_two_contracts_do_not_share_a_folder(team: Team) -> None:
-    """The second would make the first one's commands refuse."""
+    """A second contract in a folder is refused, since it would break the first one's commands."""
     release_contract(team.contract(), "1.0.0")
     text = MODULE.replace("AcmeEvent", "BankEvent") + "    iban: Text | None = None\n"
     (team.folder / "bank.py").write_text(text)
@@ -282,7 +282,7 @@ def test_two_contracts_do_not_share_a_folder(team: Team) -> None:
 
 
 def test_of_two_releases_at_once_one_is_made(team: Team) -> None:
-    """The other finds it, and is refused; both files are never there."""
+    """Of two processes that release at once, one finds the other's release and is refused."""
     contracts = [team.contract(), team.contract()]
     start = threading.Barrier(2)
 
@@ -301,13 +301,13 @@ def test_of_two_releases_at_once_one_is_made(team: Team) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_told(team: Team) -> None:
-    """A file in the place of the folder, as on a read-only disk."""
+    """A folder that cannot be written is named in the error."""
     team.released.write_text("")
     assert "cannot write" in refusal(lambda: release_contract(team.contract(), "1.0.0"))
 
 
 def test_a_contract_is_compared_with_any_schema_file(team: Team, tmp_path: Path) -> None:
-    """As a team's CI does with the file of its main branch."""
+    """A contract can be compared with any schema file, such as one from the main branch in CI."""
     path = tmp_path / "main.avsc"
     path.write_text(json.dumps(team.contract().avro_schema))
     assert check_against(team.contract(), path).fits
@@ -333,24 +333,24 @@ _FIELD = '{"name": "a", "type": "int"}'
     ids=lambda content: content[:40],
 )  # fmt: skip
 def test_a_file_that_is_no_schema_is_refused(team: Team, tmp_path: Path, content: str) -> None:
-    """Whatever is in it."""
+    """A file that is not an Avro record schema is refused, whatever its content."""
     path = tmp_path / "main.avsc"
     path.write_text(content)
     assert str(path) in refusal(lambda: check_against(team.contract(), path))
 
 
 def test_a_file_that_is_not_there_is_refused(team: Team, tmp_path: Path) -> None:
-    """One line, and no stack trace."""
+    """A missing file gives a one-line error without a stack trace."""
     text = refusal(lambda: check_against(team.contract(), tmp_path / "main.avsc"))
     assert "--against: cannot read" in text
 
 
 def test_a_class_of_the_same_fields_needs_no_release(team: Team) -> None:
-    """Its records are those of the class that it extends."""
+    """A subclass without own fields uses the releases of its parent class."""
     team.write(MODULE.replace("    plan: Text | None = None\n", ""))
     team.contract(allow_unreleased=False)
 
 
 def test_an_error_of_a_release_is_an_error_of_events() -> None:
-    """A service catches one root."""
+    """A service can catch all errors with one base class."""
     assert issubclass(ReleaseError, EventsError)

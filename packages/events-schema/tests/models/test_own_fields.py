@@ -1,4 +1,4 @@
-"""A team's own fields: what a class may add, and what is refused when it is defined."""
+"""A team's own fields: which are accepted, and which are refused when the class is defined."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OWN = ("plan", "price", "vip", "visits", "bytes_sent", "signed_up")
 
 
 def defined(**own: Any) -> type[Event]:
-    """A class with these own fields, each an annotation or an annotation and a default."""
+    """A class with these own fields, each an annotation, or an annotation and a default."""
     fields: Any = {
         name: each if isinstance(each, tuple) else (each, None) for name, each in own.items()
     }
@@ -56,7 +56,7 @@ def defined(**own: Any) -> type[Event]:
 
 
 def refusal(define: Callable[[], object]) -> str:
-    """The one line with which a definition is refused."""
+    """The one-line error with which a definition is refused."""
     with pytest.raises(ContractError) as refused:
         define()
     assert "\n" not in str(refused.value)
@@ -65,7 +65,7 @@ def refusal(define: Callable[[], object]) -> str:
 
 
 def test_own_columns_come_after_the_contract_s_and_in_their_order() -> None:
-    """The columns of the default contract never move, in records and in both tables."""
+    """The columns of the default contract keep their order in records and in both tables."""
     contract = Contract(AcmeEvent)
     assert column_names(contract.event) == (*SIX, *OWN)
     assert column_names(contract.envelope) == ("event_id", "received_time", *SIX, *OWN)
@@ -76,7 +76,7 @@ def test_own_columns_come_after_the_contract_s_and_in_their_order() -> None:
 
 @given(contracts())
 def test_every_model_of_a_contract_begins_as_the_default_one(contract: Contract[Event]) -> None:
-    """Whatever own fields there are."""
+    """The models of every contract start with the columns of the default one."""
     default = Contract(Event)
     own = tuple(column.name for column in contract.own_columns)
     for model in ("event", "envelope", "stored", "enriched"):
@@ -85,7 +85,7 @@ def test_every_model_of_a_contract_begins_as_the_default_one(contract: Contract[
 
 
 def test_a_class_may_be_extended_again() -> None:
-    """The fields of the first class stay where they were."""
+    """The fields of the parent class keep their positions."""
 
     class ShopEvent(AcmeEvent):
         basket: Int64 | None = None
@@ -108,7 +108,7 @@ def test_values_are_of_the_team_s_class_too() -> None:
 
 
 def test_constants_and_methods_are_the_team_s_own_business() -> None:
-    """They change nothing of what is stored."""
+    """Class constants and methods do not change the stored columns."""
 
     class MethodEvent(Event):
         plans: ClassVar[tuple[str, ...]] = ("free", "pro")
@@ -163,7 +163,7 @@ def test_constants_and_methods_are_the_team_s_own_business() -> None:
     ids=lambda case: next(iter(case)) if isinstance(case, dict) else case,
 )
 def test_a_field_that_could_not_be_kept_is_refused(own: dict[str, Any], said: str) -> None:
-    """Every own field is optional, of a column type, and has a name that all engines take."""
+    """An own field must be optional and have a column type, and a name that all engines accept."""
     text = refusal(lambda: defined(**own))
     assert text.startswith("BadEvent: ")
     assert said in text
@@ -182,7 +182,7 @@ def test_a_field_that_could_not_be_kept_is_refused(own: dict[str, Any], said: st
     ],
 )
 def test_the_line_that_was_probably_meant_is_proposed(annotation: Any, right: str) -> None:
-    """With the column type that fits."""
+    """The error proposes a line with the column type that was probably meant."""
     assert right in refusal(lambda: defined(field=annotation))
 
 
@@ -190,29 +190,29 @@ def test_the_line_that_was_probably_meant_is_proposed(annotation: Any, right: st
     ("name", "proposed"), [("pageURL", "page_url"), ("my__plan", "my_plan"), ("Plan2", "plan_2")]
 )
 def test_a_name_that_would_do_is_proposed(name: str, proposed: str) -> None:
-    """As near as can be."""
+    """The error proposes a valid name close to the invalid one."""
     assert f"such as {proposed}" in refusal(lambda: defined(**{name: Text | None}))
 
 
 def test_a_hundred_fields_are_allowed() -> None:
-    """The limit itself is."""
+    """A class with 100 own fields, the limit, is accepted."""
     event = defined(**{f"own_{number}": Text | None for number in range(100)})
     assert len(Contract(event).own_columns) == 100
 
 
 @pytest.mark.filterwarnings("ignore:Field name:UserWarning")  # pydantic's own, before ours
 def test_a_name_of_pydantic_s_is_refused() -> None:
-    """`copy` and `json` are methods of every model."""
+    """`copy` and `json` are methods of every model, so fields cannot have these names."""
     assert "reserved name" in refusal(lambda: defined(copy=Text | None))
 
 
 def test_an_annotation_that_does_not_exist_is_refused() -> None:
-    """A misspelt type, or one that is imported for type checkers alone."""
+    """A misspelt type, or one imported only for type checkers, is refused."""
     assert "cannot be resolved" in refusal(lambda: defined(plan="Txet | None"))
 
 
 def test_rules_that_only_python_would_know_are_refused() -> None:
-    """A validator would hold in the collector, and not in the stream."""
+    """A validator is refused, since it would apply in the collector but not in the stream."""
 
     def with_validator() -> None:
         class BadEvent(Event):
@@ -243,7 +243,7 @@ def test_rules_that_only_python_would_know_are_refused() -> None:
 
 
 def test_fields_of_another_model_are_refused() -> None:
-    """A mixin's fields would come before the contract's."""
+    """A mixin with fields is refused, since its fields would come before the contract's."""
 
     class Plans(BaseModel):
         plan: Text | None = None
@@ -264,7 +264,7 @@ def test_fields_of_another_model_are_refused() -> None:
 
 
 def test_a_mixin_without_fields_is_welcome() -> None:
-    """Methods may be shared."""
+    """A mixin with only methods is accepted."""
 
     class Shouting:
         def shout(self) -> str:
@@ -299,7 +299,7 @@ def _raises(*_: Any, **__: Any) -> Any:
     ids=lambda members: next(iter(members)),
 )
 def test_members_that_take_the_place_of_the_contract_s_are_refused(members: dict[str, Any]) -> None:
-    """Also properties, methods and hooks, in the class or in a mixin of it."""
+    """Properties, methods and hooks that override the contract's are refused, in mixins too."""
 
     def written() -> None:
         new_class("BadEvent", (Event,), exec_body=lambda names: names.update(members))
@@ -312,7 +312,7 @@ def test_members_that_take_the_place_of_the_contract_s_are_refused(members: dict
 
 
 def test_a_class_that_takes_the_check_out_is_refused_by_the_contract() -> None:
-    """By a keyword of ours, or by a hook of its own."""
+    """Neither the keyword `derived` nor an own hook can disable the check."""
 
     class Derived(Event, derived=True):
         plan: int = 3
@@ -329,19 +329,19 @@ def test_a_class_that_takes_the_check_out_is_refused_by_the_contract() -> None:
 
 @pytest.mark.parametrize("said", [{"examples": [float("nan")]}, {"description": "\ud800"}])
 def test_what_json_cannot_say_of_a_field_is_refused(said: dict[str, Any]) -> None:
-    """It would end in JSON Schema and in the tracker's types."""
+    """A description that is not valid JSON is refused: it would end in the JSON Schema."""
     assert "not valid JSON" in refusal(lambda: defined(plan=(Text | None, Field(None, **said))))
 
 
 def test_a_class_without_a_docstring_is_described_by_the_model() -> None:
-    """Not by what we say of the class that it extends."""
+    """The JSON Schema of a class without a docstring has the default description."""
     event = create_model("PlainEvent", __base__=Event, plan=(Text | None, None))
     assert Contract(event).json_schema()["description"] == PostedEvent.__doc__
     assert Contract(AcmeEvent).json_schema()["description"] == AcmeEvent.__doc__
 
 
 def test_only_event_may_be_extended() -> None:
-    """The models that follow from it are made, not written."""
+    """The derived models cannot be extended."""
 
     def extended() -> None:
         class BadEnvelope(EventEnvelope):
@@ -352,12 +352,12 @@ def test_only_event_may_be_extended() -> None:
 
 @pytest.mark.parametrize("given", [PostedEvent, EventEnvelope, BaseModel, int, "Event", None])
 def test_nothing_but_a_class_of_events_makes_a_contract(given: Any) -> None:
-    """What is derived from an event, or is none, is refused."""
+    """A class derived from the contract, or one that is not an event class, is refused."""
     assert "not an event class" in refusal(lambda: Contract(given))
 
 
 def test_the_reserved_words_are_those_of_the_engines() -> None:
-    """Each word that DuckDB takes as a column in quotes alone is refused."""
+    """Each word that DuckDB accepts as a column only in quotes is refused."""
     found = duckdb.execute(
         "SELECT keyword_name FROM duckdb_keywords() "
         "WHERE keyword_category IN ('reserved', 'type_function')"

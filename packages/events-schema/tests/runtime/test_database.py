@@ -1,4 +1,4 @@
-"""DuckDB over files that go while they are read."""
+"""DuckDB over files that disappear while they are read."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from events_schema.runtime.errors import DatabaseFailed, PublishError, TableRepl
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the next try follow without a pause."""
+    """Remove the pause between retries."""
     monkeypatch.setattr(database_module, "RETRY_SECONDS", 0)
 
 
 def read_by_python(_: Database, files: Sequence[Path]) -> str:
-    """The text of the first file; without it, `FileNotFoundError`."""
+    """The text of the first file; raises `FileNotFoundError` if it is missing."""
     return files[0].read_text()
 
 
 def read_by_duckdb(database: Database, files: Sequence[Path]) -> str:
-    """The text of the first file; without it, an error of DuckDB."""
+    """The text of the first file; raises DuckDB's error if it is missing."""
     (text,) = database.one("FROM read_csv($path, header = false)", path=str(files[0]))
     return str(text)
 
 
 def read_checked(_: Database, files: Sequence[Path]) -> str:
-    """The text of the first file; without it, an error of this project."""
+    """The text of the first file; raises an error of this project if it is missing."""
     if not files[0].exists():
         raise PublishError("the file is missing")
     return files[0].read_text()
@@ -41,7 +41,7 @@ def read_checked(_: Database, files: Sequence[Path]) -> str:
 def test_files_that_vanish_are_listed_anew(
     read: Callable[[Database, Sequence[Path]], str], tmp_path: Path
 ) -> None:
-    """The result is that of the second listing, whatever the first reading failed with."""
+    """The result comes from the second listing, whichever error the first read raised."""
     new = tmp_path / "new"
     new.write_text("new")
     listings = iter([[tmp_path / "old"], [new]])
@@ -49,7 +49,7 @@ def test_files_that_vanish_are_listed_anew(
 
 
 def test_a_listing_that_fails_is_made_anew(tmp_path: Path) -> None:
-    """A file that vanishes while the files are listed counts as one that vanishes later."""
+    """A file that disappears during the listing is handled like one that disappears later."""
     new = tmp_path / "new"
     new.write_text("new")
     tries = iter([tmp_path / "old", new])
@@ -63,7 +63,7 @@ def test_a_listing_that_fails_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_files_that_always_vanish_are_given_up(tmp_path: Path) -> None:
-    """After the last try the error names the missing file, and the call may be tried again."""
+    """After the last try the error names the missing file and is retriable."""
     tries: list[Path] = []
 
     def listed() -> Sequence[Path]:
@@ -88,7 +88,7 @@ def test_files_that_always_vanish_are_given_up(tmp_path: Path) -> None:
 def test_a_failure_with_all_files_there_is_passed_on(
     failure: Exception, raised: type[Exception], tmp_path: Path
 ) -> None:
-    """There is one try alone; what DuckDB raises becomes an error of one line."""
+    """A failure is not retried if all files exist; DuckDB's errors become one line."""
     file = tmp_path / "file"
     file.touch()
     tries = []
@@ -103,7 +103,7 @@ def test_a_failure_with_all_files_there_is_passed_on(
 
 
 def test_a_database_keeps_to_its_folder_and_memory(tmp_path: Path) -> None:
-    """The given folder takes what does not fit into the given memory, and stays the caller's."""
+    """Data beyond the given memory goes to the given folder, which is not deleted."""
     spill = tmp_path / "spill"
     spill.mkdir()
     with open_database("64MiB", spill) as database:
@@ -114,7 +114,7 @@ def test_a_database_keeps_to_its_folder_and_memory(tmp_path: Path) -> None:
 
 
 def test_a_database_without_a_folder_makes_one_for_itself() -> None:
-    """It is there while the database is open, and gone afterwards."""
+    """The temporary folder exists while the database is open, and is deleted afterwards."""
     with open_database() as database:
         (folder,) = database.one("SELECT current_setting('temp_directory')")
         assert Path(folder).is_dir()

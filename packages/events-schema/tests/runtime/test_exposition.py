@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -24,14 +24,14 @@ def free_port() -> int:
 
 
 def counting(events: int) -> CollectorRegistry:
-    """A registry that has counted so many events."""
+    """A registry with a counter of this value."""
     registry = CollectorRegistry()
     Counter("events", "Events.", registry=registry).inc(events)
     return registry
 
 
 def test_the_metrics_are_served_until_the_context_ends() -> None:
-    """The port serves the registry, and is free for the next one afterwards."""
+    """The port serves the registry, and is free again afterwards."""
     port = free_port()
     for events in (3, 4):
         with serving_metrics(counting(events), HOST, port):
@@ -43,14 +43,14 @@ def test_the_metrics_are_served_until_the_context_ends() -> None:
 
 
 def test_without_a_port_nothing_is_served() -> None:
-    """No server starts: it would have a thread."""
+    """Without a port no server starts, so there is no new thread."""
     before = threading.enumerate()
     with serving_metrics(CollectorRegistry(), HOST, None):
         assert threading.enumerate() == before
 
 
 def test_a_taken_port_is_refused() -> None:
-    """The error names the flag and the address, and has the exit code for what is in use."""
+    """The error names the flag and the address, and has the exit code 3."""
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         expected = rf"^--metrics-port: cannot listen on {HOST}:{port}: "

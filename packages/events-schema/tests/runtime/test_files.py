@@ -1,4 +1,4 @@
-"""The file-system steps that publishing rests on, on a real file system."""
+"""The file operations for publishing, on a real file system."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from events_schema.runtime.files import (
 
 
 def test_rename_new_never_replaces(tmp_path: Path) -> None:
-    """Where the destination exists, both files stay as they are."""
+    """If the destination exists, both files stay unchanged."""
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("1")
     other.write_text("2")
@@ -36,7 +36,7 @@ def test_rename_new_never_replaces(tmp_path: Path) -> None:
 
 
 def test_exchange_swaps_folders(tmp_path: Path) -> None:
-    """Each folder stands under the other's name."""
+    """Each folder gets the other's name."""
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
@@ -46,7 +46,7 @@ def test_exchange_swaps_folders(tmp_path: Path) -> None:
 
 
 def test_create_new_is_all_or_nothing(tmp_path: Path) -> None:
-    """An existing file is not replaced; a leftover of a process that died is."""
+    """An existing file is not replaced, but a file left over by a process that died is."""
     path = tmp_path / "commit"
     path.with_name("commit.new").write_text("half of")
     create_new(path, b"whole")
@@ -56,20 +56,20 @@ def test_create_new_is_all_or_nothing(tmp_path: Path) -> None:
 
 
 def test_the_renames_are_tried_where_they_will_be_needed(tmp_path: Path) -> None:
-    """Nothing of the trial stays behind."""
+    """The check leaves no files behind."""
     check_renames(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_make_folders_makes_all_that_is_missing(tmp_path: Path) -> None:
-    """Again is no error."""
+    """A second call does nothing."""
     for _ in range(2):
         make_folders(tmp_path / "a" / "b" / "c")
     assert (tmp_path / "a" / "b" / "c").is_dir()
 
 
 def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
-    """The error says what could not be written and why."""
+    """The error names the file that could not be written and the cause."""
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "table"
     with pytest.raises(PublishError, match=r"cannot write .*file: "), refusing_unwritable(folder):
@@ -85,13 +85,13 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_an_unwritable_folder_names_the_way_out(tmp_path: Path, code: int, way_out: str) -> None:
-    """By what is wrong with it."""
+    """The error says what to do for each cause."""
     with pytest.raises(PublishError, match=way_out), refusing_unwritable(tmp_path):
         raise OSError(code, os.strerror(code), str(tmp_path))
 
 
 def test_a_folder_is_removed_in_which_another_still_works(tmp_path: Path) -> None:
-    """Whether it makes files in it or deletes some; and where there is none, nothing is done."""
+    """A folder is removed although another process still creates or deletes files in it."""
     folder = tmp_path / "folder"
     stop = threading.Event()
 
@@ -99,7 +99,7 @@ def test_a_folder_is_removed_in_which_another_still_works(tmp_path: Path) -> Non
         made = 0
         while not stop.is_set():
             path = folder / "sub" / f"{made}"
-            # What is there is gone by the time that `mkdir` asks whether it is a folder.
+            # The folder may disappear before `mkdir` checks that it is one.
             with suppress(FileNotFoundError, FileExistsError):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
@@ -121,6 +121,6 @@ def test_a_folder_is_removed_in_which_another_still_works(tmp_path: Path) -> Non
 
 
 def test_a_refused_connection_is_no_files_error(tmp_path: Path) -> None:
-    """What is no matter of the folder is not blamed on it."""
+    """An error that has nothing to do with the folder is passed on unchanged."""
     with pytest.raises(ConnectionRefusedError), refusing_unwritable(tmp_path):
         raise ConnectionRefusedError

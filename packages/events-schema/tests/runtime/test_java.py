@@ -1,4 +1,4 @@
-"""Which Java is used, and which is refused."""
+"""Which Java versions are accepted and refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_java_that_spark_does_not_run_on_is_refused(
 
 
 def test_no_java_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither JAVA_HOME nor PATH has one."""
+    """An error is raised if neither JAVA_HOME nor the PATH has a Java."""
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", os.devnull)
     with pytest.raises(JavaNotFound, match="no java on the PATH"):

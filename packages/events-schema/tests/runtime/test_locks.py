@@ -15,7 +15,7 @@ from events_schema.runtime.locks import exclusive_lock, is_locked
 
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
-    """The second is told who holds it; the lock is free once the holder is done."""
+    """The second process is told who holds the lock; the lock is free once the holder is done."""
     path = tmp_path / "lock"
     with (
         exclusive_lock(path, "the first"),
@@ -28,7 +28,7 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
 
 
 def test_a_lock_can_be_asked_for_and_waited_for(tmp_path: Path) -> None:
-    """Who waits gets it once it is free; asking takes nothing away."""
+    """A waiting process gets the lock once it is free; `is_locked` does not take it."""
     path = tmp_path / "lock"
     got = threading.Event()
 
@@ -54,7 +54,7 @@ def test_a_lock_can_be_asked_for_and_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    """As the folder is."""
+    """A lock file in an unwritable folder raises the same error as the folder."""
     (tmp_path / "lock").mkdir()
     with (
         pytest.raises(PublishError, match="cannot write"),

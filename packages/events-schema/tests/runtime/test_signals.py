@@ -1,4 +1,4 @@
-"""Signals that wait for the end of a step."""
+"""Signals that are delayed until the end of a step."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from events_schema.runtime.signals import deferring_signals
 
 
 class Came(BaseException):
-    """Raised by the handler that is set outside."""
+    """Raised by the handler that was set before the step."""
 
 
 def _raise(number: int, _frame: object) -> None:
@@ -21,7 +21,7 @@ def _raise(number: int, _frame: object) -> None:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Handlers that raise, taken back after the test."""
+    """Handlers that raise; the earlier ones are restored after the test."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, _raise) for number in numbers]
     yield
@@ -31,7 +31,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.fixture
 def another_thread() -> Iterator[None]:
-    """A thread that is there before, as those that libraries start, and that takes signals."""
+    """A thread, started earlier as libraries start theirs, that can receive signals."""
     ended = threading.Event()
     thread = threading.Thread(target=ended.wait)
     thread.start()
@@ -43,7 +43,7 @@ def another_thread() -> Iterator[None]:
 @pytest.mark.usefixtures("another_thread")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_waits_whichever_thread_takes_it(number: signal.Signals) -> None:
-    """What comes meanwhile is acted on at the end of the step, and not before."""
+    """A signal that arrives during the step is handled at its end, and not before."""
     finished: list[bool] = []
 
     def step() -> None:
@@ -61,7 +61,7 @@ def test_a_signal_waits_whichever_thread_takes_it(number: signal.Signals) -> Non
 
 
 def test_without_signals_nothing_comes() -> None:
-    """A step without signals leaves handlers and mask as they were."""
+    """A step without signals leaves the handlers and the mask unchanged."""
     with deferring_signals():
         pass
     assert signal.getsignal(signal.SIGINT) is _raise

@@ -17,13 +17,13 @@ zones = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 
 @given(times())
 def test_a_time_is_read_back_as_it_was(moment: datetime) -> None:
-    """No microsecond is lost, anywhere in the contract's range."""
+    """A time converted to microseconds and back is unchanged, anywhere in the contract's range."""
     assert from_micros(to_micros(moment)) == moment
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(9999, 1, 1), timezones=zones))  # noqa: DTZ001  # bounds have no zone
 def test_the_zone_of_a_time_does_not_matter(moment: datetime) -> None:
-    """A moment has the same microseconds in every zone, and is read back in UTC."""
+    """A moment has the same microseconds in every time zone, and is read back in UTC."""
     read = from_micros(to_micros(moment))
     assert (read, read.tzinfo) == (moment, UTC)
 
@@ -44,6 +44,6 @@ def test_microseconds_count_from_1970(moment: datetime, micros: int) -> None:
 
 
 def test_a_day_starts_at_midnight_utc() -> None:
-    """Its first microsecond is that day's, whatever the machine's zone is."""
+    """A day starts at midnight UTC, whatever the machine's time zone is."""
     start = midnight(date(2026, 3, 29))
     assert start.isoformat() == "2026-03-29T00:00:00+00:00"

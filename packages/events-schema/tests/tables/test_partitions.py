@@ -1,4 +1,4 @@
-"""The raw table's folders, and the day that each holds."""
+"""The raw table's folders and their days."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from events_schema.tables.partitions import partition_day, partition_files
     ],
 )
 def test_a_partition_has_the_day_of_its_name(folder: str, day: str | None) -> None:
-    """Other folders have none."""
+    """A partition's folder has the day in its name; other folders have none."""
     assert partition_day(folder) == day
 
 
 def test_events_without_a_time_sort_after_every_day() -> None:
-    """So neither an expiry of old days nor `--since` leaves them out."""
+    """Hive's default partition sorts last, so neither expiry nor `--since` leaves it out."""
     day = partition_day("event_date=__HIVE_DEFAULT_PARTITION__")
     assert day is not None
     assert day > "9999-12-31"
 
 
 def test_the_files_of_all_partitions_are_listed_in_order(tmp_path: Path) -> None:
-    """Files elsewhere, and files that are not parquet, are not."""
+    """Files in other folders and files that are not parquet are left out."""
     days = ("event_date=2026-02-01", "event_date=2026-01-31", "other=2026-01-31")
     for day in days:
         (tmp_path / day).mkdir()

@@ -1,4 +1,4 @@
-"""Where the parts of a table lie."""
+"""The paths of a table's parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events_schema.tables.paths import TablePaths
 
 @pytest.mark.parametrize("target", ["s3://bucket/table", "hdfs://name/table", "/", "/proc"])
 def test_what_cannot_be_published_to_is_refused(target: str) -> None:
-    """Addresses and mount points, each with what to give instead."""
+    """Addresses and mount points are refused with a proposal of what to give instead."""
     with pytest.raises(PublishError, match="give a"):
         TablePaths.at(target)
 
@@ -20,7 +20,7 @@ def test_what_cannot_be_published_to_is_refused(target: str) -> None:
 def test_a_folder_bound_to_the_target_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bind mount of the same file system has no other device number; the kernel's list says."""
+    """A bind mount of the same file system is found in the kernel's list of mounts."""
     target = tmp_path / "a table ü"
     target.mkdir()
     point = str(target).replace(" ", "\\040")
@@ -35,7 +35,7 @@ def test_a_folder_bound_to_the_target_is_refused(
 
 
 def test_the_parts_of_a_table_lie_beside_it(tmp_path: Path) -> None:
-    """Links are resolved first, so that all lie on one file system."""
+    """Links are resolved first, so that all parts are on one file system."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     paths = TablePaths.at(str(tmp_path / "link"))

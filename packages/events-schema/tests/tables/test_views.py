@@ -1,4 +1,4 @@
-"""Views of exactly some files."""
+"""Views of an exact list of files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from events_schema.tables.views import view_files
 
 
 class ShopEvent(Event):
-    """An event with a field of each type."""
+    """An event with an own field of each type."""
 
     plan: Text | None = None
     gift: Bool | None = None
@@ -65,7 +65,7 @@ def database() -> Iterator[Database]:
 
 
 def write(database: Database, path: Path, user_id: int) -> Path:
-    """Write a parquet file with one row, of that user."""
+    """Write a parquet file with one row of this user."""
     path.parent.mkdir(exist_ok=True)
     row = f"SELECT {user_id} AS user_id, 2::BIGINT AS u_count, 'buy' AS u_mp_ea"
     database.ask(f"COPY ({row}) TO '{path}' (FORMAT parquet)")
@@ -73,12 +73,12 @@ def write(database: Database, path: Path, user_id: int) -> Path:
 
 
 def described(database: Database, name: str) -> dict[str, str]:
-    """The columns of a view, and their types."""
+    """The columns of a view with their types."""
     return {column: type_ for column, type_, *_ in database.ask(f"DESCRIBE {name}")}
 
 
 def test_a_view_of_no_files_has_the_columns_of_its_model(database: Database) -> None:
-    """Queries of it work, and find no row."""
+    """Queries of a view without files work and return no rows."""
     view_files(database, "stored", [], StoredEvent)
     assert described(database, "stored") == RAW
     assert database.one("SELECT count(*) FROM stored") == (0,)
@@ -87,14 +87,14 @@ def test_a_view_of_no_files_has_the_columns_of_its_model(database: Database) -> 
 def test_a_view_of_no_files_has_the_types_of_one_with_files(
     database: Database, tmp_path: Path
 ) -> None:
-    """A query of the one can be asked of the other."""
+    """The types are the same with and without files, so a query works for both."""
     view_files(database, "without_files", [], UserMetrics)
     view_files(database, "with_files", [write(database, tmp_path / "a.parquet", 1)], UserMetrics)
     assert described(database, "without_files") == described(database, "with_files")
 
 
 def test_a_view_has_the_rows_of_exactly_its_files(database: Database, tmp_path: Path) -> None:
-    """Other files of the folder are left out, also those that a file's name would match."""
+    """Other files in the folder are left out, even those that match a file's name as a pattern."""
     folder = tmp_path / "event_date=2026-01-31"
     files = [
         write(database, folder / name, user_id)
@@ -107,14 +107,14 @@ def test_a_view_has_the_rows_of_exactly_its_files(database: Database, tmp_path: 
 
 
 def test_a_partition_adds_no_column(database: Database, tmp_path: Path) -> None:
-    """The view has the columns of the files, although their folder names a day."""
+    """The view has only the columns of the files, although their folder names a day."""
     file = write(database, tmp_path / "event_date=2026-01-31" / "a.parquet", 1)
     view_files(database, "metrics", [file], UserMetrics)
     assert list(described(database, "metrics")) == ["user_id", "u_count", "u_mp_ea"]
 
 
 def write_raw(database: Database, path: Path, user_id: int, own: str = "") -> Path:
-    """Write a parquet file with one raw row, of that user; `own` are more columns."""
+    """Write a parquet file with one raw row of this user; `own` are additional columns."""
     nulls = ", ".join(f"NULL::{type_} AS {name}" for name, type_ in RAW.items())
     row = f"SELECT * REPLACE ({user_id} AS user_id){own} FROM (SELECT {nulls})"
     database.ask(f"COPY ({row}) TO '{path}' (FORMAT parquet)")
@@ -125,7 +125,7 @@ def write_raw(database: Database, path: Path, user_id: int, own: str = "") -> Pa
 def test_own_columns_that_no_file_has_are_null_of_their_type(
     database: Database, tmp_path: Path, files: int
 ) -> None:
-    """Before any file is there, and with old ones alone, the view has all columns in order."""
+    """The view has all columns in order, without files and with only old ones."""
     paths = [write_raw(database, tmp_path / f"{number}.parquet", 1) for number in range(files)]
     view_files(database, "stored", paths, STORED)
     assert list(described(database, "stored").items()) == [*RAW.items(), *OWN.items()]
@@ -135,7 +135,7 @@ def test_own_columns_that_no_file_has_are_null_of_their_type(
 def test_own_columns_of_some_files_are_null_in_the_others(
     database: Database, tmp_path: Path
 ) -> None:
-    """Whichever file comes first, and whatever else the files hold."""
+    """Own columns are null for files without them, whichever file comes first."""
     files = [
         write_raw(database, tmp_path / "old.parquet", 1),
         write_raw(database, tmp_path / "newer.parquet", 2, ", 'pro' AS plan"),
@@ -154,7 +154,7 @@ def test_own_columns_of_some_files_are_null_in_the_others(
 
 
 def test_columns_that_are_not_the_models_are_left_out(database: Database, tmp_path: Path) -> None:
-    """Files with a team's columns are read by the default contract too, in any order."""
+    """The default contract can read files with a team's columns, in any order."""
     files = [
         write_raw(database, tmp_path / "a.parquet", 1, ", 'pro' AS plan"),
         write_raw(database, tmp_path / "b.parquet", 2),
