@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from html import escape
 
+_CODE_WITH_BAR = re.compile(r"`([^`]*\|[^`]*)`")
 REGENERATE = "hatch run reference"
 
 
@@ -23,7 +25,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """Return `text` on one line; a bar in code is HTML, since Markdown's dialects differ there."""
+    line = _CODE_WITH_BAR.sub(lambda match: f"<code>{escape(match[1], quote=False)}</code>", text)
+    return " ".join(line.split()).replace("|", "&#124;")
 
 
 def code(text: str) -> str:
