@@ -1,4 +1,4 @@
--- Which actions are taken most, by how many users, and what is their average value?
+-- Which actions are most frequent, how many users take them, and what is their average value?
 SELECT
     event_category,
     event_action,

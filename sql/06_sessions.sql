@@ -1,4 +1,4 @@
--- How many sessions start on each day, how many events has one on average, and how many have one alone?
+-- How many sessions start on each day, how many events do they have on average, and how many have only one?
 -- A session ends with 30 minutes without an event of its user.
 WITH steps AS (
     SELECT

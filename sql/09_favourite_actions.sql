@@ -1,4 +1,4 @@
--- Whose favourite is each action: of how many users, how many of them active lately, by how many events?
+-- For how many users is each action the favourite, how many of them are active now, and with how many events?
 WITH users AS (
     SELECT DISTINCT user_id, u_count, u_mp_ea
     FROM enriched_events

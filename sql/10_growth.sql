@@ -1,4 +1,4 @@
--- How many users came for the first time on each day, and how many had come by then in all?
+-- How many new users came on each day, and how many users were there by then?
 WITH first_days AS (
     SELECT user_id, MIN(event_date) AS event_date
     FROM raw_events
