@@ -53,7 +53,7 @@ def exit_codes_page() -> str:
         "is a class that Python code can catch; all are subclasses of `events_schema.EventsError`.",
         "**Retry** says whether the same command may succeed later without a change.",
         "## All commands",
-        table(["Exit code", "Meaning"], [[code(str(each)), text] for each, text in ALL.items()]),
+        table(["Exit code", "Meaning"], [[str(each), text] for each, text in ALL.items()]),
         *(
             block
             for name, command in found.items()
@@ -77,7 +77,7 @@ def _table(command: Command, graph: grimp.ImportGraph) -> str:
     rows += [(number, "", "no", text) for number, text in MORE.get(command.program, {}).items()]
     return table(
         ["Exit code", "Error", "Retry", "When"],
-        [[code(str(number)), *row] for number, *row in sorted(rows)],
+        [[str(number), *row] for number, *row in sorted(rows)],
     )
 
 
