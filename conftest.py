@@ -21,7 +21,7 @@ from line_support.secured_kafka import Secured, secured_kafka
 from line_support.topics import Topics
 from stream_support.quick_start import FOLDER
 
-collect_ignore = ["tests/dag"]  # has an environment of its own: hatch run airflow:test
+collect_ignore = ["tests/dag"]  # runs in another environment: hatch run airflow:test
 
 # Examples that start a broker's topic or a Spark job take as long as the machine lets them.
 settings.register_profile("ci", deadline=None, print_blob=True)
@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
     """Refuse tests that share an id: of those, pytest-xdist runs one.
 
-    Let so many kills take as long as they take: each wait among them has a deadline.
+    With `--kills` the tests that kill have no timeout: each of their waits has a deadline.
     """
     shared = [node for node, count in Counter(item.nodeid for item in items).items() if count > 1]
     if shared:

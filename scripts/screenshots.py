@@ -102,7 +102,7 @@ def use_demo(browser: Browser, url: str) -> Page:
 
 
 def take_report() -> None:
-    """Report on tables of a company that is not, and take the pictures of that."""
+    """Take the pictures of a report on the tables of an invented company."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         write_tables(Path(folder), REPORTED_EVENTS)
         raw, enriched = f"{folder}/raw", f"{folder}/enriched"

@@ -48,7 +48,7 @@ def serving(folder: Path) -> Iterator[str]:
 def take_site(browser: Browser, pages: list[str]) -> None:
     """Take the pictures of `pages`, or of all."""
     if not SITE.is_dir():
-        raise SystemExit("there is no site; build it with `hatch run docs:build`")
+        raise SystemExit("site/ does not exist; build it with `hatch run docs:build`")
     every = [file.parent.relative_to(SITE).as_posix() for file in SITE.rglob("index.html")]
     folder = Path(tempfile.mkdtemp(prefix="events-site-"))
     with serving(SITE) as url:
