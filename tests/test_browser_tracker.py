@@ -124,7 +124,7 @@ def test_init_from_a_script_does_what_attributes_do(
         ("page_view", f"/{app}/page", None),
         ("button_click", "product", 12),
     ]
-    assert said == ["events: init is called twice"]
+    assert said == ["events: init was called twice"]
 
 
 def test_scrolling_is_told_as_far_as_it_went(context: BrowserContext, tracked: Tracking) -> None:
@@ -286,7 +286,7 @@ def test_a_bad_key_is_told_and_costs_its_events(context: BrowserContext, tracked
     wait_until_sent(page)
 
     assert stats(page)["dropped"]["refused"] == 1
-    assert said[-1].startswith("events: 1 events are refused: 401 ")
+    assert said[-1].startswith("events: 1 events were refused: 401 ")
     assert tracked.events(app) == []
 
 
@@ -504,7 +504,7 @@ def test_a_tracker_without_a_name_says_so(context: BrowserContext, tracked: Trac
     page.evaluate("events.init({ app_name: 'a', endpoint: 'ftp://x' })")
     page.evaluate("events.init({ app_name: 'a', endpoint: 'http://[' })")
 
-    assert [each.partition(", and is ")[0] for each in said] == [
+    assert [each.partition(", but is ")[0] for each in said] == [
         *["events: call init first"] * 4,
         *["events: init needs an app_name of 1 to 256 characters"] * 3,
         *["events: endpoint must be the collector's URL"] * 3,

@@ -95,7 +95,7 @@ def test_the_demo_page_shows_what_becomes_of_a_click(page: Page) -> None:
     """Events wait for the user; the collector's answer is shown, then one more row is stored."""
     page.click("button:has-text('category_3')")
     wait_for(lambda: number(page, "queued") == 2, "two events that wait")
-    assert page.inner_text("#identity") == "Nobody is logged in: 2 events wait."
+    assert page.inner_text("#identity") == "You are not logged in: 2 events are waiting."
     before = number(page, "raw")
     log_in(page)
     page.wait_for_selector("text=200: Kafka has 2")
@@ -118,8 +118,8 @@ def test_the_demo_page_says_when_nobody_answers(context: BrowserContext, page: P
     context.set_offline(True)
     page.click("#track")
     assert next_answer(page) == 0
-    page.wait_for_selector("text=no answer: the events are kept, and sent again")
-    page.wait_for_selector("text=The numbers cannot be had at the moment")
+    page.wait_for_selector("text=no answer: the events are kept and sent again")
+    page.wait_for_selector("text=The numbers are not available at the moment")
     assert number(page, "queued") >= 1
     context.set_offline(False)
     page.wait_for_selector("text=200: Kafka has")

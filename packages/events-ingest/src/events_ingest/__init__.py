@@ -1,6 +1,6 @@
 """The collector: accepts events over HTTP and answers 200 once Kafka has stored them.
 
-Names are imported on first use, so that `--help` and a program load only what they need.
+Names are imported on first use, so `--help` and programs load only what they need.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m events_ingest`."""
+"""Runs the command as `python -m events_ingest`."""
 
 from events_ingest.cli import main
 

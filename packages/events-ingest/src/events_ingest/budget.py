@@ -1,4 +1,4 @@
-"""How many bytes the collector may hold at a time, over all requests."""
+"""The limit on the bytes that the collector holds at a time, over all requests."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from events_ingest.errors import BufferFull
 
 
 class Budget:
-    """A count of bytes with a limit: of bodies that arrive, and of records that wait for Kafka."""
+    """Counts the bytes of arriving bodies and of records that wait for Kafka, up to a limit."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.used = 0
 
     def reserve(self, size: int) -> None:
-        """Count `size` bytes. Raises `BufferFull` where they would exceed the limit."""
+        """Add `size` bytes. Raises `BufferFull` if they would exceed the limit."""
         if self.used + size > self._limit:
-            raise BufferFull("too much waits for Kafka; send it again later")
+            raise BufferFull("too much data is waiting for Kafka; send it again later")
         self.used += size
 
     def release(self, size: int) -> None:
-        """Count `size` bytes no more."""
+        """Subtract `size` bytes."""
         self.used -= size
 
     @contextmanager
     def holding(self, size: int) -> Iterator[None]:
-        """Count `size` bytes for as long as the context. Raises `BufferFull`."""
+        """Reserve `size` bytes during the context. Raises `BufferFull`."""
         self.reserve(size)
         try:
             yield

@@ -8,14 +8,14 @@ from events_schema import EventsError
 
 
 class IngestError(EventsError):
-    """The root of the errors that events-ingest raises."""
+    """The base class of the errors that events-ingest raises."""
 
 
 class ProducerError(IngestError):
-    """The root of the reasons why a record has no acknowledgement.
+    """The base class of the reasons why a record was not acknowledged.
 
-    `attempted` says whether the record may be on the topic all the same; `code` is what the
-    answer to the client calls it.
+    `attempted` says whether the record may be on the topic nevertheless; `code` is the error code
+    in the answer to the client.
     """
 
     retriable = True
@@ -24,19 +24,19 @@ class ProducerError(IngestError):
 
 
 class BrokerUnavailable(ProducerError):
-    """Raised when Kafka is known to be away, or its topic cannot take records."""
+    """Raised when Kafka is unavailable, or its topic cannot take records."""
 
     code = "broker_unavailable"
 
 
 class BufferFull(ProducerError):
-    """Raised when too many bytes wait for Kafka already."""
+    """Raised when too many bytes are already waiting for Kafka."""
 
     code = "buffer_full"
 
 
 class NotAcknowledged(ProducerError):
-    """Raised when a record was handed to Kafka and no acknowledgement came."""
+    """Raised when a record was sent to Kafka and not acknowledged."""
 
     attempted = True
     code = "not_acknowledged"

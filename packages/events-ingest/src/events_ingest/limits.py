@@ -1,4 +1,4 @@
-"""What a request may be: how long, and how old its events."""
+"""The limits of a request: the size of its body and the age of its events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class BodyLimits:
-    """What a body may be: bytes as sent, bytes decompressed, and seconds to arrive in."""
+    """The limits of a body: bytes as sent, bytes decompressed, and seconds until it has arrived."""
 
     sent: int
     decompressed: int
@@ -17,7 +17,7 @@ class BodyLimits:
 
 @dataclass(frozen=True)
 class EventTimeWindow:
-    """How far from now an event's time may lie."""
+    """How far back and ahead of now an event's time may be."""
 
     back: timedelta
     ahead: timedelta

@@ -80,7 +80,7 @@ def test_what_is_refused_for_good_is_given_up(
 
     assert [len(each.ids) for each in collector.requests] == [2, 1]
     assert (stats(page)["sent"], stats(page)["dropped"]["refused"]) == (1, 2)
-    assert f"events: 2 events are refused: {status} no" in said
+    assert f"events: 2 events were refused: {status} no" in said
 
 
 def test_a_batch_that_is_too_large_is_halved(page: Page, collector: Collector) -> None:

@@ -101,10 +101,10 @@ def test_what_the_contract_forbids_is_told_and_not_sent(collector: Collector, pa
         page.evaluate(f"events.track('own', null, null, {{ {name}: {value} }})")
         assert len(said) == count, (name, value)
         named = name.strip("[']")
-        assert said[-1].startswith(f"events: {named} must be {expected}, and is ")
+        assert said[-1].startswith(f"events: {named} must be {expected}, but is ")
     for fields in ("'text'", "7", "true", "() => 1"):
         page.evaluate(f"events.track('own', null, null, {fields})")
-        assert said[-1].startswith("events: fields must be an object, and is ")
+        assert said[-1].startswith("events: fields must be an object, but is ")
 
     assert stats(page)["dropped"]["invalid"] == len(FORBIDDEN) + 4
     assert stats(page)["queued"] == 0
@@ -126,7 +126,7 @@ def test_an_event_that_is_too_long_is_told_and_keeps_no_other(context: BrowserCo
         page.evaluate("events.track('short')")
         wait_until_sent(page)
 
-    assert [each.partition(", and is ")[0] for each in said] == [
+    assert [each.partition(", but is ")[0] for each in said] == [
         f"events: an event must be at most {ServeSettings().max_event_bytes} bytes"
     ]
     assert stats(page)["dropped"]["invalid"] == 1

@@ -1,1 +1,1 @@
-"""Who may post, and how often."""
+"""Keys and rate limits: who may post events, and how often."""

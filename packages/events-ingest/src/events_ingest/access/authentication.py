@@ -1,4 +1,4 @@
-"""Who may post: the keys, and the check of a request's key."""
+"""Checks the key of a request."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from events_ingest.access.rate import TokenBucket
 
 @dataclass(frozen=True)
 class Access:
-    """What the holder of a key may do."""
+    """What a key allows."""
 
     rate: TokenBucket | None
-    """How often; None for as often as it likes."""
+    """The request rate; None for no limit."""
     origins: frozenset[str] | None
-    """From which pages; None for a service's key, whose requests come from anywhere."""
+    """The origins of allowed pages; None for a service's key, which may be used anywhere."""
 
     def give_back(self) -> None:
-        """Let the last request not count."""
+        """Do not count the last request."""
         if self.rate:
             self.rate.give_back()
 
 
 class Authentication:
-    """Checks keys in constant time: neither a key's length nor its place in the list shows.
+    """Checks keys in constant time, which reveals neither a key's length nor its position.
 
-    With no key at all, every request is accepted.
+    If no keys are configured, every request is accepted.
     """
 
     def __init__(
@@ -50,9 +50,9 @@ class Authentication:
         self._anyone = None if self._keys else Access(_bucket(rate), None)
 
     def authenticate(self, tokens: Sequence[bytes], query_key: bytes | None) -> Access | None:
-        """Return what a request may do that carries these keys; None for nothing.
+        """Return what a request with these keys may do; None if no key is valid.
 
-        `query_key` stood in the URL, where a service's key has no business.
+        `query_key` comes from the URL, where only page keys are accepted.
         """
         if self._anyone:
             return self._anyone
@@ -67,7 +67,7 @@ class Authentication:
     def _find(self, token: bytes) -> Access | None:
         given = _digest(token)
         found: Access | None = None
-        for digest, access in self._keys:  # all of them: an early end would show which one fits
+        for digest, access in self._keys:  # all of them: stopping early would reveal the match
             if hmac.compare_digest(given, digest):
                 found = access
         return found

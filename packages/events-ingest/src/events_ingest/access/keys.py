@@ -1,4 +1,4 @@
-"""Keys that stand in web pages, where anyone can read them."""
+"""Public keys for web pages, where anyone can read them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.datastructures import URL
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key and the origins whose pages may use it, such as `https://shop.example`."""
+    """A key and the origins of the pages that may use it, such as `https://shop.example`."""
 
     key: str
     origins: frozenset[str]
@@ -29,7 +29,7 @@ def read_public_key(text: str) -> PublicKey:
         if not _is_origin(origin):
             raise PydanticCustomError(
                 "public_key",
-                "{origin} is no origin; give scheme and host as browsers send them, such as "
+                "{origin} is not an origin; give scheme and host as browsers send them, such as "
                 "https://shop.example",
                 {"origin": repr(origin)},
             )

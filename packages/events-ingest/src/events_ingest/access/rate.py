@@ -1,4 +1,4 @@
-"""How often a key may be used."""
+"""The rate limit of a key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets through `rate` requests per second on average, and a second's worth at once."""
+    """Allows `rate` requests per second on average, and bursts of one second's worth."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -17,7 +17,7 @@ class TokenBucket:
         self._filled = clock()
 
     def take(self) -> float:
-        """Take a token and return 0, or return for how many seconds there is none."""
+        """Take a token and return 0, or return the seconds until there is one."""
         now = self._clock()
         self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
@@ -27,5 +27,5 @@ class TokenBucket:
         return (1 - self._tokens) / self._rate
 
     def give_back(self) -> None:
-        """Put back a token that was taken."""
+        """Return a token that was taken."""
         self._tokens += 1

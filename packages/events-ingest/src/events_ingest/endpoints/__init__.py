@@ -1,1 +1,1 @@
-"""What takes events: one, many, or one by the fast lane."""
+"""The endpoints that accept events: `/track` with its fast lane, and `/batch`."""

@@ -1,4 +1,4 @@
-"""What is checked before a body is read: key, origin, rate, type, and whether Kafka is there."""
+"""The checks before a body is read: key, origin, rate, type, and whether Kafka is available."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAX_QUERY_FIELDS = 20
 
 
 class Admission:
-    """Lets a request in, or says why not."""
+    """Admits a request, or raises the error to answer."""
 
     def __init__(self, authentication: Authentication, producer: EventProducer) -> None:
         self._authentication = authentication
@@ -25,18 +25,18 @@ class Admission:
     def admit(
         self, head: RequestHead, query: bytes, allowed_types: frozenset[str]
     ) -> tuple[str, str]:
-        """Return media type and content coding of the request's body.
+        """Return the media type and content coding of the request's body.
 
         Raises `ApiError` (401, 403, 429, 415) and `BrokerUnavailable`.
         """
         self.check_key(head, query)
         content = check_content(head, allowed_types)
-        if not self._producer.ready:  # before reading: nothing would come of the body
-            raise BrokerUnavailable("Kafka is away now; send it again later")
+        if not self._producer.ready:  # there is no point in reading the body
+            raise BrokerUnavailable("Kafka is unavailable; send it again later")
         return content
 
     def check_key(self, head: RequestHead, query: bytes = b"") -> Access:
-        """Use the request's key, and return what it is good for.
+        """Count a use of the request's key, and return what the key allows.
 
         Raises `ApiError` (401, 403, 429).
         """
@@ -55,7 +55,7 @@ def _query_key(query: bytes) -> bytes | None:
         return None
     try:
         fields = parse_qs(query, max_num_fields=_MAX_QUERY_FIELDS)
-    except ValueError:  # so many that one of them alone is not meant
+    except ValueError:  # too many fields for a request of a web page
         return None
     keys = fields.get(b"key", [])
     return keys[0] if len(keys) == 1 else None
@@ -66,7 +66,7 @@ def _check_origin(access: Access, head: RequestHead) -> None:
         raise ApiError(
             HTTPStatus.FORBIDDEN,
             "origin_not_allowed",
-            "this key is for pages of other origins; send it from one of them",
+            "this key is for pages of other origins; post from one of its origins",
         )
 
 
@@ -75,6 +75,6 @@ def _unauthorized() -> ApiError:
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         "the key is missing or wrong; send it as X-Token or Authorization: Bearer, or a web "
-        "page's as ?key=",
+        "page's key as ?key=",
         headers={"WWW-Authenticate": 'Bearer realm="events"'},
     )

@@ -1,4 +1,4 @@
-"""`POST /batch`: a batch request of many events, answered when Kafka has them all."""
+"""`POST /batch`: many events in one request, answered when Kafka has stored them all."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from events_schema.parse import MAX_FIELDS
 
 _ERRORS_OF_AN_EVENT = 3
 _REJECTED_BYTES = 1536
-"""What it takes to remember why an event was not taken, while the others wait for Kafka."""
+"""Memory for the errors of one rejected event, while the other events wait for Kafka."""
 _TURN_SECONDS = 0.005
-"""For so long events are read before other requests have their turn."""
+"""How long events are read before other requests get a turn."""
 
 
 class Batch:
-    """The endpoint, an ASGI application, with all it needs."""
+    """The endpoint, as an ASGI application."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Batch:
         self._turn = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request: 200 once all its good events are acknowledged.
+        """Answer a request: 200 once all its valid events are acknowledged.
 
         Raises `ApiError` and `ProducerError`, which the application answers.
         """
@@ -70,13 +70,13 @@ class Batch:
         try:
             async with body_of(receive, head, self._limits, self._budget) as body, self._turn:
                 reading = await self._read(body, media_type, encoding)
-            del body  # it counts no more, and the wait for Kafka may be long
+            del body  # free its memory: the wait for Kafka may be long
         except ClientDisconnect:
-            return  # nobody is there to read an answer
+            return  # there is no client to answer
         self._intake.metrics.rejected(len(reading.rejected))
         if not reading.places:
             raise invalid_batch(
-                "no event of the batch can be taken; see fields", _flattened(reading.rejected)
+                "the batch has no valid events; see fields", _flattened(reading.rejected)
             )
         with self._budget.holding(_REJECTED_BYTES * len(reading.rejected)):
             await self._produce(reading)
@@ -88,7 +88,7 @@ class Batch:
         await JsonResponse(answer)(scope, receive, send)
 
     async def _read(self, body: bytes, media_type: str, encoding: str) -> _Reading:
-        """Read the events in `body`: one body at a time, since it may grow beyond its length."""
+        """Read the events in `body`; only one body at a time, since decompression needs memory."""
         text = decoded(body, encoding, self._limits)
         posted = split_batch(text, media_type, max_events=self._max_events)
         if not posted.events:
@@ -101,10 +101,10 @@ class Batch:
         return reading
 
     async def _produce(self, reading: _Reading) -> None:
-        """Return once all is acknowledged. Raises `ApiError` (503) that says what is not."""
+        """Return once all events are acknowledged; else raise `ApiError` (503) that lists them."""
         futures = self._intake.producer.produce(reading.values)
         groups = set(futures)
-        await asyncio.wait(groups)  # each has a deadline of its own
+        await asyncio.wait(groups)  # each has its own deadline
         errors = {group: group.exception() for group in groups}
         failed = [error for error in errors.values() if isinstance(error, ProducerError)]
         acknowledged: list[EventPlace] = []
@@ -127,7 +127,7 @@ class Batch:
 
 
 class _Reading:
-    """The events of a batch request as they are read: good ones as records, others with why."""
+    """Reads the events of a batch request: valid ones become records, others get errors."""
 
     def __init__(self, intake: Intake, sent_at: datetime | None, max_event_bytes: int) -> None:
         self._intake = intake
@@ -136,16 +136,16 @@ class _Reading:
         self._received_time = datetime.now(UTC)
         self.values: list[bytes] = []
         self.places: list[EventPlace] = []
-        """Of each value, where in the batch request it came from."""
+        """For each value, the position and id of its event in the batch request."""
         self.rejected: list[RejectedEvent] = []
 
     @property
     def shift(self) -> timedelta:
-        """By how much the client's clock is behind ours, its time on the network included."""
+        """How far the client's clock is behind the collector's, plus the time on the network."""
         return NO_SHIFT if self._sent_at is None else self._received_time - self._sent_at
 
     async def run(self, events: list[bytes]) -> None:
-        """Read all events, letting other requests have their turn now and then."""
+        """Read all events, and give other requests a turn every few milliseconds."""
         shift = self.shift
         turn_over = time.monotonic() + _TURN_SECONDS
         for index, text in enumerate(events):
@@ -191,7 +191,7 @@ _IDENTIFIED = msgspec.json.Decoder(_Identified)
 
 
 def _event_id(text: bytes) -> str | None:
-    """Return the id in an event that cannot be taken, where it has a proper one."""
+    """Return the id of a rejected event, or None if it has no valid one."""
     try:
         event_id = _IDENTIFIED.decode(text).event_id
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -200,7 +200,7 @@ def _event_id(text: bytes) -> str | None:
 
 
 def _flattened(rejected: list[RejectedEvent]) -> list[FieldError]:
-    """Return the first errors of all events, each field with its event's index before it."""
+    """Return the errors of the first events, each field prefixed with its event's index."""
     return [
         {**error, "field": f"{each['index']}.{error['field']}".rstrip(".")}
         for each in rejected[:MAX_FIELDS]

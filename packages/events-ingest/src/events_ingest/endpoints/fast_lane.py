@@ -1,11 +1,10 @@
-"""The fast lane: a plain `POST /track` that arrived whole, answered without a task of its own.
+"""The fast lane: answers a plain `POST /track` that arrived complete without an asyncio task.
 
-It saves such a request what the application costs beside the event itself: an asyncio task, the
-ASGI messages, the middleware and the routing.
+It saves what the application costs besides the event itself: an asyncio task, the ASGI messages,
+the middleware and the routing.
 
-It takes what is valid beyond doubt and leaves everything else to the application, which says
-what is wrong. So there is one place for errors, and the two cannot disagree: a test holds one to
-the other.
+It accepts only requests that are certainly valid and leaves all others to the application, which
+reports what is wrong. So errors are made in one place; a test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from events_ingest.telemetry.access_log import AccessLog
 from events_schema import InvalidEvent, MalformedJson
 
 FAST_LANE = "fast_lane"
-"""The key of the application's state under which the protocol finds the lane."""
+"""The key in the application's state under which the protocol finds the fast lane."""
 
 PATH = "/track"
 _PLAIN_TYPES = frozenset((None, b"application/json", b"text/plain", b"text/plain;charset=UTF-8"))
@@ -37,7 +36,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Taken:
-    """A request whose event is on its way; `acknowledged` is shared: do not cancel it."""
+    """A request whose event is being sent; `acknowledged` is shared, so do not cancel it."""
 
     __slots__ = ("acknowledged", "event_id", "head", "request_id", "started")
 
@@ -52,7 +51,7 @@ class Taken:
 
 
 class FastLane:
-    """The way of one event from a complete request to Kafka and back to bytes for the client."""
+    """Sends the event of a complete request to Kafka, and makes the answer."""
 
     def __init__(
         self,
@@ -70,7 +69,7 @@ class FastLane:
         self._max_bytes = max_bytes
 
     def take(self, headers: Headers, body: bytes) -> Taken | None:
-        """Hand on the event, or return None for a request that the application is to answer."""
+        """Send the event; return None if the application must answer the request instead."""
         started = time.monotonic()
         head = RequestHead(headers)
         if (
@@ -88,12 +87,12 @@ class FastLane:
             value, event_id = self._intake.record(body, datetime.now(UTC))
             (acknowledged,) = self._intake.producer.produce((value,))
         except (MalformedJson, InvalidEvent, OutsideWindow, ProducerError):
-            access.give_back()  # the application takes it again
+            access.give_back()  # the application counts the request again
             return None
         return Taken(head, event_id, acknowledged, started)
 
     def answer(self, taken: Taken, client: object) -> Response:
-        """Return the answer to a request once it is known whether its event is acknowledged."""
+        """Return the answer to a request whose `acknowledged` is done."""
         try:
             taken.acknowledged.result()
         except ProducerError as error:
@@ -121,7 +120,7 @@ class FastLane:
 
 
 class _Created(Response):
-    """The same answer as the application's, made faster: an id needs no escaping."""
+    """The application's answer, made faster, since an id needs no escaping."""
 
     def __init__(self, event_id: str) -> None:
         self.status_code = HTTPStatus.OK

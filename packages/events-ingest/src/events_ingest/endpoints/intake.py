@@ -1,4 +1,4 @@
-"""The intake that the endpoints share: what makes an event a record, and hands it to Kafka."""
+"""The intake that the endpoints share: it turns events into records for Kafka."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ NO_SHIFT = timedelta(0)
 
 
 class OutsideWindow(Exception):
-    """Raised when an event's time lies too far back or ahead; `errors` say so of its field."""
+    """Raised when an event's time is too far back or ahead; `errors` is the error of the field."""
 
     def __init__(self, window: EventTimeWindow) -> None:
         super().__init__()
-        text = f"Input should lie between {window.back} ago and {window.ahead} ahead of now"
+        text = f"Input should be between {window.back} ago and {window.ahead} ahead of now"
         self.errors: list[FieldError] = [
             {"field": "event_time", "code": "event_time_window", "message": text}
         ]
 
 
 class Intake:
-    """Makes records of `contract` for `producer`, and counts what becomes of them in `metrics`."""
+    """Makes records of `contract` for `producer`, and counts their outcomes in `metrics`."""
 
     def __init__(
         self,
@@ -56,8 +56,8 @@ class Intake:
     ) -> tuple[bytes, str]:
         """Return the record for the event in `text`, and the event's id.
 
-        An event without an id or a time gets one. A time that the client gave is moved by
-        `shift` first: how far the client's clock is behind. Raises `MalformedJson`,
+        An event without an id or a time gets one. A time from the client is first moved by
+        `shift`, which is how far the client's clock is behind. Raises `MalformedJson`,
         `InvalidEvent` and `OutsideWindow`.
         """
         values = self._read_plain(text)
@@ -78,10 +78,10 @@ class Intake:
         return self._encode(values), event_id
 
     def unacknowledged(self, error: ProducerError, event_id: str) -> ApiError:
-        """Count an event that has no acknowledgement, and return the error to answer.
+        """Count an event that was not acknowledged, and return the error to answer.
 
-        The error carries the `event_id` if the event may be stored nevertheless: sent again with
-        that id it is stored once.
+        The error has the `event_id` if the event may be stored nevertheless: if it is sent again
+        with that id, it is stored once.
         """
         self.metrics.unacknowledged(1)
         attempt: Attempt | None = {"event_id": event_id} if error.attempted else None

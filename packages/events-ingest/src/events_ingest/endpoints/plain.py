@@ -1,9 +1,8 @@
-"""Plain events, read in about half of the time that pydantic takes.
+"""A reader of plain events that takes about half of pydantic's time.
 
-What a client usually sends is valid JSON without escapes, nulls or keys that stand twice. msgspec
-reads that by a structure that is derived from the contract's columns. Whatever is not so, or not
-valid, is left to the contract's own parser, which says what is wrong: a test holds one to the
-other.
+Clients usually send valid JSON without escapes, nulls or duplicate keys. msgspec reads it into a
+structure derived from the contract's columns. Everything else is left to the contract's parser,
+which reports what is wrong; a test checks that the two agree.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from events_schema import Column, ColumnType, Contract, columns
 from events_schema.models.types import EVENT_ID_PATTERN, MAX_TEXT_LENGTH, parse_time
 
 _REMEMBERED_TIMES = 1024
-"""Own times are often those of a user or a product, and come again."""
+"""Times in own fields often belong to a user or a product, so they repeat."""
 
 _TYPES: Mapping[ColumnType, Any] = {
     ColumnType.BOOL: bool,
@@ -33,11 +32,11 @@ _TYPES: Mapping[ColumnType, Any] = {
 }
 _EVENT_ID_MATCH = re.compile(EVENT_ID_PATTERN).fullmatch
 _EVENT_ID, _EVENT_TIME = 0, 1
-"""Where these two stand in the values."""
+"""The positions of these two in the values."""
 
 
 class PlainReader:
-    """Reads events of `contract` that are valid beyond doubt."""
+    """Reads those events of `contract` that are certainly valid."""
 
     def __init__(self, contract: Contract[Any]) -> None:
         required = [
@@ -65,10 +64,10 @@ class PlainReader:
         self._fields_and_quoted = len(ordered) + len(quoted)
 
     def read(self, text: bytes) -> list[Any] | None:
-        """Return the event in `text`: its values in the order of the envelope's columns.
+        """Return the values of the event in `text`, in the order of the envelope's columns.
 
-        `received_time` is left out; what the client did not send is None. None for all that is
-        not valid beyond doubt.
+        `received_time` is left out, and values that the client did not send are None. Returns
+        None for a text that is not certainly a valid event.
         """
         if b"\\" in text:
             return None
@@ -76,7 +75,7 @@ class PlainReader:
             values = msgspec.structs.astuple(self._decode(text))
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
-        # Each key and each text has two quotes: one more key shows in their number.
+        # Each key and each text has two quotes, so counting the quotes reveals an extra key.
         nulls = values.count(None) + self._quoted(values).count(None)
         if text.count(b'"') != 2 * (self._fields_and_quoted - nulls):
             return None
@@ -98,4 +97,4 @@ class PlainReader:
 def _field(column: Column, *, required: bool) -> Any:
     if required:
         return column.name, _TYPES[column.type]
-    return column.name, _TYPES[column.type], None  # null itself is left to the contract
+    return column.name, _TYPES[column.type], None  # an explicit null is left to the contract

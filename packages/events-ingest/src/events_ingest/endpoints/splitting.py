@@ -1,7 +1,7 @@
-"""The body of a batch request, split into its events without reading any of them.
+"""Splits the body of a batch request into its events, without parsing them.
 
-What parsing makes of a body can be fifty times its length, so no event is parsed before it is
-its turn, and the number of events is bounded while they are counted.
+A parsed body can take fifty times its length in memory. So each event is parsed only when it is
+read, and splitting stops at the first event beyond the limit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 
 @dataclass(frozen=True)
 class SplitBatch:
-    """The events of a batch request, each as JSON text, and when the client says it sent them."""
+    """The events of a batch request, each as JSON text, and the time that the client sent them."""
 
     events: list[bytes]
     sent_at: datetime | None = None
@@ -44,10 +44,10 @@ _WRAPPED = msgspec.json.Decoder(_Wrapped)
 
 
 def split_batch(body: bytes, media_type: str, *, max_events: int) -> SplitBatch:
-    """Split `body`: NDJSON, a JSON array, or an object that wraps one.
+    """Split `body`: NDJSON, a JSON array, or an object that contains one.
 
-    Raises `ApiError`: 400 for what is no such JSON, 413 for too many events, 422 for an object
-    of other members or a wrong `sent_at`.
+    Raises `ApiError`: 400 for other JSON or none, 413 for too many events, and 422 for an object
+    with other members or an invalid `sent_at`.
     """
     if media_type == NDJSON:
         return SplitBatch(_split_lines(body, max_events))
@@ -63,20 +63,20 @@ def split_batch(body: bytes, media_type: str, *, max_events: int) -> SplitBatch:
 
 
 def _without_lone_surrogates(body: bytes) -> bytes:
-    """Return `body`, as long as it was, with another escape in the place of each lone surrogate.
+    """Return `body` with each lone surrogate replaced by another escape of the same length.
 
-    What is left of a text that was cut within an emoji is still JSON. msgspec does not take it,
-    and would refuse all events where one is wrong.
+    A text that was cut within an emoji has a lone surrogate, which JSON allows. msgspec refuses
+    it, and would therefore refuse all events because of one.
     """
     if _NO_JSON in body:
         return body
-    text = body.replace(_BACKSLASH, _NO_JSON * 2)  # so that each backslash begins an escape
+    text = body.replace(_BACKSLASH, _NO_JSON * 2)  # then every backslash left begins an escape
     text = _LONE_LOW.sub(_OTHER, _LONE_HIGH.sub(_OTHER, text))
     return text.replace(_NO_JSON * 2, _BACKSLASH)
 
 
 def _same_places(events: list[bytes], mended: bytes, body: bytes) -> list[bytes]:
-    """Return what stands in `body` where `events` stand in `mended`, one after another."""
+    """Return the parts of `body` at the positions of `events` in `mended`, in order."""
     found: list[bytes] = []
     end = mended.find(b"[") + 1  # the array of events: no key or time before it has one
     for event in events:
@@ -103,17 +103,17 @@ def _split_lines(body: bytes, max_events: int) -> list[bytes]:
 def _split_object(body: bytes, max_events: int) -> SplitBatch:
     try:
         wrapped = _WRAPPED.decode(body)
-    except msgspec.ValidationError as error:  # which names what is missing or not expected
-        said = f"{error!s:.200}"  # it may repeat a name of any length
+    except msgspec.ValidationError as error:  # it names the missing or unexpected member
+        said = f"{error!s:.200}"  # it may contain a very long name
         raise invalid_batch(f'expected {{"events": [...], "sent_at": "..."}}: {said}') from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise malformed(f"the body is not JSON: {error}") from None
     events = bytes(wrapped.events)
     sent_at = b"" if wrapped.sent_at is msgspec.UNSET else bytes(wrapped.sent_at)
-    # A key that stands twice adds its two quotes to those outside the values.
+    # A duplicate key adds two quotes outside the values.
     keys = 1 + (wrapped.sent_at is not msgspec.UNSET)
     if body.count(b'"') - events.count(b'"') - sent_at.count(b'"') != 2 * keys:
-        raise malformed("a key of the batch stands twice")
+        raise malformed("the batch has a duplicate key; give each key once")
     return SplitBatch(_elements(events, max_events), _read_time(sent_at))
 
 
@@ -126,7 +126,7 @@ def _read_time(text: bytes) -> datetime | None:
         fields = field_errors(error)
         for each in fields:
             each["field"] = "sent_at"
-        raise invalid_batch("sent_at breaks the contract; see fields", fields) from None
+        raise invalid_batch("sent_at is not valid; see fields", fields) from None
 
 
 def _split_array(body: bytes, max_events: int) -> SplitBatch:
@@ -147,10 +147,10 @@ def _elements(body: bytes, max_events: int) -> list[bytes]:
 
 @lru_cache
 def _array_decoder(max_events: int) -> Callable[[bytes], tuple[Any, ...]]:
-    """Return a function that splits an array, and stops at the first element too many.
+    """Return a function that splits an array, and stops at the first element beyond the limit.
 
-    A decoder of `list` counts only once it has them all; one of a record that is written as an
-    array does so at once, so this is a record of `max_events` fields that may all be missing.
+    A msgspec decoder for `list` checks the length only at the end. A decoder for an array-like
+    structure checks it at each element, so this uses one with `max_events` optional fields.
     """
     fields = [
         (f"event_{n}", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for n in range(max_events)

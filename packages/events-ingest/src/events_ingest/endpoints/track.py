@@ -1,4 +1,4 @@
-"""`POST /track`: one event, answered when Kafka has it."""
+"""`POST /track`: one event, answered when Kafka has stored it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from events_schema import InvalidEvent, MalformedJson
 
 
 class Track:
-    """The endpoint, an ASGI application, with all it needs."""
+    """The endpoint, as an ASGI application."""
 
     def __init__(
         self, admission: Admission, intake: Intake, budget: Budget, *, limits: BodyLimits
@@ -42,15 +42,15 @@ class Track:
             async with body_of(receive, head, self._limits, self._budget) as body:
                 text = decoded(body, encoding, self._limits)
         except ClientDisconnect:
-            return  # nobody is there to read an answer
+            return  # there is no client to answer
         try:
             value, event_id = self._record(text)
         except ApiError:
             self._intake.metrics.rejected(1)
             raise
-        del body, text  # they count no more, and the wait for Kafka may be long
+        del body, text  # free their memory: the wait for Kafka may be long
         (acknowledged,) = self._intake.producer.produce([value])
-        await asyncio.wait((acknowledged,))  # others share it: it must not be cancelled with us
+        await asyncio.wait((acknowledged,))  # shared: this task must not cancel it
         try:
             acknowledged.result()
         except ProducerError as error:

@@ -1,1 +1,1 @@
-"""One HTTP request and its answer, whatever endpoint it is for."""
+"""HTTP requests and answers, independent of the endpoint."""

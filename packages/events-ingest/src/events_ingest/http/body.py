@@ -1,4 +1,4 @@
-"""Reading the body of a request, within limits."""
+"""Reads the body of a request, within limits."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from events_ingest.http.responses import ApiError
 from events_ingest.limits import BodyLimits
 
 _DISCARDED_BYTES = 1024 * 1024
-"""So much of a body that is too long is read and thrown away.
+"""How much beyond the limit is read and discarded.
 
-Closing a connection on a client that is still writing resets it, and the client never sees the
-answer; only of a body longer than this is that accepted.
+If the collector closes a connection while the client is still writing, the client gets a reset and
+never sees the answer. This happens only to bodies that exceed the limit by more than this.
 """
 
 
@@ -28,10 +28,10 @@ answer; only of a body longer than this is that accepted.
 async def body_of(
     receive: Receive, head: RequestHead, limits: BodyLimits, budget: Budget
 ) -> AsyncIterator[bytes]:
-    """Give the body, as sent, once it has arrived within `limits`.
+    """Yield the body as sent, once it has arrived within `limits`.
 
-    It is counted in `budget` until the context ends. Raises `ApiError` (408, 413), `BufferFull`,
-    and starlette's `ClientDisconnect`.
+    It counts in `budget` until the context ends. Raises `ApiError` (408, 413), `BufferFull` and
+    Starlette's `ClientDisconnect`.
     """
     announced = head.text(b"content-length")
     if announced.isdecimal() and int(announced[:20]) > limits.sent + _DISCARDED_BYTES:
@@ -64,7 +64,7 @@ def decoded(body: bytes, encoding: str, limits: BodyLimits) -> bytes:
 
 
 class _Body:
-    """A body while it arrives; what is over the limit is read for a while, then refused."""
+    """A body that is arriving; bytes over the limit are discarded, and too many are refused."""
 
     def __init__(self, limit: int, budget: Budget) -> None:
         self._limit = limit

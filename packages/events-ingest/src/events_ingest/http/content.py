@@ -1,4 +1,4 @@
-"""What a body is announced as."""
+"""Checks the Content-Type and Content-Encoding of a body."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from events_ingest.http.responses import ApiError
 
 NDJSON = "application/x-ndjson"
 JSON_TYPES = frozenset(("application/json", "text/plain"))
-"""JSON, also under the name that a page can send without asking first (`sendBeacon`)."""
+"""JSON, also as `text/plain`, which a page can send without a preflight request (`sendBeacon`)."""
 BATCH_TYPES = JSON_TYPES | {NDJSON}
 
 
 def check_content(head: RequestHead, allowed: frozenset[str]) -> tuple[str, str]:
-    """Return media type and content coding of the body, both in lower case.
+    """Return the body's media type and content coding, both in lower case.
 
-    Without a type it is JSON. Raises `ApiError` (415) for a type that is not `allowed`, another
-    charset than UTF-8, or a coding that is none of ours.
+    A body without a type is JSON. Raises `ApiError` (415) if the type is not in `allowed`, the
+    charset is not UTF-8, or the coding is not supported.
     """
     encoding = head.text(b"content-encoding", "identity").strip().lower()
     if encoding not in ENCODINGS:
@@ -30,7 +30,7 @@ def check_content(head: RequestHead, allowed: frozenset[str]) -> tuple[str, str]
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
-            raise _unsupported("send charset=utf-8 or none", allowed)
+            raise _unsupported("send charset=utf-8, or no charset", allowed)
     return media_type, encoding
 
 
@@ -38,6 +38,6 @@ def _unsupported(what: str, allowed: frozenset[str]) -> ApiError:
     return ApiError(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         "unsupported_media_type",
-        f"the body is not announced as something that is taken here; {what}",
+        f"the type or coding of the body is not supported; {what}",
         headers={"Accept": ", ".join(sorted(allowed)), "Accept-Encoding": ", ".join(ENCODINGS)},
     )

@@ -1,7 +1,8 @@
-"""Which pages of other origins may post, and read what is answered (CORS).
+"""CORS: which pages of other origins may post events and read the answers.
 
-Starlette's `CORSMiddleware` does not do: answers of the fast lane pass no middleware but need the
-same headers, and a preflight request from another origin would get a plain-text 400, not a 204.
+Starlette's `CORSMiddleware` does not suffice. Answers of the fast lane need the same headers but
+pass no middleware, and a preflight request from another origin would get a 400 in plain text
+instead of a 204.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 _ALLOWED_HEADERS = "x-token, authorization, content-type, content-encoding, x-request-id"
 _EXPOSED = (b"access-control-expose-headers", b"Retry-After, X-Request-Id")
-_MAX_AGE_SECONDS = 7200  # more is ignored by browsers
+_MAX_AGE_SECONDS = 7200  # browsers ignore more
 
 
 class Cors:
-    """The headers for pages of `origins`; None lets pages of any origin post."""
+    """The headers for pages of `origins`; None allows pages of any origin."""
 
     def __init__(self, origins: Iterable[str] | None) -> None:
         self._anyone = origins is None
@@ -29,13 +30,13 @@ class Cors:
         self._other: RawHeaders = _allow(b"*") if self._anyone else vary
 
     def headers(self, origin: bytes | None) -> RawHeaders:
-        """Return the headers for every answer to a request from a page of `origin`, if of one."""
+        """Return the headers of every answer to a request from `origin`; None if it has none."""
         if origin is None and self._anyone:
             return []
         return self._allowing.get(origin or b"", self._other)
 
     async def preflight(self, request: Request) -> Response:
-        """Answer what a browser asks before it posts; `headers` says whether it may."""
+        """Answer a browser's preflight request; `headers` adds whether the page may post."""
         headers = {"Allow": "OPTIONS, POST"}
         if "access-control-request-method" in request.headers:
             headers |= {

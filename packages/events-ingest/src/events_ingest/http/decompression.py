@@ -1,4 +1,4 @@
-"""Decompressing bodies, no further than the limit."""
+"""Decompresses bodies up to a limit."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ from collections.abc import Callable, Mapping
 import brotli
 import zstandard
 
-_MAX_WINDOW_BYTES = 8 * 1024 * 1024  # RFC 9659: what a zstd decoder on the web must take
+_MAX_WINDOW_BYTES = 8 * 1024 * 1024  # RFC 9659: the window that zstd decoders on the web accept
 _ZSTD_STEP = 64
-"""So many bytes at a time: a block of 4 bytes becomes 128 KiB, and there is no other limit."""
+"""Bytes decompressed at a time, the only way to limit zstd: a 4-byte block becomes 128 KiB."""
 _MAX_STREAMS = 64
-_ENDS_EARLY = "the body ends within its compressed stream"
+_ENDS_EARLY = "the body ends before its compressed stream does"
 
 
 class NotDecompressed(Exception):
-    """Raised when a body is not what its Content-Encoding says, or ends too early."""
+    """Raised when a body is not in the format of its Content-Encoding, or is truncated."""
 
 
 class DecompressedTooLong(Exception):
-    """Raised when a body would be longer than the limit; not much more was decompressed."""
+    """Raised when a decompressed body exceeds the limit; it was not decompressed much further."""
 
 
 def decompress(body: bytes, encoding: str, *, limit: int) -> bytes:
-    """Return `body` without its `encoding`, one of `ENCODINGS`, in at most `limit` bytes.
+    """Return `body` decompressed from `encoding`, one of `ENCODINGS`, to at most `limit` bytes.
 
-    Raises `NotDecompressed` and `DecompressedTooLong`. Memory is bounded: by `limit`, and with
-    zstd by its window and one step beyond the limit, 8 MiB and 2 MiB.
+    Raises `NotDecompressed` and `DecompressedTooLong`. It needs at most `limit` bytes of memory;
+    zstd also needs 8 MiB for its window and 2 MiB for one step beyond the limit.
     """
     try:
         inflated = _DECOMPRESSORS[encoding](body, limit)
     except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-        raise NotDecompressed(f"the body is no {encoding}: {error}") from None
+        raise NotDecompressed(f"the body is not valid {encoding}: {error}") from None
     if len(inflated) > limit:
         raise DecompressedTooLong
     return inflated
 
 
-def _identity(body: bytes, limit: int) -> bytes:  # noqa: ARG001  # the body is there already
+def _identity(body: bytes, limit: int) -> bytes:  # noqa: ARG001  # the body is in memory already
     return body
 
 
 def _gzip(body: bytes, limit: int) -> bytes:
-    """Inflate one member after another, as RFC 1952 allows."""
+    """Decompress one member after another, as RFC 1952 allows."""
     return _concatenated(body, limit, lambda rest, left: _inflate(rest, left, 16 + zlib.MAX_WBITS))
 
 
 def _deflate(body: bytes, limit: int) -> bytes:
-    """Inflate what RFC 9110 calls deflate: the zlib format."""
+    """Decompress the zlib format, which RFC 9110 calls deflate."""
     inflated, rest = _inflate(body, limit, zlib.MAX_WBITS)
     if rest:
-        raise NotDecompressed("the body goes on after its deflate stream")
+        raise NotDecompressed("the body has bytes after its deflate stream")
     return inflated
 
 
 def _inflate(body: bytes, limit: int, window: int) -> tuple[bytes, bytes]:
-    """Return at most `limit` + 1 bytes of the stream that `body` starts with, and what follows."""
+    """Return at most `limit` + 1 bytes of the first stream in `body`, and the bytes after it."""
     stream = zlib.decompressobj(window)
     inflated = stream.decompress(body, limit + 1)
     if len(inflated) <= limit and not stream.eof:
@@ -81,7 +81,7 @@ def _zstd(body: bytes, limit: int) -> bytes:
 
 
 def _zstd_frame(body: bytes, limit: int) -> tuple[bytes, bytes]:
-    """Return the frame that `body` starts with, cut off soon after `limit`, and what follows."""
+    """Return the first frame in `body`, cut off soon after `limit`, and the bytes after it."""
     frame = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).decompressobj()
     pieces: list[bytes] = []
     length = 0
@@ -98,7 +98,7 @@ def _zstd_frame(body: bytes, limit: int) -> tuple[bytes, bytes]:
 def _concatenated(
     body: bytes, limit: int, decompress_first: Callable[[bytes, int], tuple[bytes, bytes]]
 ) -> bytes:
-    """Decompress one stream after another: at most so many, since each costs even if empty."""
+    """Decompress at most `_MAX_STREAMS` streams, since even empty ones take time."""
     pieces: list[bytes] = []
     left = limit
     for _ in range(_MAX_STREAMS):
@@ -107,7 +107,7 @@ def _concatenated(
         left -= len(piece)
         if not body or left < 0:
             return b"".join(pieces)
-    raise NotDecompressed(f"the body is more than {_MAX_STREAMS} compressed streams")
+    raise NotDecompressed(f"the body has more than {_MAX_STREAMS} compressed streams")
 
 
 _DECOMPRESSORS: Mapping[str, Callable[[bytes, int], bytes]] = {

@@ -1,4 +1,4 @@
-"""What the collector looks at in the head of a request."""
+"""The headers of a request that the collector reads."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LOOKED_AT = frozenset(
 
 
 class RequestHead:
-    """The headers that matter to us, of one request; `headers` are (name in lower case, value).
+    """The headers of one request; `headers` are pairs of lower-case name and value.
 
-    A header that stands several times counts as one with commas between, as RFC 9110 has it.
+    A repeated header counts as one with its values joined by commas, as in RFC 9110.
     """
 
     __slots__ = ("_values", "tokens")
@@ -36,7 +36,7 @@ class RequestHead:
     def __init__(self, headers: RawHeaders) -> None:
         self._values: dict[bytes, bytes] = {}
         self.tokens: list[bytes] = []
-        """The keys in the headers that are for keys."""
+        """The keys in X-Token and Authorization headers."""
         for name, value in headers:
             if name not in _LOOKED_AT:
                 continue
@@ -60,7 +60,7 @@ class RequestHead:
         return default if value is None else value.decode("latin-1")
 
     def request_id(self) -> str:
-        """Return the request's id as the client gave it, or a new one."""
+        """Return the request id that the client gave if it is valid, or a new one."""
         given = self._values.get(b"x-request-id")
         if given is not None and _REQUEST_ID.fullmatch(given):
             return given.decode("ascii")

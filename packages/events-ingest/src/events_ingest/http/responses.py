@@ -1,4 +1,4 @@
-"""What the collector answers: one shape for every error."""
+"""The collector's answers, with one JSON format for all errors."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RETRY_AFTER_SECONDS = 2
 
 
 class EventPlace(TypedDict):
-    """An event of a batch request: its place in the request, from 0, and its id."""
+    """An event of a batch request: its position, starting at 0, and its id."""
 
     index: int
     event_id: str
 
 
 class RejectedEvent(TypedDict):
-    """A rejected event of a batch request: its place, its id if it has one, and why."""
+    """A rejected event of a batch request: its position, its id if it has one, and its errors."""
 
     index: int
     event_id: str | None
@@ -33,7 +33,7 @@ class RejectedEvent(TypedDict):
 
 
 class Attempt(TypedDict):
-    """What is known of events that were handed to Kafka and are not all acknowledged."""
+    """Which events of a request were sent to Kafka, and which of them were acknowledged."""
 
     event_id: NotRequired[str]
     event_ids: NotRequired[list[str]]
@@ -43,17 +43,17 @@ class Attempt(TypedDict):
 
 
 class JsonResponse(Response):
-    """A response whose JSON is written by pydantic."""
+    """A JSON response that pydantic serializes."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Write `content`, which holds no lone surrogate."""
+        """Return `content`, which must not contain lone surrogates, as JSON."""
         return to_json(content)
 
 
 class ApiError(Exception):
-    """Raised when a request ends in an error; `response` makes the answer of it."""
+    """Raised when a request ends in an error; `response` returns the answer."""
 
     def __init__(
         self,
@@ -97,35 +97,35 @@ class ApiError(Exception):
 
 
 def malformed(message: str) -> ApiError:
-    """Return the error for a body that is not the JSON it should be."""
+    """Return the error for a body that is not the expected JSON."""
     return ApiError(HTTPStatus.BAD_REQUEST, "malformed_json", message)
 
 
 def invalid_event(fields: Sequence[FieldError]) -> ApiError:
-    """Return the error for an event that breaks the contract in `fields`."""
+    """Return the error for an event that is invalid in `fields`."""
     return ApiError(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid_event",
-        "the event breaks the contract; see fields",
+        "the event is not valid; see fields",
         fields=fields,
     )
 
 
 def invalid_batch(message: str, fields: Sequence[FieldError] = ()) -> ApiError:
-    """Return the error for a batch request of which no event can be taken."""
+    """Return the error for a batch request without any valid event."""
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_batch", message, fields=fields)
 
 
 def unavailable(error: ProducerError, attempt: Attempt | None = None) -> ApiError:
-    """Return the error for events that Kafka has not acknowledged."""
+    """Return the error for events that Kafka did not acknowledge."""
     return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, error.code, str(error), attempt=attempt)
 
 
 def too_many_requests(seconds: float) -> ApiError:
-    """Return the error for a key that is used too often; it may be used again in `seconds`."""
+    """Return the error for a key that exceeds its rate; it may be used again after `seconds`."""
     return ApiError(
         HTTPStatus.TOO_MANY_REQUESTS,
         "rate_limited",
-        "the key is used more often than it may be; send it again later",
+        "the key has exceeded its request rate; send it again later",
         headers={"Retry-After": str(max(1, math.ceil(seconds)))},
     )

@@ -1,1 +1,1 @@
-"""Sending records to Kafka; nothing here knows about HTTP."""
+"""Sends records to Kafka, independent of HTTP."""

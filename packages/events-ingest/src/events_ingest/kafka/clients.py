@@ -1,4 +1,4 @@
-"""aiokafka's clients: their options, and starting and ending them so that no socket stays open."""
+"""Options of aiokafka's clients, and starting and stopping them without leaking sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _END_SECONDS = 5.0
 
 
 def client_options(settings: KafkaSettings) -> Mapping[str, Any]:
-    """Return the options for aiokafka's clients. Raises `UsageError` for unusable files."""
+    """Return the options for aiokafka's clients. Raises `UsageError` if a file is unusable."""
     options: dict[str, Any] = {
         "bootstrap_servers": settings.brokers,
         "security_protocol": settings.security_protocol,
@@ -24,7 +24,7 @@ def client_options(settings: KafkaSettings) -> Mapping[str, Any]:
     if settings.kafka_tls:
         options["ssl_context"] = settings.tls_context()
     if settings.sasl_mechanism:
-        # At its lowest level this one writes requests, logins among them, as they are.
+        # At the DEBUG level, this logger writes whole requests, including passwords.
         logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
         options |= {
             "sasl_mechanism": settings.sasl_mechanism,
@@ -35,10 +35,10 @@ def client_options(settings: KafkaSettings) -> Mapping[str, Any]:
 
 
 async def start(starting: Coroutine[Any, Any, None]) -> None:
-    """Await the start of a client; cancelled, let it end by itself first, for a few seconds.
+    """Await the start of a client; if cancelled, first wait a few seconds for it to finish.
 
-    aiokafka (0.14, `AIOKafkaClient.bootstrap`) forgets the connection over which it is asking for
-    metadata when it is cancelled.
+    aiokafka (0.14, `AIOKafkaClient.bootstrap`) leaks the connection on which it requests metadata
+    if it is cancelled.
     """
     task = asyncio.ensure_future(starting)
     try:
@@ -49,7 +49,7 @@ async def start(starting: Coroutine[Any, Any, None]) -> None:
 
 
 async def end(ending: Awaitable[None]) -> None:
-    """Await `ending` for a while: a connection to a silent broker may never end by itself."""
+    """Await `ending` for a few seconds: a connection to a silent broker may never close."""
     with contextlib.suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(_END_SECONDS):
             await ending

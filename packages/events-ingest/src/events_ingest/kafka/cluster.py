@@ -1,4 +1,4 @@
-"""The watch on Kafka: whether it answers, and which partitions can take records."""
+"""Checks whether Kafka answers and which partitions can take records."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _POLL_SECONDS = 0.05
 
 
 class Cluster:
-    """What Kafka says about the topic, asked over a connection of its own.
+    """Kafka's state of the topic, requested over a separate connection.
 
-    After a failed check the next one starts from the given addresses again: what the cluster
-    said of its own may be out of date.
+    After a failed check, the next one starts from the given addresses again, since those that the
+    cluster announced may be outdated.
     """
 
     def __init__(self, client_options: Mapping[str, Any], topic: Topic) -> None:
@@ -43,7 +43,7 @@ class Cluster:
     async def check(self) -> frozenset[int]:
         """Return the partitions that can take records; create the topic if it is missing.
 
-        Raises `BrokerUnavailable` where there is none, within `_CHECK_SECONDS`.
+        Raises `BrokerUnavailable` if there are none, within `_CHECK_SECONDS`.
         """
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -52,13 +52,13 @@ class Cluster:
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError):
-                raise BrokerUnavailable("no answer in time") from error
+                raise BrokerUnavailable(f"no answer within {_CHECK_SECONDS:g} s") from error
             if isinstance(error, (KafkaError, OSError)):
                 raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
             raise
 
     async def limits(self) -> TopicLimits:
-        """Return what the topic's settings are now. Raises aiokafka's errors."""
+        """Return the topic's current limits. Raises aiokafka's errors."""
         async with self._admin() as admin:
             return await describe_limits(admin, self._topic.name)
 
@@ -83,7 +83,7 @@ class Cluster:
             await self._follow_topic()
             limits = await describe_limits(admin, self._topic.name)
             self._min_insync_replicas = limits.min_insync_replicas
-            if not self._topic_seen:  # the operator is told once, not after each absence
+            if not self._topic_seen:  # warn once, not after every reconnect
                 await warn_where_weak(admin, self._topic, limits)
             self._topic_seen = True
 
@@ -91,7 +91,7 @@ class Cluster:
         self._client = client = AIOKafkaClient(**self._options)
         await clients.start(client.bootstrap())
         await client.set_topics([self._topic.name])
-        while not self._leading(client):  # a new topic takes a moment
+        while not self._leading(client):  # a new topic needs a moment to get leaders
             await asyncio.sleep(_POLL_SECONDS)
             await client.force_metadata_update()
 
@@ -103,7 +103,7 @@ class Cluster:
         return set(client.cluster.available_partitions_for_topic(self._topic.name) or ())
 
     def _writable(self) -> frozenset[int]:
-        """Return the partitions with a leader and enough replicas: others acknowledge nothing."""
+        """Return the partitions with a leader and enough replicas in sync."""
         assert self._client is not None  # noqa: S101  # connected just now
         leading = self._leading(self._client)
         if not leading:

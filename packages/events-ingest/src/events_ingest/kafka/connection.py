@@ -1,4 +1,4 @@
-"""One aiokafka producer, from its start to its end."""
+"""One aiokafka producer, from start to end."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from events_ingest.kafka import clients
 
 
 class Connection:
-    """An idempotent producer with the producer id that Kafka gave it: a sink for record batches.
+    """A `RecordSink`: an idempotent producer with one producer id from Kafka.
 
-    It is never mended, only replaced: a record batch that was given up leaves a gap in its
-    sequence, which its partition refuses from then on. `failure` says why it is to be replaced.
-    `partitions` are those that take records now; whoever watches Kafka keeps them up to date.
+    After a failure it is replaced, not repaired: a failed record batch leaves a gap in the
+    sequence numbers, and its partition then refuses further batches. `failure` is the reason to
+    replace it, if any. `partitions` are those that can take records now; the watch on Kafka keeps
+    them up to date.
     """
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: Collection[int]) -> None:
@@ -56,14 +57,14 @@ class Connection:
             await clients.start(producer.start())
             await producer.partitions_for(topic)
         except BaseException:
-            await producer.stop()  # its connections; nothing was sent
+            await producer.stop()  # closes its connections; nothing was sent
             raise
         return cls(producer, topic, partitions)
 
     @property
     def lanes(self) -> int:
-        """How many record batches can be on their way: one to a partition, beside hanging ones."""
-        # A partition that has lost its leader holds on to its record batch, not to another's lane.
+        """How many record batches can be in flight: one per partition, besides stuck ones."""
+        # A partition without a leader keeps its record batch, but must not use another's lane.
         lost = self._on_their_way.keys() - self.partitions
         return len(self.partitions) + sum(self._on_their_way[each] for each in lost)
 
@@ -72,9 +73,9 @@ class Connection:
         return self._producer.create_batch()
 
     async def send(self, batch: BatchBuilder) -> None:
-        """Send `batch` to the partition with the least to do; return once it is acknowledged.
+        """Send `batch` to the least busy partition, and return once it is acknowledged.
 
-        Raises `BrokerUnavailable` without having tried, `NotAcknowledged` otherwise.
+        Raises `BrokerUnavailable` if it was not sent, and `NotAcknowledged` if it was.
         """
         partition = self._choose_partition()
         self._on_their_way[partition] += 1
@@ -83,7 +84,7 @@ class Connection:
             await (await self._producer.send_batch(batch, self._topic, partition=partition))
         except KafkaError as error:
             self.failure = self.failure or repr(error)
-            text = "Kafka did not take the event; send it again with the same event_id"
+            text = "Kafka did not acknowledge the event; send it again with the same event_id"
             raise NotAcknowledged(text) from error
         finally:
             self._on_their_way[partition] -= 1
@@ -92,32 +93,34 @@ class Connection:
 
     def _choose_partition(self) -> int:
         if not self.partitions:
-            raise BrokerUnavailable("no partition of the topic takes records; send it again later")
+            raise BrokerUnavailable(
+                "no partition of the topic can take records; send it again later"
+            )
         self._turn += 1
         count = len(self.partitions)
         turns = (self.partitions[(self._turn + step) % count] for step in range(count))
         return min(turns, key=self._on_their_way.__getitem__)  # the first of the least busy
 
     async def close(self, *, grace: float) -> None:
-        """Give the record batches on their way `grace` seconds, fail the rest, and end.
+        """Wait `grace` seconds for record batches in flight, fail the rest, and close.
 
-        Do not cancel it, which would leave sockets open; `hurry` ends the grace.
+        Do not cancel it, since sockets would stay open; call `hurry` to end the wait.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await self._idle.wait()
-        # Not the producer's `stop()`: that waits until all is acknowledged, however long it takes.
+        # Not the producer's `stop()`, which waits for all acknowledgements without a limit.
         producer = self._producer
-        producer._closed = True  # noqa: SLF001  # there is no public way to give up
+        producer._closed = True  # noqa: SLF001  # aiokafka has no public way to give up
         await clients.end(producer._sender.close())  # noqa: SLF001
         accumulator = producer._message_accumulator  # noqa: SLF001
         queued = [each for queue in accumulator._batches.values() for each in queue]  # noqa: SLF001
-        accumulator._pending_batches.update(queued)  # noqa: SLF001  # where it takes them from, done
+        accumulator._pending_batches.update(queued)  # noqa: SLF001  # which `fail_all` goes through
         accumulator.fail_all(KafkaError("given up"))
         for batch in queued:
-            batch._drain_waiter.exception()  # noqa: SLF001  # else asyncio complains of it
+            batch._drain_waiter.exception()  # noqa: SLF001  # so that asyncio does not log it
         await clients.end(producer.client.close())
 
     def hurry(self) -> None:
-        """Let a `close` under way wait no longer for record batches."""
+        """End the wait of a `close` that is in progress."""
         self._idle.set()

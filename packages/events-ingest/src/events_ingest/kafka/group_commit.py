@@ -1,8 +1,8 @@
-"""Group commit: many events share a record batch, and one acknowledgement answers for them all.
+"""Group commit: many events share a record batch and its acknowledgement.
 
-Nothing here knows of HTTP. A record batch is sent when it is full, when its time is up, or as
-soon as nothing else is on its way: an idle collector answers at once, and the busier it is, the
-more events share a record batch.
+A record batch is sent when it is full, when its time is up, or when no other is in flight. An idle
+collector therefore answers at once; the busier it is, the more events share a record batch. This
+module is independent of HTTP.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from events_ingest.budget import Budget
 from events_ingest.errors import NotAcknowledged, ProducerError
 
 RECORD_OVERHEAD = 256
-"""Bytes that an event on its way takes beside its value: who waits for it, its place."""
+"""Memory in bytes that a waiting event takes besides its value, such as for its future."""
 
-_GIVEN_UP = "the collector gave the event up; send it again with the same event_id"
+_GIVEN_UP = "the collector could not store the event; send it again with the same event_id"
 
 
 class RecordSink(Protocol):
-    """Takes record batches."""
+    """Accepts record batches."""
 
     @property
     def lanes(self) -> int:
-        """How many record batches can be on their way at a time without one waiting for another."""
+        """How many record batches can be in flight without one waiting for another."""
         ...
 
     def create_batch(self) -> BatchBuilder:
@@ -36,27 +36,27 @@ class RecordSink(Protocol):
         ...
 
     async def send(self, batch: BatchBuilder) -> None:
-        """Return once the record batch is acknowledged, however long that takes.
+        """Send the record batch, and return once it is acknowledged, however long that takes.
 
-        Raises `ProducerError` once it is sure that no more will come of it.
+        Raises `ProducerError` once no acknowledgement can come any more.
         """
         ...
 
 
 class CommitObserver(Protocol):
-    """Is told what becomes of record batches."""
+    """Gets notified of the outcome of record batches."""
 
     def acknowledged(self, records: int, seconds: float) -> None:
-        """A record batch was acknowledged so many seconds after its first record came."""
+        """A batch of `records` was acknowledged, `seconds` after its first record was added."""
         ...
 
     def failed(self, error: ProducerError) -> None:
-        """A record batch was given up."""
+        """A record batch failed."""
         ...
 
 
 class _Group:
-    """A record batch, and the future that all who wait for one of its records share."""
+    """A record batch, and the future shared by everything that waits for one of its records."""
 
     __slots__ = ("deadline", "future", "opened", "record_batch", "size")
 
@@ -71,10 +71,10 @@ class _Group:
 
 
 class GroupCommit:
-    """Collects values into record batches, and sends them to `sink`.
+    """Collects values into record batches and sends them to `sink`.
 
-    A group's future fails after `ack_timeout` seconds at the latest, but its bytes stay reserved
-    in `budget` until the sink is done with it. Use within one event loop.
+    A future fails after `ack_timeout` seconds at the latest, but the bytes stay reserved in
+    `budget` until the sink is done with the record batch. Use it within one event loop.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class GroupCommit:
         self._overdue = False
         self._sending: set[asyncio.Task[None]] = set()
         self._busy: set[asyncio.Task[None]] = set()
-        """Those of `_sending` that are on their way to the sink that is set now."""
+        """The tasks of `_sending` that send to the current sink."""
         self._sink: RecordSink | None = None
 
     @property
     def sink(self) -> RecordSink | None:
-        """Where the record batches go. What hangs in an earlier one keeps nothing from going."""
+        """The sink of new record batches; those stuck in an earlier sink do not delay them."""
         return self._sink
 
     @sink.setter
@@ -110,10 +110,10 @@ class GroupCommit:
             self._send()
 
     def add(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
-        """Take `values`, all or none, and return for each the future of its record batch.
+        """Add all `values` or none, and return for each the future of its record batch.
 
-        The futures fail with `NotAcknowledged`; they are shared, so do not cancel them. Raises
-        `BufferFull`. A sink must be set.
+        The futures fail with a `ProducerError`. They are shared, so do not cancel them. A sink
+        must be set. Raises `BufferFull`.
         """
         self._budget.reserve(sum(map(len, values)) + RECORD_OVERHEAD * len(values))
         milliseconds = int(time.time() * 1000)
@@ -121,7 +121,7 @@ class GroupCommit:
         for value in values:
             group = self._group or self._open()
             if group.record_batch.append(timestamp=milliseconds, key=None, value=value) is None:
-                self._send()  # it is full, and the next one takes any record
+                self._send()  # it is full; an empty one takes any record
                 group = self._open()
                 group.record_batch.append(timestamp=milliseconds, key=None, value=value)
             group.size += len(value) + RECORD_OVERHEAD
@@ -129,14 +129,14 @@ class GroupCommit:
         return futures
 
     def _open(self) -> _Group:
-        assert self.sink is not None  # noqa: S101  # the caller's duty
+        assert self.sink is not None  # noqa: S101  # the caller must set it
         loop = asyncio.get_running_loop()
         self._group = group = _Group(self.sink.create_batch(), loop.create_future(), loop.time())
         group.future.add_done_callback(_consume)
         group.deadline = loop.call_later(self._ack_timeout, self._give_up, group)
         if self._busy:
             self._timer = loop.call_later(self._linger, self._send_when_due)
-        else:  # after what has arrived by now, so that it shares the record batch
+        else:  # after the values that have already arrived, so that they share the record batch
             self._timer = loop.call_soon(self._send)
         return group
 
@@ -144,7 +144,7 @@ class GroupCommit:
         assert self.sink is not None  # noqa: S101
         if len(self._busy) < self.sink.lanes:
             self._send()
-        else:  # it would only wait: let it grow until one of those on their way is done
+        else:  # it would only wait, so it grows until one in flight is done
             self._overdue = True
 
     def _send(self) -> None:
@@ -162,7 +162,7 @@ class GroupCommit:
 
     async def _deliver(self, group: _Group) -> None:
         assert self.sink is not None  # noqa: S101
-        # Whatever happens, only a return from `send` is an acknowledgement.
+        # Only a return from `send` is an acknowledgement, whatever error it raises.
         error: ProducerError | None = NotAcknowledged(_GIVEN_UP)
         try:
             await self.sink.send(group.record_batch)
@@ -182,7 +182,7 @@ class GroupCommit:
     def _give_up(self, group: _Group) -> None:
         text = f"no acknowledgement within {self._ack_timeout:g} s"
         self._settle(group, NotAcknowledged(f"{text}; send it again with the same event_id"))
-        if group is self._group:  # later values get all their time, in another record batch
+        if group is self._group:  # later values get their full time in another record batch
             self._send()
 
     def _settle(self, group: _Group, error: ProducerError | None) -> None:
@@ -199,7 +199,7 @@ class GroupCommit:
             self._observer.failed(error)
 
     async def drain(self, seconds: float) -> None:
-        """Send what is left, and wait so many seconds for what is on its way."""
+        """Send what is left, and wait at most `seconds` for everything in flight."""
         if self.sink is not None:
             self._send()
         if self._sending:
@@ -207,6 +207,6 @@ class GroupCommit:
 
 
 def _consume(future: asyncio.Future[Any]) -> None:
-    """Retrieve the error of a group that nobody waits for any more."""
+    """Retrieve the error of a group, so that asyncio does not log it if nothing waits for it."""
     if not future.cancelled():
         future.exception()

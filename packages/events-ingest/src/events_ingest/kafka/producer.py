@@ -1,4 +1,4 @@
-"""The way of records to Kafka. Nothing here knows of HTTP."""
+"""Sends records to one Kafka topic, and reconnects when Kafka comes back."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ _FIRST_LOOK_SECONDS = 10.0
 _OPEN_SECONDS = 15.0
 _STOP_SECONDS = 5.0
 _BATCH_OVERHEAD = 128
-"""Bytes that a record batch of one record takes beside its value, at the most."""
+"""At most this many bytes of a record batch with one record are not its value."""
 
 
 class EventProducer(Protocol):
-    """Takes records and says when they are safe."""
+    """Takes records and reports when they are stored."""
 
     @property
     def ready(self) -> bool:
-        """Whether a record would be tried now."""
+        """Whether records can be sent now."""
         ...
 
     async def start(self) -> None:
-        """Reach for Kafka; return within seconds, whether it is there or not."""
+        """Connect to Kafka; return within seconds, even if it is unavailable."""
         ...
 
     async def stop(self) -> None:
-        """Let go of Kafka; records on their way get a moment to arrive."""
+        """Disconnect from Kafka, after a short wait for records in flight."""
         ...
 
     def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
-        """Take all values, or none, and return for each a future: done when it is acknowledged.
+        """Take all `values` or none; return a future for each that is done once it is acknowledged.
 
-        Values may share a future. A future fails with a `ProducerError`, in bounded time; do not
-        cancel it. Raises `ProducerError` where nothing was tried.
+        Values may share a future, so do not cancel it. A future fails with a `ProducerError` after
+        a bounded time. Raises `ProducerError` if nothing was sent.
         """
         ...
 
 
 class KafkaProducer:
-    """Produces to one topic, by group commit, and rides out any absence of Kafka.
+    """Produces to one topic by group commit, and survives outages of Kafka.
 
-    A task looks at Kafka every second. While it is known to be away, `produce` fails at once.
-    After an absence, or a record batch that failed, the aiokafka producer is replaced by a new
-    one, with a new producer id; the old one has `ack_timeout` to bring home what it holds.
+    A task checks Kafka every second. While Kafka is unavailable, `produce` fails at once. After an
+    outage or a failed record batch, the aiokafka producer is replaced by a new one with a new
+    producer id; the old one has `ack_timeout` seconds to finish what it has in flight.
     """
 
     def __init__(
@@ -86,13 +86,13 @@ class KafkaProducer:
 
     @property
     def ready(self) -> bool:
-        """Whether Kafka was there when last looked at."""
+        """Whether Kafka was available at the last check."""
         return self._reachable is True
 
     async def start(self) -> None:
-        """Begin to watch Kafka; return after the first look, or in 10 s if that has not ended.
+        """Start the checks of Kafka; return after the first one, or after 10 s.
 
-        A collector that takes requests before it has looked refuses them although Kafka is there.
+        Before the first check, the collector would refuse requests even if Kafka is available.
         """
         self._watch_task = asyncio.create_task(self._watch())
         with contextlib.suppress(TimeoutError):
@@ -100,7 +100,7 @@ class KafkaProducer:
                 await self._looked.wait()
 
     async def stop(self) -> None:
-        """End; what is on its way gets a few seconds if Kafka is there."""
+        """Stop; records in flight get a few seconds if Kafka is available."""
         if self._watch_task:
             self._watch_task.cancel()
             await asyncio.wait([self._watch_task])
@@ -113,24 +113,24 @@ class KafkaProducer:
             await self._connection.close(grace=0)
         if self._retiring:
             await asyncio.wait(self._retiring)
-        await self._commit.drain(_STOP_SECONDS)  # what was failed just now
+        await self._commit.drain(_STOP_SECONDS)  # the record batches that have just failed
         await self._cluster.close()
 
     def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
-        """Take all `values`, or none; see `EventProducer`.
+        """Take all `values` or none, as described in `EventProducer`.
 
-        Raises `BrokerUnavailable` and `BufferFull` without having tried; the futures fail with
-        `NotAcknowledged` where a value may be on the topic all the same.
+        Raises `BrokerUnavailable` and `BufferFull` if nothing was sent. A future fails with
+        `NotAcknowledged` if its value may be on the topic nevertheless.
         """
         if not self.ready:
-            raise BrokerUnavailable("Kafka is away now; send it again later")
+            raise BrokerUnavailable("Kafka is unavailable; send it again later")
         return self._commit.add(values)
 
     async def _watch(self) -> None:
         while True:
             try:
                 await self._look()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the watch goes on
+            except Exception as error:  # noqa: BLE001  # the checks must go on after any error
                 self._lose(error)
             self._looked.set()
             await asyncio.sleep(_WATCH_SECONDS)
@@ -179,12 +179,12 @@ class KafkaProducer:
         retiring.add_done_callback(self._retiring.pop)
 
     async def _allowed_batch_bytes(self) -> int:
-        """Return the size of our record batches, which the topic takes for sure."""
+        """Return the size of record batches, at most what the topic accepts."""
         allowed = (await self._cluster.limits()).max_message_bytes
         needed = self._max_record_bytes + _BATCH_OVERHEAD
         if allowed < needed:
             raise BrokerUnavailable(
-                f"topic {self._topic.name} takes record batches of {allowed} bytes, and one event "
-                f"may need {needed}; raise its max.message.bytes"
+                f"topic {self._topic.name} takes record batches of at most {allowed} bytes, but "
+                f"one event may need {needed}; raise its max.message.bytes"
             )
         return min(self._batch_bytes, allowed)

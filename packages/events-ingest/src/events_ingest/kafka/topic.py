@@ -1,4 +1,4 @@
-"""The topic: created where it is missing, looked at where it exists."""
+"""Creates the topic if it is missing, and checks the settings of an existing one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SAFE_MIN_INSYNC_REPLICAS = 2
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as it is to be created."""
+    """A topic and the settings to create it with."""
 
     name: str
     partitions: int
@@ -32,11 +32,11 @@ class Topic:
 
 
 async def ensure_topic(admin: AIOKafkaAdminClient, topic: Topic) -> None:
-    """Create `topic` where it is missing.
+    """Create `topic` if it is missing.
 
-    Raises `BrokerUnavailable` where Kafka refuses to create it, and aiokafka's errors.
+    Raises `BrokerUnavailable` if Kafka refuses to create it, and aiokafka's errors.
     """
-    # Always created, never asked for first: asking may create it with the broker's defaults.
+    # Do not ask first whether it exists: that may create it with the broker's defaults.
     new = NewTopic(
         topic.name,
         topic.partitions,
@@ -54,22 +54,22 @@ async def ensure_topic(admin: AIOKafkaAdminClient, topic: Topic) -> None:
 
 
 async def _exists(admin: AIOKafkaAdminClient, name: str) -> bool:
-    """Tell whether the topic is there, for a user who may not create it."""
+    """Return whether the topic exists, for a user who may not create it."""
     return name in await admin.list_topics()
 
 
 @dataclass(frozen=True)
 class TopicLimits:
-    """What a topic's settings say about what it takes."""
+    """The limits in a topic's settings."""
 
     min_insync_replicas: int
-    """So many replicas must have a record batch before it is acknowledged."""
+    """How many replicas must have a record batch before it is acknowledged."""
     max_message_bytes: int
-    """The largest record batch that it takes, in bytes."""
+    """The largest record batch that the topic accepts, in bytes."""
 
 
 _UNSEEN = {_MIN_INSYNC_REPLICAS: 1, _MAX_MESSAGE_BYTES: 1_048_588}
-"""Kafka's defaults, for a topic whose settings this user may not see."""
+"""Kafka's defaults, used if this user may not read the topic's settings."""
 
 
 async def describe_limits(admin: AIOKafkaAdminClient, topic: str) -> TopicLimits:
@@ -86,7 +86,7 @@ async def describe_limits(admin: AIOKafkaAdminClient, topic: str) -> TopicLimits
 
 
 async def warn_where_weak(admin: AIOKafkaAdminClient, topic: Topic, limits: TopicLimits) -> None:
-    """Warn where the topic that is there keeps events less safely than it should."""
+    """Log a warning if the existing topic stores events less safely than it should."""
     described: list[dict[str, Any]] = await admin.describe_topics([topic.name])
     replicas = [len(each["replicas"]) for each in described[0]["partitions"]]
     if not replicas:
@@ -94,6 +94,6 @@ async def warn_where_weak(admin: AIOKafkaAdminClient, topic: Topic, limits: Topi
     replication, required = min(replicas), limits.min_insync_replicas
     found = {"topic": topic.name, "replication": replication, "min_insync_replicas": required}
     if replication < topic.replication:
-        log.warning("topic has fewer replicas than set", expected=topic.replication, **found)
+        log.warning("topic has fewer replicas than configured", expected=topic.replication, **found)
     if replication >= _SAFE_REPLICATION and required < _SAFE_MIN_INSYNC_REPLICAS:
-        log.warning("topic acknowledges events that one replica alone has", expected=2, **found)
+        log.warning("topic acknowledges events that only one replica has", expected=2, **found)

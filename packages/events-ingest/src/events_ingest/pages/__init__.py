@@ -1,1 +1,1 @@
-"""What browsers fetch: the tracker, the demo page, the documentation."""
+"""The pages and scripts for browsers: the tracker, the demo page, the API documentation."""

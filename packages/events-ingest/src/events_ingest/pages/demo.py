@@ -1,4 +1,4 @@
-"""`/demo`: a page that is tracked, and shows what becomes of its events."""
+"""`/demo`: a tracked page that shows what happens to its events."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _ASSETS = ("demo.css", "demo.js", "demo.svg")
 
 
 def demo_routes(settings: ServeSettings) -> list[Route]:
-    """Return the routes of the page and its files, none where it is not asked for.
+    """Return the routes of the page and its files; empty unless `settings.demo`.
 
-    The page posts as web pages do: with the first public key. Raises `UsageError` where there is
-    none, though a key is needed.
+    The page posts with the first public key. Raises `UsageError` if there is none, but keys are
+    required.
     """
     if not settings.demo:
         if settings.demo_stats is not None:
-            raise UsageError("--demo-stats is for the demo page; give --demo too")
+            raise UsageError("--demo-stats needs the demo page; give --demo too")
         return []
     keys = settings.page_keys()
     if not keys and not settings.allow_anonymous:
         raise UsageError(
-            "--demo needs a key for its page; give --public-key 'KEY ORIGIN' with the origin that "
-            "it is opened at, such as http://127.0.0.1:8000, or --allow-anonymous"
+            "--demo needs a key for its page; give --public-key 'KEY ORIGIN' with the page's "
+            "origin, such as http://127.0.0.1:8000, or --allow-anonymous"
         )
     config = {"key": keys[0].key if keys else None, "stats": settings.demo_stats}
     connect = "'self'"

@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs`: a page that shows it and lets one try it out."""
+"""`/openapi.json`, and `/docs`: a page to read and try the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from events_ingest.pages.files import file_route, page_headers
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _A_DAY = {"Cache-Control": "max-age=86400"}
 
-# Addresses are relative: a proxy may serve the collector under a path of its own.
+# URLs are relative, since a proxy may serve the collector under another path.
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -44,9 +44,9 @@ _START = """SwaggerUIBundle({
 
 
 def documentation_routes(document: dict[str, Any]) -> list[Route]:
-    """Return the routes of `document` and of its page, all of whose files are served here."""
+    """Return the routes of `document`, of its page and of all files of the page."""
     content = json.dumps(document, ensure_ascii=False).encode()
-    # Swagger UI's own files; the package that has them is not imported.
+    # Swagger UI's files; the package that contains them is not imported.
     folder = Path(str(distribution("swagger-ui-py").locate_file("swagger_ui/static")))
 
     async def show_document(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What browsers fetch from the collector: files of packages, and the headers of its pages."""
+"""Routes for static files, and the headers of pages."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).with_name("static")
-"""The files of our own."""
+"""The folder of this package's static files."""
 NO_SNIFFING = {"X-Content-Type-Options": "nosniff"}
 
 
 def file_route(path: str, file: Path, headers: dict[str, str] | None = None) -> Route:
-    """Return the route that answers `file` at `path`."""
+    """Return a route that serves `file` at `path`."""
 
     async def show_file(_: Request) -> Response:
         return FileResponse(file, headers={**NO_SNIFFING, **(headers or {})})
@@ -25,10 +25,10 @@ def file_route(path: str, file: Path, headers: dict[str, str] | None = None) -> 
 def page_headers(connect: str = "'self'") -> dict[str, str]:
     """Return the headers of a page whose files all come from the collector.
 
-    `connect` are the sources that its scripts may read, as Content-Security-Policy writes them.
+    `connect` is the `connect-src` of its Content-Security-Policy: what its scripts may fetch.
     """
     return {
-        # Swagger UI's icons are `data:` images in its style sheet. No exception else.
+        # Swagger UI's icons are `data:` images in its style sheet, the only exception.
         "Content-Security-Policy": (
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
             f"connect-src {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

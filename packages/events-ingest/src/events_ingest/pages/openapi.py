@@ -41,48 +41,51 @@ _REQUEST_ID: Object = {
     "name": "X-Request-Id",
     "in": "header",
     "schema": _TEXT,
-    "description": "1 to 128 printable ASCII characters; a request without such an id gets one",
+    "description": "1 to 128 printable ASCII characters; a request without a valid id gets one",
 }
 
-_ERRORS = {  # of each status the description, and one of its codes
+_ERRORS = {  # the description of each status, and one of its codes
     400: ("The body, its coding or the request itself is malformed", "malformed_json"),
     401: ("The key is missing or wrong", "unauthorized"),
     403: ("The key is for pages of other origins", "origin_not_allowed"),
     408: ("The head or the body did not arrive in time", "body_timeout"),
     413: ("The body is too long, or has too many events", "body_too_large"),
-    415: ("The type, charset or coding is none that is taken here", "unsupported_media_type"),
-    422: ("No event can be taken; `fields` says why", "invalid_event"),
-    429: ("The key is used more often than it may be", "rate_limited"),
+    415: ("The type, charset or coding is not supported", "unsupported_media_type"),
+    422: ("The event, or every event of the batch, is invalid; see `fields`", "invalid_event"),
+    429: ("The key has exceeded its request rate", "rate_limited"),
     431: ("The head of the request is too long", "head_too_large"),
-    500: ("The collector failed", "internal_error"),
-    503: ("Kafka is away; send it again, with the ids that the answer has", "broker_unavailable"),
+    500: ("Internal error", "internal_error"),
+    503: (
+        "Kafka is unavailable; send the events again with the ids in the answer",
+        "broker_unavailable",
+    ),
 }
 _ERRORS_OF_ALL, _ERRORS_OF_KEYS = (400, 408, 431, 500, 503), (401, 403)
 
 
 def openapi(settings: ServeSettings, contract: Contract[Any]) -> Object:
-    """Return the document that describes the collector that `settings` make, of `contract`."""
+    """Return the document for a collector with these `settings` and this `contract`."""
     keys = {} if settings.allow_anonymous else _KEYS
     events = {"tags": ["events"], "security": [{name: []} for name in keys]}
     errors = [each for each in _ERRORS if keys or each not in _ERRORS_OF_KEYS]
     paths: Object = {
         "/track": {"post": {**events, **_track(settings, errors)}, "options": _preflight("Track")},
         "/batch": {"post": {**events, **_batch(settings, errors)}, "options": _preflight("Batch")},
-        "/livez": {"get": _look("isLive", "Whether the process runs", _JSON, _STATUS)},
-        "/readyz": {"get": _look("isReady", "Whether events are taken now", _JSON, _STATUS)},
+        "/livez": {"get": _look("isLive", "Whether the process is running", _JSON, _STATUS)},
+        "/readyz": {"get": _look("isReady", "Whether events are accepted now", _JSON, _STATUS)},
         "/openapi.json": {"get": _look("getDocument", "This document", _JSON, {"type": "object"})},
         "/docs": {"get": _look("getPage", "This document as a page", "text/html", _TEXT)},
     }
     if settings.metrics_port is None:
         paths["/metrics"] = {"get": _look("getMetrics", "Metrics for Prometheus", _PLAIN, _TEXT)}
     for path in paths.values():
-        path["parameters"] = [_REQUEST_ID]  # Swagger UI shows no reference here
+        path["parameters"] = [_REQUEST_ID]  # not a reference: Swagger UI would not show it here
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Events collector",
             "version": version("events-ingest"),
-            "description": "Takes events over HTTP and answers 200 when Kafka has them.",
+            "description": "Accepts events over HTTP and answers 200 when Kafka has stored them.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
@@ -100,8 +103,8 @@ def _track(settings: ServeSettings, errors: Iterable[int]) -> Object:
         "operationId": "track",
         "summary": "Post one event",
         "description": (
-            f"At most {settings.max_event_bytes} bytes. {_window(settings)} A request that may "
-            "have to be sent again should have an `event_id`: it is stored once then."
+            f"At most {settings.max_event_bytes} bytes. {_window(settings)} Give the event an "
+            "`event_id` if you may have to send it again: then it is stored once."
         ),
         "requestBody": _body(
             {kind: (_schema("PostedEvent"), _EXAMPLE) for kind in (_JSON, _PLAIN)}
@@ -118,28 +121,28 @@ def _batch(settings: ServeSettings, errors: Iterable[int]) -> Object:
         "description": (
             f"At most {settings.max_batch_events} events, each of at most "
             f"{settings.max_event_bytes} bytes; {settings.max_batch_bytes} bytes as sent, "
-            f"{settings.max_decompressed_bytes} decompressed. {_window(settings)} The good events "
-            "are stored although others are rejected. With `sent_at` their times are moved by "
-            "what the client's clock is behind."
+            f"{settings.max_decompressed_bytes} decompressed. {_window(settings)} The valid events "
+            "are stored even if others are rejected. With `sent_at`, their times are corrected by "
+            "how far the client's clock is behind."
         ),
         "requestBody": _body({_JSON: batch, _PLAIN: batch, NDJSON: lines}),
-        "responses": _responses("The good events are stored", _schema("Stored"), errors),
+        "responses": _responses("The valid events are stored", _schema("Stored"), errors),
     }
 
 
 def _window(settings: ServeSettings) -> str:
     return (
-        f"An `event_time` may lie {settings.event_time_back} s back and "
-        f"{settings.event_time_ahead} s ahead; without one it is the time of receipt."
+        f"An `event_time` may be at most {settings.event_time_back} s ago and "
+        f"{settings.event_time_ahead} s ahead; if left out, it is the time of receipt."
     )
 
 
 def _body(content: dict[str, tuple[Object, Any]]) -> Object:
     return {
         "description": (
-            f"JSON in UTF-8, its Content-Encoding one of {', '.join(ENCODINGS)}. `text/plain` is "
-            f"JSON under a name that pages may send without asking first. `{NDJSON}` is one event "
-            "a line."
+            f"JSON in UTF-8 with one of these Content-Encodings: {', '.join(ENCODINGS)}. "
+            "`text/plain` is also JSON; web pages can send it without a preflight request. "
+            f"`{NDJSON}` has one event per line."
         ),
         "required": True,
         "content": {
@@ -157,7 +160,7 @@ def _preflight(name: str) -> Object:
     return {
         "tags": ["events"],
         "operationId": f"preflight{name}",
-        "summary": "What a browser asks before a page of another origin posts",
+        "summary": "The preflight request of a browser before a page of another origin posts",
         "responses": {"204": allowed, **_error_responses(_ERRORS_OF_ALL)},
     }
 
@@ -167,7 +170,7 @@ def _look(name: str, summary: str, media_type: str, schema: Object) -> Object:
         "tags": ["service"],
         "operationId": name,
         "summary": summary,
-        "responses": _responses("What was asked for", schema, _ERRORS_OF_ALL, media_type),
+        "responses": _responses(summary, schema, _ERRORS_OF_ALL, media_type),
     }
 
 
@@ -203,7 +206,7 @@ def _error_response(status: int) -> Object:
 
 def _posted(contract: Contract[Any], max_events: int) -> Object:
     event = contract.json_schema()
-    del event["$schema"]  # it has no place within a document
+    del event["$schema"]  # it is not allowed within an OpenAPI document
     sent_at = TypeAdapter(Time | None).json_schema()
     wrapped = _object({"events": _schema("Events")}, {"sent_at": sent_at})
     return {

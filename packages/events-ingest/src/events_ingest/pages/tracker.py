@@ -1,4 +1,4 @@
-"""`/tracker.js`: what sends the events of web pages, and its types."""
+"""`/tracker.js`, which sends the events of web pages, and its TypeScript types."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _TYPESCRIPT: Mapping[ColumnType, str] = {
 _HEADERS = {
     **NO_SNIFFING,
     "Cache-Control": "public, max-age=3600",
-    "Cross-Origin-Resource-Policy": "cross-origin",  # it is made for pages of other origins
+    "Cross-Origin-Resource-Policy": "cross-origin",  # it is meant for pages of other origins
 }
 
 
 def tracker_script(settings: ServeSettings, contract: Contract[Any]) -> str:
-    """Return the tracker, without its comments, for the collector that `settings` make."""
+    """Return the minified tracker for a collector with these `settings` and this `contract`."""
     source = (STATIC / "tracker.js").read_text("utf-8")
     fields = json.dumps(list(contract.own_types.items()), separators=(",", ":"))
     for default, own in [
@@ -47,7 +47,7 @@ def tracker_script(settings: ServeSettings, contract: Contract[Any]) -> str:
 
 
 def tracker_types(contract: Contract[Any]) -> str:
-    """Return the tracker's types, in TypeScript, with the own fields of `contract`."""
+    """Return the tracker's TypeScript types, with the own fields of `contract`."""
     source = (STATIC / "tracker.d.ts").read_text("utf-8")
     described = contract.json_schema()["properties"]
     fields = [
@@ -60,7 +60,7 @@ def tracker_types(contract: Contract[Any]) -> str:
 
 def _replaced(source: str, default: str, own: str) -> str:
     before, found, after = source.partition(default)
-    assert found  # noqa: S101  # the file is ours, and a test asks for it
+    assert found  # noqa: S101  # a test checks it
     return before + own + after
 
 
@@ -69,7 +69,7 @@ def _comment(description: str) -> str:
 
 
 def tracker_routes(settings: ServeSettings, contract: Contract[Any]) -> list[Route]:
-    """Return the routes of the tracker and of its types."""
+    """Return the routes of the tracker and its types."""
     script, types = tracker_script(settings, contract), tracker_types(contract)
 
     async def show_script(_: Request) -> Response:

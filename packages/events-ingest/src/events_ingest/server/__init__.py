@@ -1,1 +1,1 @@
-"""The collector as a process that listens: the application, and what serves it."""
+"""The ASGI application, the HTTP server and the worker processes."""

@@ -49,8 +49,8 @@ def create_app(
 ) -> Starlette:
     """Return the application for `settings`; its lifespan starts and stops `producer`.
 
-    The default producer writes to Kafka; the default contract is the one that `settings` name.
-    Raises `UsageError` where keys or files cannot be used, and what `settings.load_contract` does.
+    The default producer writes to Kafka; the default contract is the one in `settings`. Raises
+    `UsageError` if keys or files are unusable, and the errors of `settings.load_contract`.
     """
     contract = contract or settings.load_contract()
     metrics = EventMetrics()
@@ -115,14 +115,14 @@ def create_app(
 def _status_routes(
     events: EventProducer, metrics: EventMetrics, budget: Budget, settings: ServeSettings
 ) -> list[Route]:
-    """Return the routes that tell how the collector is; metrics only if they have no own port."""
+    """Return the routes for the collector's status, with metrics unless they have a port."""
 
     async def live(_: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def ready(_: Request) -> Response:
         if not events.ready:
-            raise BrokerUnavailable("Kafka is away, or its topic takes no records")
+            raise BrokerUnavailable("Kafka is unavailable, or its topic cannot take records")
         return JSONResponse({"status": "ready"})
 
     async def show_metrics(_: Request) -> Response:
@@ -136,18 +136,18 @@ def _status_routes(
 
 
 def create_authentication(settings: ServeSettings) -> Authentication:
-    """Return the check of keys that `settings` describe. Raises `UsageError`."""
+    """Return the authentication for `settings`. Raises `UsageError`."""
     tokens, public_keys = settings.service_keys(), settings.page_keys()
     given = bool(tokens or public_keys)
     if given and settings.allow_anonymous:
-        raise UsageError("--allow-anonymous and keys exclude each other; give one of them")
+        raise UsageError("--allow-anonymous and keys exclude each other; give only one of them")
     if not given and not settings.allow_anonymous:
         raise UsageError(
             "no key is set; give --token or --token-file, --public-key or --public-key-file for "
             "web pages, or --allow-anonymous to let anyone post"
         )
     if {key.key.encode() for key in public_keys} & set(tokens):
-        raise UsageError("a public key is a service's key too; make another key for web pages")
+        raise UsageError("a public key is also a service's key; create another key for web pages")
     return Authentication(
         tokens,
         public_keys,
@@ -159,7 +159,7 @@ def create_authentication(settings: ServeSettings) -> Authentication:
 def kafka_producer(
     settings: ServeSettings, contract: Contract[Any], budget: Budget, metrics: EventMetrics
 ) -> KafkaProducer:
-    """Return the producer that `settings` describe, for records of `contract`, not started."""
+    """Return a producer for `settings` and records of `contract`, not yet started."""
     topic = Topic(
         name=settings.topic,
         partitions=settings.partitions,
@@ -185,7 +185,7 @@ def _origins(settings: ServeSettings) -> set[str] | None:
 
 
 async def _show_in_flight(budget: Budget, metrics: EventMetrics) -> None:
-    """Keep the gauge up to date for other workers, which may be asked for our metrics."""
+    """Keep the gauge up to date, since another worker may be asked for this one's metrics."""
     while True:
         metrics.in_flight_bytes.set(budget.used)
         await asyncio.sleep(_GAUGE_SECONDS)
@@ -193,12 +193,12 @@ async def _show_in_flight(budget: Budget, metrics: EventMetrics) -> None:
 
 async def answer_api_error(request: Request, error: Exception) -> Response:
     """Answer an error that the collector raised."""
-    assert isinstance(error, ApiError)  # noqa: S101  # Starlette's types know no narrower error
+    assert isinstance(error, ApiError)  # noqa: S101  # Starlette types it as Exception
     return error.response(request.state.request_id)
 
 
 async def answer_producer_error(request: Request, error: Exception) -> Response:
-    """Answer that nothing was handed to Kafka."""
+    """Answer that nothing was sent to Kafka."""
     assert isinstance(error, ProducerError)  # noqa: S101
     return unavailable(error).response(request.state.request_id)
 

@@ -1,4 +1,4 @@
-"""`events-ingest serve`."""
+"""The command `events-ingest serve`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def serve(settings: ServeSettings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `EventsError`."""
     server = CollectorServer(settings) if settings.workers == 1 else Workers(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Also before uvicorn takes them over and after: a second Ctrl-C kills nothing in flight.
+        # Also for the time before and after uvicorn's handlers, so that a second Ctrl-C does not
+        # kill requests in flight.
         signal.signal(number, server.handle_exit)
     log = structlog.get_logger()
     log.info("listening", url=server.url, brokers=settings.brokers, topic=settings.topic)

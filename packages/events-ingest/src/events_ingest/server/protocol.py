@@ -1,6 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it, with what it lacks: bounds on heads, time and connections.
+"""uvicorn's HTTP/1.1 protocol with limits on heads, times and connections, and a fast lane.
 
-And with the fast lane, for which a request need not become an ASGI task.
+Requests in the fast lane are answered without an ASGI task.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ log = structlog.get_logger()
 _FAST_URL = PATH.encode()
 _UPGRADE_HEADERS = frozenset((b"connection", b"upgrade", b"http2-settings"))
 _LINGER_SECONDS = 2.0
-"""For so long a refused client may go on sending: to close on it would reset the answer."""
+"""How long a refused client may keep sending: closing at once would reset the answer."""
 _LAST_SECONDS = 0.5
-"""For so long an idle connection is kept when the collector ends."""
+"""How long an idle connection stays open when the collector stops."""
 _STALLED_SECONDS = 30.0
-"""A client that takes nothing of its answers for so long is let go."""
+"""A client that reads none of its answers for this long is disconnected."""
 
 
 class _Refused(Exception):
-    """Raised within the parser, to end it, with the error that the client gets."""
+    """Raised within the parser to stop it, with the error for the client."""
 
     def __init__(self, error: ApiError) -> None:
         super().__init__()
@@ -43,14 +43,14 @@ class _Refused(Exception):
 
 
 class _SetEvent:
-    """Stands where uvicorn wakes a task that a request in the fast lane does not have."""
+    """Replaces uvicorn's event, since a request in the fast lane has no task to wake."""
 
     def set(self) -> None:
-        """Wake nobody."""
+        """Do nothing."""
 
 
 class _FastExchange:
-    """A request in the fast lane, in the place of uvicorn's cycle of request and response."""
+    """A request in the fast lane; it replaces uvicorn's `RequestResponseCycle`."""
 
     __slots__ = ("disconnected", "keep_alive", "protocol", "response_complete", "taken")
     message_event = _SetEvent()
@@ -63,7 +63,7 @@ class _FastExchange:
         self.disconnected = False
 
     def __call__(self, _: asyncio.Future[None]) -> None:
-        """Answer, since it is known now what became of the event."""
+        """Answer, now that the outcome of the event is known."""
         self.response_complete = True
         self.protocol.answer_fast(self)
 
@@ -71,8 +71,8 @@ class _FastExchange:
 class CollectorProtocol(HttpToolsProtocol):
     """One connection.
 
-    `check_deadlines` is to be called about every second: a timer of its own for every request
-    would cost more than parsing it.
+    `check_deadlines` must be called about every second: a timer for each request would cost more
+    than parsing the request.
     """
 
     def __init__(
@@ -97,26 +97,26 @@ class CollectorProtocol(HttpToolsProtocol):
         self._lingering = False
         self._defaults: tuple[object, bytes] = (None, b"")
         self._unread = (0, 0.0)
-        """How much of our answers the client has not taken, and since when that much."""
+        """How many bytes of answers the client has not read, and since when that number."""
 
-    # --- what comes in ---
+    # --- incoming data ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, or say that there are too many."""
+        """Accept the connection, or answer that there are too many."""
         super().connection_made(transport)  # type: ignore[arg-type]
         if len(self.connections) > self._max_connections:
             error = ApiError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "too_many_connections",
-                "the collector has as many connections as it may; send it again later",
+                "the collector has reached its limit of connections; send it again later",
             )
             self._refuse(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; answer what is complete."""
+        """Parse `data`; answer complete requests."""
         if self._lingering:
             return
-        if not self._awaited:  # the first of a request: the rest of its head is to follow soon
+        if not self._awaited:  # the first bytes of a request: the rest of its head must follow soon
             self._awaited = True
             self._deadline = time.monotonic() + self._settings.header_timeout
         self._head_is_split = self._in_head
@@ -126,7 +126,7 @@ class CollectorProtocol(HttpToolsProtocol):
         except httptools.HttpParserError as error:
             self._refuse(_refusal(error))
             return
-        if self._waiting_for_body:  # it comes in pieces, so it may be slow: not for this lane
+        if self._waiting_for_body:  # it comes in pieces and may be slow: not for the fast lane
             self._leave_fast_lane()
         if self._in_head and self._head_is_split:
             self._fed_bytes += len(data)
@@ -137,8 +137,8 @@ class CollectorProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # No upgrade is on offer, so the request is one without (RFC 9110, 7.8). The parser
-            # would take its body for another protocol: a new one gets it without the offer.
+            # Upgrades are not supported, so the header is ignored (RFC 9110, 7.8). This parser
+            # would read the body as another protocol; a new one gets the request without it.
             head = self._head_without_upgrade()
             self.parser = httptools.HttpRequestParser(self)
             self._feed(head + data[upgrade.args[0] :])
@@ -149,7 +149,7 @@ class CollectorProtocol(HttpToolsProtocol):
         return b"\r\n".join([*lines, b"\r\n"])
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Go on for as long as an answer is due: the client may still be reading."""
+        """Keep the connection open while an answer is due: the client may still be reading."""
         self._half_closed = True
         return not self._lingering and not self._in_message and self._answer_is_due()
 
@@ -159,7 +159,7 @@ class CollectorProtocol(HttpToolsProtocol):
     # --- the parser's callbacks ---
 
     def on_message_begin(self) -> None:
-        """Begin a request; what the application needs of it is made when it gets it."""
+        """Begin a request; the ASGI scope is created later, only if the application gets it."""
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
@@ -167,7 +167,7 @@ class CollectorProtocol(HttpToolsProtocol):
         self._fed_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Choose the lane."""
+        """Choose between the fast lane and the application."""
         self._in_head = False
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
@@ -204,7 +204,7 @@ class CollectorProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Receive a part of the body."""
         if self._waiting_for_body:
             self._body = self._body + body if self._body else body
         else:
@@ -239,7 +239,7 @@ class CollectorProtocol(HttpToolsProtocol):
         return True
 
     def _leave_fast_lane(self) -> None:
-        """Give the request, as far as it has come, to the application."""
+        """Pass the request, as far as it has arrived, to the application."""
         self._waiting_for_body = False
         body, self._body = self._body, b""
         self._start_application()
@@ -249,7 +249,7 @@ class CollectorProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def answer_fast(self, exchange: _FastExchange) -> None:
-        """Write the answer to a request of the fast lane, if the client is still there."""
+        """Write the answer to a request of the fast lane, if the client is still connected."""
         assert self._fast_lane is not None  # noqa: S101
         response = self._fast_lane.answer(exchange.taken, self.client)
         if exchange.disconnected or self.transport.is_closing():
@@ -273,10 +273,10 @@ class CollectorProtocol(HttpToolsProtocol):
         )
         self.transport.write(b"".join(parts))
 
-    # --- the end of a request, and of the connection ---
+    # --- the end of a request and of the connection ---
 
     def on_response_complete(self) -> None:
-        """Turn to the next request; uvicorn sets a timer here, where a deadline will do."""
+        """Continue with the next request; uvicorn would set a timer here instead of a deadline."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -287,13 +287,13 @@ class CollectorProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
         elif self._half_closed:
             self.transport.close()
-        elif self._in_message:  # answered before all of it came: the rest is read for a while
+        elif self._in_message:  # answered before it arrived completely: read the rest for a while
             self._deadline = time.monotonic() + self._settings.body_timeout
         else:
             self._deadline = time.monotonic() + self._settings.keep_alive
 
     def check_deadlines(self, now: float) -> None:
-        """End the connection if the client is too slow, in sending or in reading."""
+        """Close the connection if the client sends or reads too slowly."""
         if self._is_stalled(now):
             self.transport.abort()
         elif now < self._deadline or self._answer_is_due() or self.transport.is_closing():
@@ -315,22 +315,22 @@ class CollectorProtocol(HttpToolsProtocol):
             self._unread = (unread, now)
         return now - self._unread[1] > _STALLED_SECONDS
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's text is not ours
-        """Answer what is not HTTP."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # replaced by our own text
+        """Answer a request that is not valid HTTP."""
         self._refuse(_bad_request())
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer a request that has not become one, and read no more on this connection.
+        """Answer an invalid or refused request, and process nothing more on this connection.
 
-        What the client still sends is thrown away for a moment, so that it sees the answer.
+        Data that the client still sends is discarded for a moment, so that it sees the answer.
         """
         self._lingering = True
         self._deadline = time.monotonic() + _LINGER_SECONDS
         if self._answer_is_due():
             if self.pipeline or not self._in_message or self._in_head:
-                self.cycle.keep_alive = False  # those before it are answered, and that is all
+                self.cycle.keep_alive = False  # only the requests before it are answered
                 return
-            self.cycle.disconnected = True  # it is the one whose body is read
+            self.cycle.disconnected = True  # it is the request whose body is being read
             self.cycle.message_event.set()
         request_id = str(uuid_utils.uuid7())
         response = error.response(request_id)
@@ -342,11 +342,11 @@ class CollectorProtocol(HttpToolsProtocol):
             self.transport.write_eof()
 
     def shutdown(self) -> None:
-        """End in order: answer what is due, and what comes in the next moment."""
+        """Close in order: answer pending requests, and those that arrive in the next moment."""
         self._last = True
         if self._answer_is_due():
             self.cycle.keep_alive = False
-        else:  # a request may be on its way to us: to close now would reset it
+        else:  # a request may already be in transit: closing now would reset it
             self.loop.call_later(_LAST_SECONDS, self._close_idle)
 
     def _close_idle(self) -> None:
@@ -359,7 +359,7 @@ def _header_lines(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 def _refusal(error: httptools.HttpParserError) -> ApiError:
-    """Return what to answer where the parser gave up."""
+    """Return the answer for a request that the parser could not parse."""
     cause = error.__context__
     if isinstance(cause, _Refused):
         return cause.error
@@ -370,12 +370,12 @@ def _refusal(error: httptools.HttpParserError) -> ApiError:
 
 
 def _bad_request() -> ApiError:
-    return ApiError(HTTPStatus.BAD_REQUEST, "bad_request", "this is no HTTP/1.1 request; send one")
+    return ApiError(HTTPStatus.BAD_REQUEST, "bad_request", "not a valid HTTP/1.1 request")
 
 
 def _head_too_long(limit: int) -> ApiError:
     return ApiError(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         "head_too_large",
-        f"the head of the request is longer than {limit} bytes; send less",
+        f"the head of the request is longer than {limit} bytes; send fewer or shorter headers",
     )

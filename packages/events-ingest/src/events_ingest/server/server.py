@@ -1,4 +1,4 @@
-"""The collector's HTTP server: uvicorn, but for how it listens and how it stops."""
+"""The collector's HTTP server: uvicorn with its own way to listen and to stop."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _START_SECONDS = 30.0
 
 
 class CollectorServer(uvicorn.Server):
-    """A server that listens from its construction on and ends in order on a signal.
+    """A server that listens as soon as it is constructed, and stops in order on a signal.
 
     Run it with `run()`, `await serve()` or `in_thread()`. On SIGTERM and SIGINT it stops
-    accepting, answers what is in flight and returns. A worker process gets the `sockets` that
-    its parent listens on, and ends when that parent is no more. Raises `AddressUnavailable`, and
-    what `create_app` does.
+    accepting connections, answers requests in flight and returns. A worker process gets the
+    listening `sockets` of its parent, and stops if the parent exits. Raises `AddressUnavailable`
+    and the errors of `create_app`.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class CollectorServer(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Where it listens, also where the port was left to the system."""
+        """The URL on which it listens, with the actual port if the system chose it."""
         return address_url(self._listening[0])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Stop in order. uvicorn would end by the signal itself, with exit code -15."""
+        """Stop in order; uvicorn would raise the signal again, with exit code -15."""
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at the connections every second, and for the parent."""
+        """Check the deadlines of connections every second, and whether the parent still runs."""
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in tuple(self.server_state.connections):
@@ -88,11 +88,11 @@ class CollectorServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal or `should_exit`."""
         with contextlib.ExitStack() as stack:
             for each in self._listening:
                 stack.enter_context(each)
-            if self._parent is None:  # else the parent does
+            if self._parent is None:  # otherwise the parent serves the metrics
                 own = self._metrics.registry if self._metrics else CollectorRegistry()
                 own = all_workers(own)
                 host, port = self._settings.host, self._settings.metrics_port
@@ -101,7 +101,7 @@ class CollectorServer(uvicorn.Server):
 
     @contextmanager
     def in_thread(self) -> Iterator[str]:
-        """Serve in a thread for as long as the context; give the URL."""
+        """Serve in a thread during the context; yield the URL."""
         thread = threading.Thread(target=self.run, name="collector")
         thread.start()
         try:
@@ -109,7 +109,7 @@ class CollectorServer(uvicorn.Server):
             while not self.started and thread.is_alive() and time.monotonic() < deadline:
                 time.sleep(0.01)
             if not self.started:
-                raise AddressUnavailable("the collector did not start; its log says why")
+                raise AddressUnavailable("the collector did not start; see its log for the reason")
             yield self.url
         finally:
             self.should_exit = True
@@ -117,7 +117,7 @@ class CollectorServer(uvicorn.Server):
 
 
 def raise_open_files() -> None:
-    """Allow as many open files, and so connections, as the system lets us."""
+    """Raise the limit on open files, and so on connections, to the system's maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

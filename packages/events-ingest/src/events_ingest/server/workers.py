@@ -1,8 +1,8 @@
-"""Several processes that serve one address.
+"""Worker processes that share one address.
 
-uvicorn's own supervisor (`Config(workers=)`) does not do: its workers outlive a killed parent and
-are plain `uvicorn.Server`s, one that cannot start ends them all, and it has no place to remove the
-metrics of one that died.
+uvicorn's supervisor (`Config(workers=)`) does not suffice. Its workers outlive a killed parent and
+are plain `uvicorn.Server`s; a worker that cannot start stops all others; and it has no hook to
+remove the metrics of a dead worker.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _LOOK_SECONDS = 0.5
 
 
 class Workers:
-    """`--workers` processes, each a collector of its own, on the same listening sockets.
+    """`--workers` processes, each with its own collector, on the same listening sockets.
 
-    One that dies is replaced. On SIGTERM and SIGINT all end in order. Raises
-    `AddressUnavailable`, and what `create_app` does.
+    A worker that dies is replaced. On SIGTERM and SIGINT, all stop in order. Raises
+    `AddressUnavailable` and the errors of `create_app`.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
-        settings.load_contract()  # what is wrong with it shows here, not in each worker
+        settings.load_contract()  # an error is raised here, not in each worker
         create_authentication(settings)
         client_options(settings)
         self._settings = settings
@@ -54,7 +54,7 @@ class Workers:
 
     @property
     def url(self) -> str:
-        """Where they listen."""
+        """The URL on which they listen."""
         return address_url(self._sockets[0])
 
     def handle_exit(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -62,11 +62,11 @@ class Workers:
         self._ending = True
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal."""
         with ExitStack() as stack:
             for each in self._sockets:
                 stack.enter_context(each)
-            # Before any worker starts: what a worker counts is a file in it from the first.
+            # Before any worker starts, since its metrics are files in this folder from the start.
             os.environ[MULTIPROCESS_FOLDER] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="events-ingest-metrics-")
             )
@@ -101,7 +101,7 @@ class Workers:
             multiprocess.mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
             log.error("worker ended", pid=process.pid, exit_code=process.exitcode)
             if time.monotonic() - started < _SHORT_LIFE_SECONDS:
-                time.sleep(1)  # whatever it is that ends it, not as fast as we can
+                time.sleep(1)  # do not restart a failing worker in a tight loop
             self._start()
 
     def _end(self) -> None:
@@ -114,7 +114,7 @@ class Workers:
 
 
 def serve_as_worker(settings: ServeSettings, sockets: list[socket.socket]) -> None:
-    """Serve in a process of its own until SIGTERM, or until the parent is no more."""
+    """Serve in a worker process until a signal, or until the parent exits."""
     configure_logging(settings.verbose)
     server = CollectorServer(settings, sockets=sockets)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,1 +1,1 @@
-"""What the collector says of itself: metrics, the access log, an id for each request."""
+"""The collector's metrics, access log and request ids."""

@@ -1,4 +1,4 @@
-"""The access log: a sample of the requests, without anything about who made them."""
+"""The access log: a sample of the requests, by default without data about the client."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ log = structlog.get_logger()
 
 
 class AccessLog:
-    """Logs a `share` of requests, from 0 to 1; the client's address only if `log_clients`."""
+    """Logs a `share` of requests, 0 to 1; address and user agent only with `log_clients`."""
 
     def __init__(self, share: float, *, log_clients: bool) -> None:
         self._share = share
         self._log_clients = log_clients
 
     def sampled(self) -> bool:
-        """Tell whether to log this request."""
-        return random() < self._share  # noqa: S311  # no secret
+        """Return whether to log this request."""
+        return random() < self._share  # noqa: S311  # not a secret
 
     def write(
         self,
@@ -34,7 +34,7 @@ class AccessLog:
         head: RequestHead,
         client: Any,
     ) -> None:
-        """Log a request. Its query is left out, for it may hold a key."""
+        """Log a request. The query is left out, since it may contain a key."""
         about_client = {}
         if self._log_clients:
             address = client[0] if client else None

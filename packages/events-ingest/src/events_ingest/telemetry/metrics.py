@@ -1,7 +1,7 @@
 """The collector's metrics, for Prometheus.
 
-With several workers each writes its own files in the folder that the environment names
-(`PROMETHEUS_MULTIPROC_DIR`, set before they start), and whichever is asked adds them up.
+Several workers write their own files into one folder (`PROMETHEUS_MULTIPROC_DIR`, set before they
+start), and the process that is asked adds them up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SKEW_SECONDS = (-86400, -3600, -300, -60, -5, -1, 1, 5, 60, 300, 3600, 86400)
 
 
 class EventMetrics:
-    """What became of events and requests. One for each application."""
+    """The metrics of one application: outcomes of events and requests."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
@@ -64,7 +64,7 @@ class EventMetrics:
         )
         self.in_flight_bytes = Gauge(
             "events_ingest_in_flight_bytes",
-            "Bytes that wait for Kafka or arrive in bodies",
+            "Bytes of arriving bodies and of records that wait for Kafka",
             multiprocess_mode="livesum",
             registry=self.registry,
         )
@@ -76,14 +76,14 @@ class EventMetrics:
         )
         self.clock_skew = Histogram(
             "events_ingest_clock_skew_seconds",
-            "How far the clients' clocks are behind, by the sent_at of batches",
+            "How far clients' clocks are behind, measured by the sent_at of batches",
             buckets=_SKEW_SECONDS,
             registry=self.registry,
         ).observe
         self._requests_by: dict[tuple[str, int], Counter] = {}
 
     def request(self, endpoint: str, code: int) -> None:
-        """Count a request that was answered; `endpoint` is one of few."""
+        """Count an answered request; `endpoint` must be one of a few values."""
         counter = self._requests_by.get((endpoint, code))
         if counter is None:
             counter = self._requests.labels(endpoint, str(code))
@@ -91,21 +91,21 @@ class EventMetrics:
         counter.inc()
 
     def acknowledged(self, records: int, seconds: float) -> None:
-        """Count a record batch that was acknowledged."""
+        """Count an acknowledged record batch."""
         self._records.observe(records)
         self._seconds.observe(seconds)
 
     def failed(self, error: ProducerError) -> None:
-        """Count a record batch that was given up."""
+        """Count a record batch that failed."""
         self._errors.labels(error.code).inc()
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format, of all workers."""
+        """Return the metrics of all workers in Prometheus' text format."""
         return generate_latest(all_workers(self.registry))
 
 
 def all_workers(own: CollectorRegistry) -> CollectorRegistry:
-    """Return the registry to show: `own`, or where there are several workers that of all."""
+    """Return the registry to show: `own`, or one of all workers if there are several."""
     folder = os.environ.get(MULTIPROCESS_FOLDER)
     if folder is None:
         return own

@@ -1,4 +1,4 @@
-"""What every request gets, whatever becomes of it: an id, CORS headers, a count, a log line."""
+"""Middleware that gives every request an id, CORS headers, metrics and a log line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from events_ingest.telemetry.metrics import EventMetrics
 log = structlog.get_logger()
 
 OTHER = "other"
-"""How metrics and log call a path that is none of ours: they must not grow with what is asked."""
+"""The name of unknown paths in metrics and log, so that requests cannot add new names."""
 
 
 class Observation:
-    """Middleware around everything: also a defect of ours is answered, counted and logged."""
+    """The outermost middleware, which also answers, counts and logs internal errors."""
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class Observation:
             await self._app(scope, receive, send_observed)
         except Exception as error:
             log.exception("unexpected error", endpoint=self._endpoint(scope), exc_info=error)
-            if status:  # the answer has begun: all that is left is to cut it off
+            if status:  # the answer has already started, so it can only be cut off
                 raise
             await unexpected().response(request_id)(scope, receive, send_observed)
-        if not status:  # the client went away
+        if not status:  # the client has disconnected
             return
         endpoint = self._endpoint(scope)
         self._metrics.request(endpoint, status)
@@ -87,7 +87,7 @@ class Observation:
 
 
 def unexpected() -> ApiError:
-    """Return the error for a defect of ours."""
+    """Return the answer for an internal error."""
     return ApiError(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "the collector failed; send it again"
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "internal error; send it again"
     )

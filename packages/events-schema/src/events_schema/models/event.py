@@ -59,7 +59,7 @@ class Event(Model):
 
 
 class PostedEvent(Event, derived=True):
-    """An event as a client posts it, with an optional idempotency key."""
+    """What a client posts: an event and, optionally, its idempotency key."""
 
     event_id: EventId | None = Field(
         default=None,

@@ -12,7 +12,7 @@ function showState() {
   const { user_id, queued, waiting, sent, dropped } = events.stats();
   byId("identity").textContent = user_id !== null
     ? `You are user ${user_id}.`
-    : `Nobody is logged in: ${waiting || "no"} ${waiting == 1 ? "event waits" : "events wait"}.`;
+    : `You are not logged in: ${waiting || "no"} ${waiting == 1 ? "event is" : "events are"} waiting.`;
   byId("queued").textContent = queued;
   byId("acknowledged").textContent = sent;
   byId("dropped").textContent = Object.values(dropped).reduce((sum, count) => sum + count);
@@ -23,9 +23,9 @@ function verdict(status, answer) {
     const refused = answer.rejected?.length ? `, ${answer.rejected.length} refused` : "";
     return `200: Kafka has ${answer.accepted}${refused}`;
   }
-  if (!status) return "no answer: the events are kept, and sent again";
+  if (!status) return "no answer: the events are kept and sent again";
   const said = answer.error?.message ?? "no reason given";
-  return `${status}: ${said}${answer.error?.retryable ? "; the events are kept, and sent again" : ""}`;
+  return `${status}: ${said}${answer.error?.retryable ? "; the events are kept and sent again" : ""}`;
 }
 
 function showAnswer({ detail: { status, answer, events: batch } }) {
@@ -73,7 +73,7 @@ async function pollStats(url) {
     byId("stats").hidden = false;
     state.textContent = `As of ${clock(Date.now())}; new rows are enriched within 2 minutes.`;
   } catch {
-    state.textContent = "The numbers cannot be had at the moment; this page keeps asking.";
+    state.textContent = "The numbers are not available at the moment; this page keeps trying.";
   }
   setTimeout(pollStats, STATS_MS, url);
 }

@@ -3,28 +3,28 @@
  *
  *     <script src="https://collector.example/tracker.js" data-key="pk_web" data-app-name="product_1"></script>
  *
- * or, from a script of the page's own, `events.init({ key: "pk_web", app_name: "product_1" })`.
+ * or, from the page's own script, `events.init({ key: "pk_web", app_name: "product_1" })`.
  *
- * An event is kept, in `localStorage` where it can be, until the collector has answered for it.
- * What a method is given and cannot take is told by `console.error`; none of them throws.
+ * Each event is kept until the collector has answered, in `localStorage` if possible. The methods
+ * never throw: they report invalid arguments with `console.error`.
  */
 declare const events: EventsTracker;
 
 interface EventsTracker {
-  /** Starts the tracker, once for a page; with `data-app-name` the script does it by itself. */
+  /** Starts the tracker, once per page; with `data-app-name` the script calls it itself. */
   init(options: EventsOptions): void;
 
   /**
-   * Tells whose events these are: a 32-bit integer. Kept until `reset`, also on the pages after
-   * this one. Events wait for it: those from before it are this user's too.
+   * Sets the user of the events, a 32-bit integer. It stays set until `reset`, also on later
+   * pages. Events are sent only after this call; earlier ones then belong to this user too.
    */
   identify(user_id: number): void;
 
-  /** Forgets the user, as when one logs out. Events from now on wait for the next `identify`. */
+  /** Forgets the user, such as after a logout. New events wait for the next `identify`. */
   reset(): void;
 
   /**
-   * Adds an event of this moment.
+   * Adds an event with the current time.
    *
    * @param category 1 to 256 characters
    * @param action 1 to 256 characters, or none
@@ -39,15 +39,15 @@ interface EventsTracker {
   ): void;
 
   /**
-   * Forgets the user and all events that are not sent yet, and tracks nothing until `optIn`: for
-   * all pages of the origin, whatever collector they send to.
+   * Forgets the user and all events that are not yet sent, and tracks nothing until `optIn`. It
+   * applies to all pages of the origin, whatever collector they send to.
    */
   optOut(): void;
 
-  /** Takes `optOut` back. Do Not Track and Global Privacy Control stay honoured. */
+  /** Reverses `optOut`. Do Not Track and Global Privacy Control are still honoured. */
   optIn(): void;
 
-  /** Tells what became of the events. */
+  /** Returns how many events are kept, sent and dropped. */
   stats(): EventsStats;
 }
 
@@ -55,49 +55,49 @@ interface EventsTracker {
 interface EventsFields {
 }
 
-/** `data-key`, `data-app-name` and so on, where they stand on the script's tag. */
+/** The options of `init`, or the attributes of the script's tag: `data-key`, `data-app-name`... */
 interface EventsOptions {
-  /** A public key of the collector, none where it takes events without one. */
+  /** A public key of the collector; leave it out if the collector accepts events without a key. */
   key?: string;
   /** 1 to 256 characters. */
   app_name: string;
-  /** The collector's URL, without `/batch`; where the script came from, if not given. */
+  /** The collector's URL, without `/batch`; by default where the script came from. */
   endpoint?: string;
-  /** Whether page views, clicks and scrolling are tracked; true, if not given. */
+  /** Whether to track page views, clicks and scrolling; true by default. */
   auto?: boolean;
-  /** Whether nothing is tracked under Do Not Track or Global Privacy Control; true, if not given. */
+  /** Whether to track nothing under Do Not Track or Global Privacy Control; true by default. */
   respect_privacy_signals?: boolean;
 }
 
 interface EventsStats {
-  /** Who `identify` named last; null for nobody. */
+  /** The user of the last `identify`, or null. */
   user_id: number | null;
   /** Whether `optOut` was called. */
   opted_out: boolean;
-  /** How many events are kept, those of other tabs too. */
+  /** How many events are kept, including those of other tabs. */
   queued: number;
   /** How many of them wait for `identify`. */
   waiting: number;
-  /** How many the collector acknowledged to this page. */
+  /** How many events of this page the collector has acknowledged. */
   sent: number;
-  /** How many this page gave up, by reason. */
+  /** How many events this page has dropped, by reason. */
   dropped: {
-    /** Older than the collector takes. */
+    /** Older than the collector accepts. */
     expired: number;
-    /** The oldest, where more than 1,000 are kept. */
+    /** The oldest, because more than 1,000 were kept. */
     full: number;
-    /** The collector said that it never takes them. */
+    /** The collector refused them for good. */
     refused: number;
-    /** `track` was given what the contract forbids. */
+    /** `track` was called with invalid arguments. */
     invalid: number;
   };
 }
 
-/** What the event `events:answer` of `window` has as its `detail`. */
+/** The `detail` of the event `events:answer` on `window`. */
 interface EventsAnswer {
-  /** The HTTP status, 0 where there was no answer. */
+  /** The HTTP status, or 0 if there was no answer. */
   status: number;
-  /** The answer's JSON, `{}` where it had none. */
+  /** The answer's JSON, or `{}` if it had none. */
   answer: Record<string, unknown>;
   /** The events that were sent. */
   events: Record<string, unknown>[];
@@ -109,6 +109,6 @@ interface WindowEventMap {
 }
 
 interface Window {
-  /** Not there until the script has run. */
+  /** Undefined until the script has run. */
   events?: EventsTracker;
 }

@@ -1,16 +1,16 @@
-// Sends the events of a web page to an events collector, and keeps each until the collector has
-// answered for it. How to use it: tracker.d.ts.
+// Sends the events of a web page to an events collector, and keeps each event until the collector
+// has answered. See tracker.d.ts for how to use it.
 (() => {
   "use strict";
-  if (window.events?.init) return; // the page has this script twice
+  if (window.events?.init) return; // the page includes this script twice
 
-  // The collector serves this file with its own values of these three.
-  const WINDOW = 604800; // how old an event may be, in seconds
-  const EVENT_BYTES = 32768; // how long
+  // The collector replaces these three values when it serves this file.
+  const WINDOW = 604800; // the greatest age of an event, in seconds
+  const EVENT_BYTES = 32768; // the greatest length of an event
   const FIELDS = []; // the contract's own fields, each with the name of its type
   const BATCH_EVENTS = 50;
   const BATCH_MS = 1000;
-  // Browsers let the requests that outlive a page have 64 KiB together.
+  // Browsers allow 64 KiB in total for requests that outlive a page.
   const IN_FLIGHT_BYTES = 60 * 1024;
   const QUEUE_EVENTS = 1000;
   const ANSWER_MS = 30000;
@@ -19,7 +19,7 @@
   const RECHECK_MS = 5000;
   const MAX_BACKOFF_MS = 60000;
   const MAX_RETRY_AFTER_MS = 3600000;
-  const OFF = "events off"; // of all collectors
+  const OFF = "events off"; // for all collectors
   const KEEPALIVE = "keepalive" in Request.prototype;
   const home = document.currentScript?.src && new URL(".", document.currentScript.src).href;
 
@@ -28,18 +28,18 @@
   let inFlight = 0; // bytes
   let timer, flushing, left, fresh = 0;
   let failures = 0, backoff = 0, retryAfter = 0; // until when, by performance.now()
-  let bid; // the key of a lease that another tab may have been first for
+  let bid; // the key of a lease whose events another tab may have leased first
   let path, reached;
   let sent = 0, serial = 0;
   const dropped = { expired: 0, full: 0, refused: 0, invalid: 0 };
-  const leases = new Set(); // the keys of this page's own
+  const leases = new Set(); // the keys of this page's leases
 
   const complain = (...said) => console.error("events:", ...said);
   const started = () => url || complain("call init first");
   const isText = (value) =>
     typeof value == "string" && /^[^\0\ud800-\udfff]{1,256}$/u.test(value);
   const isInt = (value) => typeof value == "number" && (value | 0) == value;
-  const isDate = (value) => ({}).toString.call(value) == "[object Date]"; // of any frame
+  const isDate = (value) => ({}).toString.call(value) == "[object Date]"; // from any frame
   const isTime = (value) => isDate(value)
     ? value >= 0 && value.getUTCFullYear() < 10000
     : typeof value == "string" && Date.parse(value) >= 0 &&
@@ -55,7 +55,7 @@
   const bytes = (text) => new TextEncoder().encode(text).length;
   const time = (ms) => new Date(ms).toISOString();
 
-  // UUIDv7 with a counter: their order is that of time. crypto.randomUUID is missing on plain http.
+  // A UUIDv7 with a counter, so that ids sort by time. Plain http has no crypto.randomUUID.
   function uuid() {
     const random = crypto.getRandomValues(new Uint8Array(8));
     random[0] = (random[0] & 63) | 128;
@@ -65,16 +65,16 @@
     return hex.replace(/(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   }
 
-  // --- what is kept: a key for each event, since tabs would overwrite each other's list ---
+  // --- storage: one key for each event, since tabs would overwrite each other's list ---
 
-  const memory = new Map(); // what localStorage does not take
+  const memory = new Map(); // entries that localStorage cannot store
 
   function put(key, text) {
     memory.set(key, text);
     try {
       localStorage.setItem(key, text);
       memory.delete(key);
-    } catch {} // full, or forbidden
+    } catch {} // full or forbidden
   }
 
   function get(key) {
@@ -116,16 +116,16 @@
     dropped[reason]++;
   }
 
-  // Returns the events, oldest first; the user is filled in where one is known by now.
+  // Returns the events, oldest first, and fills in the user if it is known by now.
   function queue() {
     const user = parsed(prefix + "user") ?? undefined;
     const now = Date.now();
     return keys("event ").flatMap((key) => {
       const event = parsed(key);
-      if (!event) return remove(key) ?? []; // another tab sent it since
+      if (!event) return remove(key) ?? []; // another tab has sent it meanwhile
       const age = now - Date.parse(event.event_time);
       if (!(age <= WINDOW * 1000)) return drop(key, "expired") ?? [];
-      if (age < 0) event.event_time = time(now); // the clock was set back since
+      if (age < 0) event.event_time = time(now); // the clock was set back
       if (event.user_id === undefined && user !== undefined) {
         event.user_id = user;
         put(key, JSON.stringify(event));
@@ -142,9 +142,9 @@
     return refusing;
   }
 
-  // --- what is sent ---
+  // --- sending ---
 
-  // Returns the leases of all tabs: which events are on their way, since when.
+  // Returns the leases of all tabs: which events are being sent, and since when.
   function leased() {
     return keys("lease ").flatMap((key) => {
       const lease = parsed(key);
@@ -155,7 +155,7 @@
   }
 
   function take() {
-    for (const [key, text] of memory) put(key, text); // there may be room now
+    for (const [key, text] of memory) put(key, text); // localStorage may have room now
     if (refuses()) return [];
     const away = new Set(leased().flatMap((lease) => lease.ids));
     const batch = [];
@@ -181,7 +181,7 @@
     remove(key);
   }
 
-  // Without locks: whether another tab took one of the same events just before.
+  // Without locks: returns whether another tab leased one of the same events just before.
   async function outbid(key, batch) {
     bid = key;
     await new Promise((resolve) => setTimeout(resolve, LEASE_PAUSE_MS));
@@ -200,7 +200,7 @@
     const late = new AbortController(); // older browsers have no AbortSignal.timeout
     setTimeout(() => late.abort(), ANSWER_MS);
     try {
-      // As text/plain, and with the key in the URL, it needs no preflight.
+      // text/plain with the key in the URL needs no preflight request.
       const response = await fetch(url, {
         method: "POST", body, keepalive: true, credentials: "omit",
         signal: late.signal,
@@ -213,7 +213,7 @@
     try {
       settle(batch, status, answer, after);
     } catch {
-      settle(batch, 0, {}); // this is no collector's answer
+      settle(batch, 0, {}); // the answer is not from a collector
     }
     release(key);
   }
@@ -224,7 +224,7 @@
     sent += taken?.length ?? 0;
     answer.rejected?.forEach(({ index, errors }) => {
       drop(eventKey(batch[index]), "refused");
-      complain(`an event is refused: ${errors[0].field}: ${errors[0].message}`);
+      complain(`an event was refused: ${errors[0].field}: ${errors[0].message}`);
     });
     if (status == 200 && taken) {
       failures = backoff = retryAfter = 0;
@@ -233,11 +233,11 @@
       most = batch.length >> 1;
     } else if (status == 413 || answer.error && [400, 401, 403, 422].includes(status)) {
       batch.forEach((event) => drop(eventKey(event), "refused"));
-      complain(`${batch.length} events are refused: ${status} ${answer.error?.message}`);
+      complain(`${batch.length} events were refused: ${status} ${answer.error?.message}`);
     } else {
       const asked = 1000 * after || Date.parse(after) - Date.now();
       if (asked > 0) retryAfter = performance.now() + Math.min(asked, MAX_RETRY_AFTER_MS);
-      if (performance.now() >= backoff) { // batches that fail together are one failure
+      if (performance.now() >= backoff) { // batches that fail together count as one failure
         const longest = Math.min(1000 * 2 ** failures++, MAX_BACKOFF_MS);
         backoff = performance.now() + longest * (0.5 + Math.random() / 2);
       }
@@ -252,7 +252,7 @@
     if (!navigator.sendBeacon?.(url, body)) return false;
     lease(batch);
     inFlight += size;
-    setTimeout(() => (inFlight -= size), ANSWER_MS); // no answer will tell
+    setTimeout(() => (inFlight -= size), ANSWER_MS); // a beacon gets no answer
     return true;
   }
 
@@ -274,18 +274,18 @@
         await post(batch, key);
       }
     };
-    // Browsers take a lock away from a page that they put into their cache.
+    // Browsers take locks away from a page that they put into the back/forward cache.
     await (locks ? locks.request(prefix, work) : work()).catch(() => (locks = 0));
     flushing = false;
-    // Also for what another tab has taken, which may end before it has an answer.
+    // Also for events that another tab has leased, since it may close before it gets an answer.
     if (queue().some((event) => event.user_id !== undefined)) {
       schedule(backoff > performance.now() ? 0 : RECHECK_MS);
     }
   }
 
-  // The page may be gone after this: what is not on its way is sent, and no answer is awaited.
+  // The page may end now: sends everything that is not being sent, without waiting for answers.
   function leave({ type }) {
-    if (left) return; // some browsers hide a page after pagehide
+    if (left) return; // some browsers fire visibilitychange after pagehide
     left = type == "pagehide";
     if (bid) release(bid); // there is no time to wait for other tabs
     if (!KEEPALIVE) leases.forEach(release); // their requests end with the page
@@ -296,23 +296,23 @@
         else if (!beacon(batch)) break;
       }
     }
-    if (left) leases.forEach(release); // the next page need not wait for answers to this one
+    if (left) leases.forEach(release); // so that the next page can send without waiting
   }
 
-  // --- what is tracked ---
+  // --- tracking ---
 
   function forbid(name, expected, value) {
     dropped.invalid++;
-    complain(name, "must be", expected + ", and is", value);
+    complain(name, "must be", expected + ", but is", value);
   }
 
-  // Whether `value` may be sent; if not, that is told.
+  // Returns whether `value` is valid, and logs an error if not.
   function fits(name, type, value) {
     const [expected, test] = TYPES[type];
     return test(value) || forbid(name, expected, value);
   }
 
-  // Returns a page's own fields as they are sent, or nothing.
+  // Returns the own fields to send, or nothing if one is invalid.
   function ownFields(given) {
     if (typeof given != "object") return forbid("fields", "an object", given);
     const types = new Map(FIELDS);
@@ -322,7 +322,7 @@
       if (!type) return forbid(name, `a field of the contract (${[...types.keys()]})`, value);
       if (value === null || value === undefined) continue;
       if (!fits(name, type, value)) return;
-      own[name] = value; // JSON has a Date as its text
+      own[name] = value; // JSON.stringify writes a Date as text
     }
     return own;
   }
@@ -347,7 +347,7 @@
       ...own,
     };
     const text = JSON.stringify(event);
-    const limit = Math.min(EVENT_BYTES, IN_FLIGHT_BYTES - 200); // a longer one would never leave
+    const limit = Math.min(EVENT_BYTES, IN_FLIGHT_BYTES - 200); // a longer one could never be sent
     if (bytes(text) > limit) return forbid("an event", `at most ${limit} bytes`, bytes(text));
     put(eventKey(event), text);
     for (const key of keys("event ").slice(0, -QUEUE_EVENTS)) drop(key, "full");
@@ -398,14 +398,14 @@
     init(options) {
       const { key, app_name, endpoint = home, auto = true, respect_privacy_signals = true } =
         options ?? {};
-      if (url) return complain("init is called twice");
+      if (url) return complain("init was called twice");
       if (!isText(app_name)) return complain("init needs an app_name of 1 to 256 characters");
       let batch;
       try {
         batch = new URL(endpoint.replace(/\/*$/, "/batch"), location.href);
         if (!/^https?:/.test(batch)) throw 0;
       } catch {
-        return complain("endpoint must be the collector's URL, and is", endpoint);
+        return complain("endpoint must be the collector's URL, but is", endpoint);
       }
       app = app_name;
       prefix = `events ${batch} `;
@@ -413,7 +413,7 @@
       if (key) batch.searchParams.set("key", key);
       url = batch.href;
       try {
-        localStorage.length; // where storage is forbidden, so are locks, and tabs share nothing
+        localStorage.length; // if storage is forbidden, so are locks, and tabs share nothing
         locks = navigator.locks;
       } catch {}
       document.addEventListener("visibilitychange", (event) => {
@@ -431,12 +431,12 @@
         flush();
       });
       if (auto) watch();
-      schedule(BATCH_MS); // for what an earlier page left
+      schedule(BATCH_MS); // for events that an earlier page left
     },
     identify(user_id) {
       if (!started()) return;
       if (!isInt(user_id)) {
-        return complain("user_id must be a 32-bit integer, and is", user_id);
+        return complain("user_id must be a 32-bit integer, but is", user_id);
       }
       if (refuses()) return;
       put(prefix + "user", JSON.stringify(user_id));
