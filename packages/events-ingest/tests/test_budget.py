@@ -1,4 +1,4 @@
-"""The count of bytes that are held at a time."""
+"""The limit on bytes held at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from events_ingest.budget import Budget
 
 @given(st.integers(0, 1000), st.lists(st.integers(0, 600), max_size=20), st.data())
 def test_no_more_is_held_than_the_limit(limit: int, sizes: list[int], data: st.DataObject) -> None:
-    """Whatever comes and goes, what fits is taken, all or none, and what does not is refused."""
+    """Whatever comes and goes, sizes that fit are counted and others are refused."""
     budget = Budget(limit)
     held: list[int] = []
     for size in sizes:
@@ -30,7 +30,7 @@ def test_no_more_is_held_than_the_limit(limit: int, sizes: list[int], data: st.D
 
 
 def test_what_a_context_holds_is_let_go_with_it() -> None:
-    """The bytes count within the context, however it ends, and not where they do not fit."""
+    """The bytes count only within the context, however it ends."""
     budget = Budget(10)
 
     def fail_while_holding(size: int) -> None:

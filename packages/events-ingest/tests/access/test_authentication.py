@@ -1,4 +1,4 @@
-"""Keys: which of those that a request carries opens what."""
+"""Keys: what each key in a request allows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ keys = st.sampled_from([b"first", b"second", b"page", b"", b"wrong", b"firs", b"
 def test_a_request_may_do_what_one_of_its_keys_may(
     tokens: list[bytes], query: bytes | None
 ) -> None:
-    """Any good key in a header opens; in the URL a page's key alone does; nothing else does."""
+    """Any valid key in a header is accepted; in the URL, only a page's key is."""
     access = Authentication([b"first", b"second"], [PAGE]).authenticate(tokens, query)
 
     good = [token for token in tokens if token in (b"first", b"second", b"page")]
@@ -43,7 +43,7 @@ def test_a_request_may_do_what_one_of_its_keys_may(
 
 @given(st.lists(keys, max_size=2), st.none() | keys)
 def test_without_any_key_every_request_is_let_in(tokens: list[bytes], query: bytes | None) -> None:
-    """Where no key is set, no key is looked at."""
+    """If no keys are configured, keys in requests are ignored."""
     access = Authentication([]).authenticate(tokens, query)
 
     assert access
@@ -51,7 +51,7 @@ def test_without_any_key_every_request_is_let_in(tokens: list[bytes], query: byt
 
 
 def test_each_key_has_a_rate_of_its_own() -> None:
-    """One key that is used up leaves the others alone; a token given back is there again."""
+    """Using up one key's rate does not affect other keys; a returned token can be used again."""
     authentication = Authentication([b"first", b"second"], [PAGE], rate=0.001, public_rate=0.001)
     buckets = []
     for key in (b"first", b"second", b"page"):
@@ -70,7 +70,7 @@ def test_each_key_has_a_rate_of_its_own() -> None:
 
 
 def test_services_have_no_rate_unless_it_is_set() -> None:
-    """A service's key may be used as often as it likes, a page's may not."""
+    """A service's key has no rate limit by default, and a page's key has one."""
     authentication = Authentication([b"first"], [PAGE])
     service = authentication.authenticate([b"first"], None)
     page = authentication.authenticate([], b"page")
@@ -91,7 +91,7 @@ def test_services_have_no_rate_unless_it_is_set() -> None:
     ],
 )
 def test_a_public_key_names_its_origins(text: str) -> None:
-    """A key is followed by the origins as browsers send them."""
+    """A key is followed by its origins, written as browsers send them."""
     assert read_public_key(text) == PublicKey("key", frozenset(text.split()[1:]))
 
 
@@ -114,13 +114,13 @@ def test_a_public_key_names_its_origins(text: str) -> None:
     ],
 )
 def test_what_is_no_key_with_origins_is_refused(text: str) -> None:
-    """An origin that no browser sends would never match, and a key without origins be useless."""
+    """A key without origins, or with an origin that no browser sends, is refused."""
     with pytest.raises(PydanticCustomError):
         read_public_key(text)
 
 
 def test_public_keys_come_from_flags_and_file(tmp_path: Path) -> None:
-    """Keys of pages may be given as values and as the lines of a file."""
+    """Public keys can be given as values and as the lines of a file."""
     file = tmp_path / "keys"
     file.write_text(f"\na {SHOP}\n  b {SHOP} http://localhost  \n")
     settings = ServeSettings(public_key=(f"c {SHOP}",), public_key_file=file)
@@ -130,7 +130,7 @@ def test_public_keys_come_from_flags_and_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b" \n", b"key\n", b"k\xff https://shop.example\n"])
 def test_a_file_without_proper_keys_is_refused(tmp_path: Path, content: bytes) -> None:
-    """A file of keys that cannot be read as such is a usage error, not an open door."""
+    """A key file that cannot be read is a usage error and does not let anyone in."""
     file = tmp_path / "keys"
     file.write_bytes(content)
 
@@ -139,7 +139,7 @@ def test_a_file_without_proper_keys_is_refused(tmp_path: Path, content: bytes) -
 
 
 def test_a_key_must_not_be_secret_and_public() -> None:
-    """A service's key that stands in a page is no secret any more."""
+    """A key cannot be both a service's and a public one, since a page would reveal it."""
     settings = ServeSettings(token="same", public_key=(f"same {SHOP}",))
 
     with pytest.raises(UsageError, match="another key"):

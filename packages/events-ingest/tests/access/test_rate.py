@@ -1,4 +1,4 @@
-"""The rate of a key, against a clock that the tests move."""
+"""The rate limit of a key, with a clock that the tests control."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from events_ingest.access.rate import TokenBucket
 
 
 class Clock:
-    """Time that passes only when told to."""
+    """A clock that moves only when told to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -21,7 +21,7 @@ class Clock:
 
 
 def test_a_second_s_worth_passes_at_once() -> None:
-    """A fresh bucket lets through one second's requests, and then says how long to wait."""
+    """A new bucket allows one second's requests at once, and then returns the time to wait."""
     bucket = TokenBucket(4, Clock())
 
     assert [bucket.take() for _ in range(4)] == [0, 0, 0, 0]
@@ -29,7 +29,7 @@ def test_a_second_s_worth_passes_at_once() -> None:
 
 
 def test_after_the_wait_that_was_told_one_more_passes() -> None:
-    """Whoever waits for as long as told gets through, once."""
+    """After waiting as long as told, exactly one more request passes."""
     clock = Clock()
     bucket = TokenBucket(2, clock)
     while not (wait := bucket.take()):
@@ -42,7 +42,7 @@ def test_after_the_wait_that_was_told_one_more_passes() -> None:
 
 
 def test_a_slow_rate_lets_one_request_through() -> None:
-    """A rate below one per second lets one through, and the next after the whole while."""
+    """A rate below one per second allows one request, and the next after the full interval."""
     bucket = TokenBucket(0.1, Clock())
 
     assert bucket.take() == 0
@@ -50,7 +50,7 @@ def test_a_slow_rate_lets_one_request_through() -> None:
 
 
 def test_a_refused_request_costs_nothing() -> None:
-    """Asking in vain does not put off the next request that passes."""
+    """A refused request does not delay the next one that passes."""
     clock = Clock()
     bucket = TokenBucket(1, clock)
     bucket.take()
@@ -63,7 +63,7 @@ def test_a_refused_request_costs_nothing() -> None:
 
 
 def test_a_token_that_is_given_back_can_be_taken_again() -> None:
-    """What was given back lets one more request through."""
+    """A returned token allows one more request."""
     bucket = TokenBucket(1, Clock())
     bucket.take()
     bucket.give_back()
@@ -79,7 +79,7 @@ def test_a_token_that_is_given_back_can_be_taken_again() -> None:
 def test_no_more_pass_than_the_rate_and_the_burst(
     rate: float, rounds: list[tuple[float, int]]
 ) -> None:
-    """However requests come, no more pass than a burst and the rate times the time."""
+    """However requests arrive, no more pass than one burst plus the rate times the time."""
     clock = Clock()
     bucket = TokenBucket(rate, clock)
     passed = 0

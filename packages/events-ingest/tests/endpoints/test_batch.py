@@ -1,4 +1,4 @@
-"""`POST /batch`, in front of a producer that is a double."""
+"""`POST /batch`, with a test double as producer."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def ndjson(events: list[Any]) -> bytes:
 
 
 Cases = list[tuple[Any, str | None]]
-"""Events, each with the field that is wrong, if one is."""
+"""Events, each with the name of its invalid field, if any."""
 
 
 def batches(contract: Contract[Any]) -> st.SearchStrategy[Cases]:
-    """Events for one batch, good and bad."""
+    """Events for one batch, valid and invalid."""
     good = posted_events(contract).map(lambda event: (event, None))
     return st.lists(good | invalid_posted_events(contract), min_size=1, max_size=12)
 
@@ -55,7 +55,7 @@ def batches(contract: Contract[Any]) -> st.SearchStrategy[Cases]:
 @settings(max_examples=40)
 @given(with_contract(batches), st.sampled_from(["array", "object", "lines"]))
 def test_a_batch_is_taken_event_by_event(drawn: tuple[Contract[Any], Cases], form: str) -> None:
-    """Good events become records in order; each other is rejected by its index and field."""
+    """Valid events become records in order; invalid ones are rejected with index and field."""
     contract, cases = drawn
     events = [event for event, _ in cases]
     wrong = {index: field for index, (_, field) in enumerate(cases) if field is not None}
@@ -107,7 +107,7 @@ def test_a_batch_is_taken_event_by_event(drawn: tuple[Contract[Any], Cases], for
     ids=lambda value: repr(value)[:30],
 )
 def test_a_batch_that_cannot_be_taken_is_refused(body: bytes, status: int, code: str) -> None:
-    """What is no batch, or has no good event, is an error and produces nothing."""
+    """A body that is not a batch, or has no valid event, is an error and produces nothing."""
     producer = RecordingProducer()
     response = post(collector(producer, max_batch_events=5), body, "/batch")
 
@@ -117,7 +117,7 @@ def test_a_batch_that_cannot_be_taken_is_refused(body: bytes, status: int, code:
 
 
 def test_too_many_lines_are_refused() -> None:
-    """The number of events is bounded in NDJSON as well; empty lines at the end do not count."""
+    """The number of events is limited in NDJSON too; empty lines at the end do not count."""
     app = collector(max_batch_events=5)
     headers = {"Content-Type": "application/x-ndjson"}
 
@@ -126,7 +126,7 @@ def test_too_many_lines_are_refused() -> None:
 
 
 def test_a_rejected_event_keeps_its_id_and_has_few_errors() -> None:
-    """By its own id a client finds its event; of many wrong fields a few are named."""
+    """A rejected event is answered with its own id and at most a few errors."""
     event_id = str(uuid.uuid4())
     many = {"event_id": event_id, **{f"unknown_{n}": n for n in range(1000)}}
     large = {**VALID, "app_name": "x" * 40_000}
@@ -144,7 +144,7 @@ def test_a_rejected_event_keeps_its_id_and_has_few_errors() -> None:
 
 
 def test_a_client_s_clock_is_corrected() -> None:
-    """`sent_at` tells by how much the events' own times are off, before the window is checked."""
+    """`sent_at` corrects the events' times before the window is checked."""
     producer = RecordingProducer()
     now = datetime.now(UTC)
     behind = timedelta(days=30)
@@ -164,7 +164,7 @@ def test_a_client_s_clock_is_corrected() -> None:
 
 @pytest.mark.parametrize("sent_at", ["9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
 def test_a_clock_beyond_all_measure_rejects_the_events_it_dates(sent_at: str) -> None:
-    """A shift out of every range is no 500: the events that carry a time are rejected."""
+    """A shift out of range rejects the events with a time, and is not a 500."""
     events = [{**VALID, "event_time": "9998-01-01T00:00:00Z"}, VALID]
     response = post(collector(), {"events": events, "sent_at": sent_at}, "/batch")
 
@@ -173,7 +173,7 @@ def test_a_clock_beyond_all_measure_rejects_the_events_it_dates(sent_at: str) ->
 
 
 def test_a_partly_acknowledged_batch_is_answered_503_by_index() -> None:
-    """The answer names which events have an acknowledgement and which have none."""
+    """The answer lists which events were acknowledged and which were not."""
     producer = FailingProducer(NotAcknowledged("late"), first=1)
     response = post(collector(producer), [INVALID, VALID, VALID, VALID], "/batch")
 
@@ -199,7 +199,7 @@ def test_a_partly_acknowledged_batch_is_answered_503_by_index() -> None:
     ],
 )
 def test_a_batch_that_was_not_tried_is_answered_503_without_ids(producer: Any) -> None:
-    """Where nothing was handed to Kafka, nothing can be stored, and no id is needed."""
+    """If nothing was sent to Kafka, nothing can be stored, so the answer has no ids."""
     response = post(collector(producer), [VALID], "/batch")
 
     assert response.status_code == 503
@@ -208,7 +208,7 @@ def test_a_batch_that_was_not_tried_is_answered_503_without_ids(producer: Any) -
 
 
 def test_a_batch_is_bounded_as_sent_and_decompressed() -> None:
-    """A body over either limit is 413; a compressed one within both is taken."""
+    """A body over either limit is answered 413; a compressed one within both is accepted."""
     app = collector(max_batch_bytes=1000, max_decompressed_bytes=10_000)
     headers = {"Content-Encoding": "gzip"}
 
@@ -229,7 +229,7 @@ def test_a_batch_is_bounded_as_sent_and_decompressed() -> None:
     ],
 )
 def test_a_compressed_batch_is_taken(encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    """Each coding is undone, of JSON and of lines, and what is sent may be the shorter one."""
+    """Each coding is decompressed, for JSON and for lines."""
     producer = RecordingProducer()
     app = collector(producer, max_batch_bytes=1000)
     for body, media_type in [
@@ -247,7 +247,7 @@ def test_a_compressed_batch_is_taken(encoding: str, compress: Callable[[bytes], 
 @pytest.mark.parametrize("app_name", ["\ud83d", "shop \ude00", "\ud83d shop", '\\\ud83d"'])
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_a_text_cut_within_an_emoji_costs_no_other_event(app_name: str, wrapped: bool) -> None:
-    """A lone surrogate is one event's error; an emoji beside it arrives whole."""
+    """A lone surrogate is an error of one event; an emoji beside it arrives unchanged."""
     producer = RecordingProducer()
     events = [{**VALID, "app_name": "😀\\"}, {**VALID, "app_name": app_name}, VALID]
     batch = {"events": events} if wrapped else events
@@ -260,12 +260,12 @@ def test_a_text_cut_within_an_emoji_costs_no_other_event(app_name: str, wrapped:
 
 
 class MeasuringProducer(RecordingProducer):
-    """Looks at how much memory is held while records wait."""
+    """Measures how much memory is held while records wait."""
 
     held = 0
 
     def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
-        """Look, and acknowledge."""
+        """Measure, and acknowledge."""
         gc.collect()
         self.held, _ = tracemalloc.get_traced_memory()
         return super().produce(values)
@@ -273,12 +273,12 @@ class MeasuringProducer(RecordingProducer):
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 def test_the_body_is_not_held_while_its_events_wait_for_kafka(encoding: str) -> None:
-    """Only records wait for Kafka, and not the texts that they came from."""
+    """While records wait for Kafka, the texts that they came from are no longer in memory."""
     producer = MeasuringProducer()
     app = collector(producer)
     event = json.dumps(VALID).encode()
     body = b"[" + b",".join([event[:-1] + b" " * 10_000 + b"}"] * 100) + b"]"
-    post(app, [VALID], "/batch")  # whatever is made once and kept
+    post(app, [VALID], "/batch")  # allocates whatever is created once and kept
     tracemalloc.start()
     try:
         sent = gzip.compress(body) if encoding == "gzip" else body[:]
@@ -291,7 +291,7 @@ def test_the_body_is_not_held_while_its_events_wait_for_kafka(encoding: str) -> 
 
 
 def test_what_was_rejected_counts_while_the_others_wait() -> None:
-    """What is remembered of bad events is bounded by the bytes in flight, and let go with them."""
+    """The errors of rejected events count as bytes in flight, and are released with them."""
     events = [VALID] + [INVALID] * 100
     body = len(json.dumps(events))
     assert post(collector(max_in_flight_bytes=200_000), events, "/batch").status_code == 200
@@ -306,7 +306,7 @@ def test_what_was_rejected_counts_while_the_others_wait() -> None:
 
 
 def test_a_batch_as_text_is_json() -> None:
-    """What `sendBeacon` can send is taken, and NDJSON is not guessed."""
+    """A batch sent as `text/plain` is read as JSON, never as NDJSON."""
     headers = {"Content-Type": "text/plain"}
 
     assert post(collector(), [VALID], "/batch", headers=headers).status_code == 200

@@ -1,4 +1,4 @@
-"""The fast lane, which must do what the application would, or nothing."""
+"""The fast lane, which must do the same as the application or leave the request to it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOP = b"https://shop.example"
 
 
 def in_lane(app: Starlette, use: Callable[[FastLane], Response | None]) -> Response | None:
-    """What `use` makes of the application's lane."""
+    """The result of `use` for the application's fast lane."""
 
     async def run() -> Response | None:
         async with app.router.lifespan_context(app) as state:
@@ -45,7 +45,7 @@ def in_lane(app: Starlette, use: Callable[[FastLane], Response | None]) -> Respo
 
 
 def fast(app: Starlette, body: bytes = BODY, headers: Headers = ()) -> Response | None:
-    """The lane's answer to a request; None where it leaves it to the application."""
+    """The lane's answer to a request; None if it leaves the request to the application."""
 
     def take(lane: FastLane) -> Response | None:
         taken = lane.take(headers, body)
@@ -55,7 +55,7 @@ def fast(app: Starlette, body: bytes = BODY, headers: Headers = ()) -> Response 
 
 
 def without_ids(content: Any) -> Any:
-    """`content` without the ids that are made anew for each request."""
+    """`content` without the ids that are new for each request."""
     return {name: value for name, value in content.items() if name not in _IDS}
 
 
@@ -64,7 +64,7 @@ _FILLED_IN = ("event_id", "event_time")
 
 
 def any_bodies(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
-    """What clients may post, good events often among it."""
+    """Request bodies, often valid events."""
     return bodies(contract) | posted_events(contract).map(lambda event: json.dumps(event).encode())
 
 
@@ -73,7 +73,7 @@ def any_bodies(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
 def test_it_takes_what_the_application_takes_and_nothing_else(
     case: tuple[Contract[Any], bytes],
 ) -> None:
-    """An event that comes through the lane is answered and recorded as by the application."""
+    """A request in the lane is answered and recorded as by the application."""
     contract, body = case
     quick, slow = RecordingProducer(), RecordingProducer()
     answer = fast(collector(quick, contract), body)
@@ -110,7 +110,7 @@ def test_it_takes_what_the_application_takes_and_nothing_else(
 def test_what_is_not_beyond_doubt_is_left_to_the_application(
     headers: Headers, changes: dict[str, Any]
 ) -> None:
-    """A request that might be refused is not taken, and nothing of it is produced."""
+    """A request that might be refused is not accepted, and nothing of it is produced."""
     producer = RecordingProducer()
 
     assert fast(collector(producer, **changes), headers=headers) is None
@@ -118,7 +118,7 @@ def test_what_is_not_beyond_doubt_is_left_to_the_application(
 
 
 def test_nothing_is_taken_while_kafka_is_away() -> None:
-    """The application says so, with when to come again."""
+    """While Kafka is unavailable, the application answers, with Retry-After."""
     assert fast(collector(RecordingProducer(ready=False))) is None
 
 
@@ -133,7 +133,7 @@ def test_nothing_is_taken_while_kafka_is_away() -> None:
 def test_what_is_left_to_the_application_counts_once(
     producer: RecordingProducer, body: bytes
 ) -> None:
-    """A request that the lane gives up has not used its key, since the application will."""
+    """A request that the lane leaves to the application counts once for the rate of its key."""
     app = collector(producer, token=("secret",), allow_anonymous=False, max_rate=0.001)
 
     assert fast(app, body, [(b"x-token", b"secret")]) is None
@@ -143,7 +143,7 @@ def test_what_is_left_to_the_application_counts_once(
 
 @pytest.mark.parametrize("error", [NotAcknowledged("late"), BrokerUnavailable("away")])
 def test_a_failed_event_is_answered_as_by_the_application(error: ProducerError) -> None:
-    """A 503 has the same content and headers in both lanes."""
+    """A 503 has the same content and headers with and without the lane."""
     answer = fast(collector(FailingProducer(error)))
     response = post(collector(FailingProducer(error)), BODY)
 
@@ -156,7 +156,7 @@ def test_a_failed_event_is_answered_as_by_the_application(error: ProducerError) 
 
 
 def test_headers_are_those_of_the_application() -> None:
-    """The answer has the client's request id, and lets the page's origin read it."""
+    """The answer has the client's request id and the CORS headers for the page's origin."""
     keys: dict[str, Any] = {"public_key": (f"public {SHOP.decode()}",), "allow_anonymous": False}
     headers = {"X-Token": "public", "Origin": SHOP.decode(), "X-Request-Id": "mine"}
     answer = fast(
@@ -171,7 +171,7 @@ def test_headers_are_those_of_the_application() -> None:
 
 
 def test_it_is_counted_and_logged_as_by_the_application() -> None:
-    """Metrics and access log do not tell the lanes apart, and have nothing of the client."""
+    """Metrics and access log are the same with and without the lane, without client data."""
     app = collector(access_log=1, token=("secret",), allow_anonymous=False)
     with capture_logs() as logs:
         fast(app, headers=[(b"x-token", b"secret"), (b"user-agent", b"browser")])

@@ -1,4 +1,4 @@
-"""What the collector adds to an event, and the window that its time must lie in."""
+"""What the collector adds to an event, and the window for its time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INTAKE = Intake(CONTRACT, RecordingProducer(), EventMetrics(), WINDOW)
 
 
 def event(event_time: datetime | None, **others: object) -> bytes:
-    """The text of an event of that time."""
+    """The JSON of an event with this time."""
     time = event_time and event_time.isoformat()
     return json.dumps({**VALID, "event_time": time, **others}).encode()
 
@@ -40,7 +40,7 @@ shifts = st.timedeltas(timedelta(days=-30), timedelta(days=30)) | st.sampled_fro
 
 @given(near | times(RECEIVED - timedelta(days=40), RECEIVED + timedelta(days=40)), shifts)
 def test_a_time_is_moved_before_the_window_is_checked(time: datetime, shift: timedelta) -> None:
-    """A time that lies within the window once it is moved is taken as moved, edges included."""
+    """A time is moved first and must then be within the window, edges included."""
     try:
         moved = time + shift
     except OverflowError:
@@ -56,7 +56,7 @@ def test_a_time_is_moved_before_the_window_is_checked(time: datetime, shift: tim
 
 @given(shifts)
 def test_an_event_without_a_time_has_that_of_its_receipt(shift: timedelta) -> None:
-    """The collector's own clock is right, whatever the client's says."""
+    """An event without a time gets the collector's time, whatever the client's clock says."""
     value, _ = INTAKE.record(event(None), RECEIVED, shift)
 
     assert CONTRACT.decode(value).event_time == RECEIVED
@@ -65,7 +65,7 @@ def test_an_event_without_a_time_has_that_of_its_receipt(shift: timedelta) -> No
 @pytest.mark.parametrize("event_id", [None, str(uuid.UUID(int=7))])
 @pytest.mark.parametrize("others", [{}, {"event_action": "view", "event_value": 7}])
 def test_a_record_holds_the_receipt(event_id: str | None, others: dict[str, object]) -> None:
-    """The record has all fields of the event, its id and the time of receipt, and nothing else."""
+    """The record has the event's fields, its id and the time of receipt, and nothing else."""
     event_time = RECEIVED - timedelta(hours=1)
     value, returned_id = INTAKE.record(event(event_time, event_id=event_id, **others), RECEIVED)
 

@@ -1,4 +1,4 @@
-"""The plain reader: fast, and never of another opinion than the contract's own parser."""
+"""The plain reader: fast, and always in agreement with the contract's parser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OWN = Contract(OwnEvent)
 
 
 def parsed(contract: Contract[Any], text: bytes) -> list[Any] | None:
-    """The values that the contract's parser reads in `text`; None where it refuses it."""
+    """The values that the contract's parser reads from `text`; None if it refuses it."""
     try:
         members = contract.parse_event(text).__dict__
     except (MalformedJson, InvalidEvent):
@@ -49,7 +49,7 @@ def parsed(contract: Contract[Any], text: bytes) -> list[Any] | None:
 
 
 def twisted(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
-    """Valid events with members put in again, and numbers and texts that may mislead."""
+    """Valid events with duplicate members, and numbers and texts that may mislead."""
     members = [
         '"user_id":1',
         '"user_id":1.0',
@@ -81,7 +81,7 @@ def twisted(contract: Contract[Any]) -> st.SearchStrategy[bytes]:
 def test_what_is_read_plainly_is_what_the_contract_reads(
     data: st.DataObject, contract: Contract[Any]
 ) -> None:
-    """Value by value and to the bit, or it is left to the contract."""
+    """The reader returns exactly the contract's values, or leaves the event to the contract."""
     text = data.draw(bodies(contract) | twisted(contract))
     values = PlainReader(contract).read(text)
     if values is not None:
@@ -90,12 +90,12 @@ def test_what_is_read_plainly_is_what_the_contract_reads(
 
 @pytest.mark.parametrize("contract", [CONTRACT, OWN], ids=["default", "own"])
 def test_what_clients_usually_send_is_read_plainly(contract: Contract[Any]) -> None:
-    """Otherwise the reader would be of no use."""
+    """The reader handles what clients usually send."""
     assert PlainReader(contract).read(PLAIN) == parsed(contract, PLAIN)
 
 
 def test_values_of_every_type_are_read_plainly() -> None:
-    """Own fields, an id and a time included."""
+    """The reader handles own fields, an id and a time."""
     text = (
         b'{"user_id":1,"app_name":"shop","event_category":"page","event_value":-3,'
         b'"event_id":"0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b","event_time":"2026-01-31T12:00:00Z",'
@@ -133,5 +133,5 @@ def test_values_of_every_type_are_read_plainly() -> None:
     ids=lambda text: repr(text[:60]),
 )
 def test_what_is_not_plain_is_left_to_the_contract(text: bytes) -> None:
-    """Be it valid or not: it says what is wrong."""
+    """The reader leaves everything unusual to the contract, valid or not."""
     assert PlainReader(CONTRACT).read(text) is None

@@ -1,4 +1,4 @@
-"""The body of a batch becomes the texts of its events, and nothing more is read of it."""
+"""The body of a batch is split into the texts of its events without parsing them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refused(body: bytes, media_type: str = JSON, max_events: int = 10) -> ApiErr
 def test_every_form_holds_the_same_events(
     events: list[Any], indent: int | None, ascii_only: bool
 ) -> None:
-    """An array, an object around it, and lines are split into the same events, in order."""
+    """An array, an object around it and lines give the same events in the same order."""
     array = json.dumps(events, indent=indent, ensure_ascii=ascii_only)
     lines = "\n".join(json.dumps(event, ensure_ascii=ascii_only) for event in events)
     forms = [
@@ -58,14 +58,14 @@ def test_every_form_holds_the_same_events(
 
 
 def test_what_an_event_holds_is_not_looked_at() -> None:
-    """An event keeps its bytes: duplicate keys, spaces and numbers of any length."""
+    """An event keeps its bytes, including duplicate keys, spaces and long numbers."""
     events = [b'{"a": 1, "a":  2}', b"1e999999", b"9" * 5000, b"[ [] ]"]
 
     assert split_batch(b"[" + b" , ".join(events) + b"]", JSON, max_events=5).events == events
 
 
 def test_a_lone_surrogate_leaves_the_other_events_whole() -> None:
-    """An event with half a surrogate pair does not keep the others from being split off."""
+    """A lone surrogate in one event does not prevent the other events from being split off."""
     split = split_batch(b'[1,{"app_name": "\\ud800"},2]', JSON, max_events=5)
 
     assert (len(split.events), split.events[0], split.events[2]) == (3, b"1", b"2")
@@ -83,7 +83,7 @@ def test_a_lone_surrogate_leaves_the_other_events_whole() -> None:
     st.sampled_from([(b"[", b"]"), (b'{"sent_at":"2026-01-31T12:00:00Z", "events" : [ ', b" ]}")]),
 )
 def test_no_escape_costs_another_event(events: list[bytes], around: tuple[bytes, bytes]) -> None:
-    """Whole and half surrogate pairs beside other escapes leave every event as it was sent."""
+    """Surrogate pairs and lone surrogates beside other escapes leave every event unchanged."""
     body = around[0] + b" , ".join(events) + around[1]
 
     assert split_batch(body, JSON, max_events=5).events == events
@@ -93,26 +93,26 @@ def test_no_escape_costs_another_event(events: list[bytes], around: tuple[bytes,
     "body", [b'["\0\0", "\\ud800"]', b'["\\ud800", \0]', b'["\\ud800", 1', b'["\\ud800" 1]']
 )
 def test_a_lone_surrogate_makes_nothing_of_what_is_no_json(body: bytes) -> None:
-    """Beside a lone surrogate all else must be JSON still."""
+    """A body with a lone surrogate must otherwise be valid JSON."""
     error = refused(body)
 
     assert (error.status, error.code) == (400, "malformed_json")
 
 
 def test_a_name_is_not_repeated_at_length() -> None:
-    """An answer does not grow with an unknown name of the wrapper."""
+    """An answer does not repeat a long unknown name in full."""
     assert len(refused(b'{"' + b"x" * 1_000_000 + b'":1}').message) < 300
 
 
 def test_empty_lines_are_no_events() -> None:
-    """Lines may end in CRLF, and those of nothing but white space do not count."""
+    """Lines may end in CRLF, and lines with only whitespace do not count."""
     split = split_batch(b"\r\n1\r\n\n  \n2\n\n", NDJSON, max_events=6)
 
     assert [event.strip() for event in split.events] == [b"1", b"2"]
 
 
 def test_lines_need_not_be_json() -> None:
-    """A broken line is an event of its own, which leaves the others whole."""
+    """A line that is not JSON becomes an event and does not affect the others."""
     assert split_batch(b"{\n1", NDJSON, max_events=2).events == [b"{", b"1"]
 
 
@@ -124,7 +124,7 @@ def test_lines_need_not_be_json() -> None:
     ],
 )
 def test_the_wrapper_says_when_it_was_sent(text: bytes, time: datetime | None) -> None:
-    """`sent_at` is read as a time, and null is as good as none."""
+    """`sent_at` is read as a time, and null is the same as leaving it out."""
     body = b'{"events":[1],"sent_at":' + text + b"}"
 
     assert split_batch(body, JSON, max_events=1) == SplitBatch([b"1"], time)
@@ -132,7 +132,7 @@ def test_the_wrapper_says_when_it_was_sent(text: bytes, time: datetime | None) -
 
 @pytest.mark.parametrize("text", [b"1", b'""', b'"2026-01-31"', b"[]", b"1769860800.5"])
 def test_a_wrong_sent_at_is_answered_422(text: bytes) -> None:
-    """What is no time is refused, with the field."""
+    """An invalid `sent_at` is refused with the name of the field."""
     error = refused(b'{"events":[1],"sent_at":' + text + b"}")
 
     assert (error.status, error.code) == (422, "invalid_batch")
@@ -143,7 +143,7 @@ def test_a_wrong_sent_at_is_answered_422(text: bytes) -> None:
     "body", [b"{}", b'{"events":[],"more":1}', b'{"sent_at":null}', b'{"user_id":1}']
 )
 def test_another_object_is_answered_422(body: bytes) -> None:
-    """An object that has no events, or more than it may, is refused."""
+    """An object without events, or with unknown members, is refused."""
     error = refused(body)
 
     assert (error.status, error.code) == (422, "invalid_batch")
@@ -160,7 +160,7 @@ def test_another_object_is_answered_422(body: bytes) -> None:
     ],
 )
 def test_a_key_of_the_wrapper_must_not_stand_twice(body: bytes) -> None:
-    """Which of two values is meant is not guessed."""
+    """A duplicate key is refused, since it is unclear which value is meant."""
     error = refused(body)
 
     assert (error.status, error.code) == (400, "malformed_json")
@@ -194,7 +194,7 @@ def test_a_key_of_the_wrapper_must_not_stand_twice(body: bytes) -> None:
     ],
 )
 def test_what_is_no_batch_is_answered_400(body: bytes) -> None:
-    """What is no JSON, or none that holds an array of events, is refused."""
+    """A body that is not JSON, or has no array of events, is refused."""
     error = refused(body)
 
     assert (error.status, error.code) == (400, "malformed_json")
@@ -211,7 +211,7 @@ def test_what_is_no_batch_is_answered_400(body: bytes) -> None:
     ],
 )
 def test_deep_nesting_is_answered_400(body: bytes) -> None:
-    """Nesting of any depth is an error of the client, and none of ours."""
+    """Nesting of any depth is the client's error, not an internal error."""
     error = refused(body)
 
     assert (error.status, error.code) == (400, "malformed_json")
@@ -229,7 +229,7 @@ def test_deep_nesting_is_answered_400(body: bytes) -> None:
 def test_the_limit_is_the_most_that_is_taken(
     before: bytes, between: bytes, after: bytes, media_type: str
 ) -> None:
-    """As many events as the limit pass; one more is answered 413."""
+    """A batch with as many events as the limit passes; one more event is answered 413."""
     enough = before + between.join([b"{}"] * 10) + after
     one_more = before + between.join([b"{}"] * 11) + after
 

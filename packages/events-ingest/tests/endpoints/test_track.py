@@ -32,7 +32,7 @@ from ingest_support.contracts import CONTRACT, SHOP, with_contract
 
 @given(with_contract(posted_events))
 def test_a_valid_event_becomes_its_record(case: tuple[Contract[Any], dict[str, Any]]) -> None:
-    """A valid event is answered 200 with its id, and its record holds what was posted."""
+    """A valid event is answered 200 with its id, and its record contains what was posted."""
     contract, event = case
     producer = RecordingProducer()
 
@@ -56,7 +56,7 @@ def test_a_valid_event_becomes_its_record(case: tuple[Contract[Any], dict[str, A
 def test_an_invalid_event_is_answered_with_its_field(
     case: tuple[Contract[Any], tuple[dict[str, Any], str]],
 ) -> None:
-    """An event with one wrong field is answered 422 with that field, and nothing is produced."""
+    """An event with one invalid field is answered 422 with that field, and nothing is produced."""
     contract, (event, field) = case
     producer = RecordingProducer()
 
@@ -85,7 +85,7 @@ def test_an_invalid_event_is_answered_with_its_field(
 def test_a_wrong_own_field_is_answered_with_its_name(
     own: dict[str, Any], field: str, code: str
 ) -> None:
-    """An own field of another type, or one that the contract does not have, is answered 422."""
+    """An own field with another type, or one that the contract lacks, is answered 422."""
     response = post(collector(contract=SHOP), {**VALID, **own})
 
     assert response.status_code == 422
@@ -95,7 +95,7 @@ def test_a_wrong_own_field_is_answered_with_its_name(
 
 
 def test_an_event_without_an_id_gets_a_uuid_of_version_7() -> None:
-    """The id that the collector makes is a UUIDv7 in canonical form."""
+    """The collector's own ids are UUIDv7 in canonical form."""
     event_id = post(collector(), VALID).json()["event_id"]
 
     assert uuid.UUID(event_id).version == 7
@@ -103,7 +103,7 @@ def test_an_event_without_an_id_gets_a_uuid_of_version_7() -> None:
 
 
 def test_an_error_does_not_repeat_what_was_sent() -> None:
-    """A 422 names the field without the value that the client sent in it."""
+    """A 422 names the field without the client's value."""
     response = post(collector(), {**VALID, "user_id": "my-password", "event_id": "my-password"})
 
     assert response.status_code == 422
@@ -111,7 +111,7 @@ def test_an_error_does_not_repeat_what_was_sent() -> None:
 
 
 def test_an_error_names_a_bounded_number_of_fields() -> None:
-    """Thousands of wrong fields are answered with a few of them."""
+    """An event with thousands of invalid fields is answered with only a few of them."""
     response = post(collector(), {**VALID, **{f"unknown_{n}": n for n in range(1000)}})
 
     assert len(error_of(response)["fields"]) == MAX_FIELDS
@@ -132,7 +132,7 @@ def test_an_error_names_a_bounded_number_of_fields() -> None:
     ],
 )
 def test_a_malformed_body_is_answered_400(body: bytes) -> None:
-    """What is not one JSON object of unique keys and sane depth is answered 400."""
+    """A body that is not one JSON object with unique keys and limited nesting is answered 400."""
     response = post(collector(), body)
 
     assert response.status_code == 400
@@ -151,7 +151,7 @@ def test_a_malformed_body_is_answered_400(body: bytes) -> None:
     ],
 )
 def test_every_key_opens(headers: dict[str, Any]) -> None:
-    """Each of the keys is accepted, in either header."""
+    """Each configured key is accepted, in either header."""
     app = collector(token=("first", "second", "schlüssel"), allow_anonymous=False)
 
     assert post(app, VALID, headers=headers).status_code == 200
@@ -172,7 +172,7 @@ def test_every_key_opens(headers: dict[str, Any]) -> None:
     ],
 )
 def test_a_wrong_key_is_answered_401(headers: dict[str, Any]) -> None:
-    """Without one of the keys the answer is 401 with `WWW-Authenticate`."""
+    """Without a valid key, the answer is 401 with `WWW-Authenticate`."""
     response = post(collector(token=("first",), allow_anonymous=False), VALID, headers=headers)
 
     assert response.status_code == 401
@@ -186,14 +186,14 @@ async def _unread() -> AsyncIterator[bytes]:
 
 
 def test_the_key_is_checked_before_the_body_is_read() -> None:
-    """A request with a wrong key is answered without a look at its body."""
+    """A request with a wrong key is answered before its body is read."""
     app = collector(token=("first",), allow_anonymous=False)
 
     assert ask(app, "POST", "/track", content=_unread()).status_code == 401
 
 
 def test_a_known_absence_is_answered_before_the_body_is_read() -> None:
-    """While Kafka is away the answer is 503 at once, without a look at the body."""
+    """While Kafka is unavailable, the answer is 503 before the body is read."""
     response = ask(
         collector(RecordingProducer(ready=False)),
         "POST",
@@ -215,7 +215,7 @@ def test_a_known_absence_is_answered_before_the_body_is_read() -> None:
     ],
 )
 def test_a_failed_record_is_answered_503(error: ProducerError, code: str, with_id: bool) -> None:
-    """A 503 says when to come again, and the id of an event that may be stored all the same."""
+    """A 503 has Retry-After, and the id of an event that may be stored nevertheless."""
     producer = FailingProducer(error)
 
     response = post(collector(producer), VALID)
@@ -230,7 +230,7 @@ def test_a_failed_record_is_answered_503(error: ProducerError, code: str, with_i
 
 @pytest.mark.parametrize("error", [BrokerUnavailable("away"), BufferFull("full")])
 def test_a_refused_record_is_answered_503(error: ProducerError) -> None:
-    """Where nothing was tried the 503 has no id: nothing can be stored."""
+    """If nothing was sent to Kafka, the 503 has no id."""
     response = post(collector(RefusingProducer(error)), {**VALID, "event_id": str(uuid.uuid4())})
 
     assert response.status_code == 503
@@ -241,7 +241,7 @@ def test_a_refused_record_is_answered_503(error: ProducerError) -> None:
 
 @pytest.mark.parametrize("length", [65, 1000, 2_000_000])
 def test_a_body_that_is_too_long_is_answered_413(length: int) -> None:
-    """A body over the limit is answered 413, with its length announced or not."""
+    """A body over the limit is answered 413, with or without Content-Length."""
     app = collector(max_event_bytes=64)
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -266,7 +266,7 @@ def test_a_body_that_is_too_long_is_answered_413(length: int) -> None:
     ],
 )
 def test_another_type_or_encoding_is_answered_415(headers: dict[str, str]) -> None:
-    """What is not announced as JSON in UTF-8, or in a coding of ours, is answered 415."""
+    """A body that is not declared as JSON in UTF-8 with a supported coding is answered 415."""
     response = post(collector(), VALID, headers=headers)
 
     assert response.status_code == 415
@@ -283,7 +283,7 @@ def test_another_type_or_encoding_is_answered_415(headers: dict[str, str]) -> No
     ],
 )
 def test_json_is_accepted_however_it_is_announced(headers: dict[str, str]) -> None:
-    """JSON in UTF-8 is accepted with its type in any spelling, as text, or with none."""
+    """JSON in UTF-8 is accepted with any spelling of its type, as text, or without a type."""
     body = json.dumps(VALID).encode()
 
     assert ask(collector(), "POST", "/track", content=body, headers=headers).status_code == 200
@@ -299,7 +299,7 @@ def test_json_is_accepted_however_it_is_announced(headers: dict[str, str]) -> No
     ],
 )
 def test_a_compressed_body_is_taken(encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    """Each coding is undone; what is not that coding is 400, a bomb 413."""
+    """Each coding is decompressed; invalid data is answered 400, a decompression bomb 413."""
     app, headers = collector(), {"Content-Encoding": encoding}
     compressed = compress(json.dumps(VALID).encode())
 
@@ -310,7 +310,7 @@ def test_a_compressed_body_is_taken(encoding: str, compress: Callable[[bytes], b
 
 
 def test_an_event_outside_the_window_is_answered_422() -> None:
-    """The window is that of the settings, and the field is named."""
+    """The window comes from the settings, and the answer names the field."""
     old = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     event = {**VALID, "event_time": old}
 

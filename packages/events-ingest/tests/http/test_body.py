@@ -1,4 +1,4 @@
-"""Bodies that stop halfway."""
+"""Bodies that stop before their end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Message = MutableMapping[str, Any]
 
 
 def call(app: Starlette, incoming: Callable[[], Awaitable[Message]]) -> list[Message]:
-    """Post to `/track` below HTTP, the body coming from `incoming`; return what was sent."""
+    """Post to `/track` with the ASGI messages of `incoming`; return the messages that were sent."""
     sent: list[Message] = []
 
     async def send(part: Message) -> None:
@@ -33,7 +33,7 @@ def call(app: Starlette, incoming: Callable[[], Awaitable[Message]]) -> list[Mes
 
 
 def test_a_client_that_leaves_is_no_error() -> None:
-    """A client that goes away within its body produces nothing and raises nothing."""
+    """A client that disconnects during its body produces nothing and raises nothing."""
     producer = RecordingProducer()
     parts: Iterator[Message] = iter(
         [

@@ -1,4 +1,4 @@
-"""Compressed bodies: what was compressed comes back, and nothing grows far beyond the limit."""
+"""Compressed bodies: data is restored, and memory stays near the limit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 
 
 def streamed(body: bytes) -> bytes:
-    """`body` as a zstd frame that does not say how long it is."""
+    """`body` as a zstd frame without its length."""
     compressor = zstandard.ZstdCompressor().compressobj()
     return compressor.compress(body) + compressor.flush()
 
@@ -42,14 +42,14 @@ each_coding = pytest.mark.parametrize(("encoding", "compress"), CODINGS)
 
 
 def test_the_codings_are_those_that_are_tested() -> None:
-    """Every coding that is offered has its tests here."""
+    """Every supported coding is tested here."""
     assert set(ENCODINGS) == {encoding for encoding, _ in CODINGS} | {"identity"}
 
 
 @each_coding
 @given(st.binary() | st.binary(min_size=1, max_size=8).map(lambda part: part * 1000))
 def test_what_was_compressed_comes_back(encoding: str, compress: Compress, body: bytes) -> None:
-    """A body of just the limit is decompressed to what it was, and one byte less is too few."""
+    """A body of exactly the limit is restored; with a limit one byte lower it is refused."""
     compressed = compress(body)
 
     assert decompress(compressed, encoding, limit=len(body)) == body
@@ -59,7 +59,7 @@ def test_what_was_compressed_comes_back(encoding: str, compress: Compress, body:
 
 
 def test_identity_is_left_as_it_is() -> None:
-    """A body without coding is returned where it is not too long."""
+    """A body without coding is returned unchanged if it is within the limit."""
     assert decompress(b"abc", "identity", limit=3) == b"abc"
     with pytest.raises(DecompressedTooLong):
         decompress(b"abc", "identity", limit=2)
@@ -67,7 +67,7 @@ def test_identity_is_left_as_it_is() -> None:
 
 @each_coding
 def test_a_bomb_stops_near_the_limit(encoding: str, compress: Compress) -> None:
-    """Of a bomb of 64 MiB little more than the limit is held at any time."""
+    """For a bomb of 64 MiB, memory never exceeds the limit by much."""
     bomb = compress(bytes(64 * MIB))
     tracemalloc.start()
     try:
@@ -85,7 +85,7 @@ def test_a_bomb_stops_near_the_limit(encoding: str, compress: Compress) -> None:
 def test_a_body_that_ends_early_is_refused(
     encoding: str, compress: Compress, body: bytes, data: st.DataObject
 ) -> None:
-    """A body without its end is refused, wherever it is cut off."""
+    """A truncated body is refused, wherever it is cut off."""
     compressed = compress(body)
     end = data.draw(st.integers(0, len(compressed) - 1))
 
@@ -98,7 +98,7 @@ def test_a_body_that_ends_early_is_refused(
 def test_what_is_no_such_coding_is_refused_or_read(
     encoding: str, compress: Compress, body: bytes
 ) -> None:
-    """Of random bytes nothing comes but a result within the limit or one of the two errors."""
+    """Random bytes give either a result within the limit or one of the two errors."""
     with contextlib.suppress(NotDecompressed, DecompressedTooLong):
         assert len(decompress(body, encoding, limit=1000)) <= 1000
 
@@ -109,7 +109,7 @@ def test_what_is_no_such_coding_is_refused_or_read(
 def test_what_follows_the_stream_is_refused(
     encoding: str, compress: Compress, garbage: bytes, body: bytes
 ) -> None:
-    """A body that goes on after its compressed stream is not what it says."""
+    """A body with bytes after its compressed stream is refused."""
     with pytest.raises(NotDecompressed):
         decompress(compress(body) + garbage, encoding, limit=len(body))
 
@@ -121,7 +121,7 @@ def test_what_follows_the_stream_is_refused(
 def test_concatenated_streams_are_one_body(
     encoding: str, compress: Compress, parts: list[bytes]
 ) -> None:
-    """Members of gzip and frames of zstd follow one another, and the limit is that of all."""
+    """Concatenated gzip members and zstd frames are one body, with one limit."""
     compressed = b"".join(map(compress, parts))
     body = b"".join(parts)
 
@@ -135,13 +135,13 @@ def test_concatenated_streams_are_one_body(
     ("encoding", "compress"), [case for case in CODINGS if case[0] in ("gzip", "zstd")]
 )
 def test_too_many_streams_are_refused(encoding: str, compress: Compress) -> None:
-    """Empty streams add nothing to the body, so that their number has a limit of its own."""
+    """The number of streams is limited, since empty ones add nothing to the length."""
     with pytest.raises(NotDecompressed):
         decompress(compress(b"") * 65, encoding, limit=1000)
 
 
 def test_concatenated_deflate_is_refused() -> None:
-    """The zlib format knows of one stream only."""
+    """The zlib format has only one stream."""
     with pytest.raises(NotDecompressed):
         decompress(zlib.compress(b"a") + zlib.compress(b"b"), "deflate", limit=1000)
 

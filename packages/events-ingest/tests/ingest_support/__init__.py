@@ -1,1 +1,1 @@
-"""What the collector's tests share."""
+"""Code that the collector's tests share."""

@@ -1,4 +1,4 @@
-"""A real Chromium, a web site whose pages are tracked, and what of them is on the topic."""
+"""A real Chromium, a web site with tracked pages, and the pages' events on the topic."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from line_support.topics import Topics
 KEY = "pk_web"
 USER = 7
 SECONDS = 30.0
-"""How long anything in a browser may take that is no fault."""
+"""How long an action in a browser may take before a test fails."""
 
 NO_STORAGE = """
     Object.defineProperty(window, "localStorage", {
       get() { throw new DOMException("denied", "SecurityError") }
     })
 """
-"""As it is where a browser blocks cookies."""
+"""The storage of a browser that blocks cookies."""
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>shop</title>{head}</head>
@@ -55,7 +55,7 @@ PAGE = """<!doctype html>
 
 @contextmanager
 def serving(app: ASGIApp, port: int) -> Iterator[None]:
-    """Serve `app` on `port` of 127.0.0.1 by a thread."""
+    """Serve `app` on `port` of 127.0.0.1 in a thread."""
     # fmt: off
     server = uvicorn.Server(uvicorn.Config(
         app, host="127.0.0.1", port=port, lifespan="off", log_config=None, access_log=False,
@@ -74,18 +74,18 @@ def serving(app: ASGIApp, port: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Site:
-    """A web site, under any host name: `/APP/...` is a page that is tracked as APP."""
+    """A web site under any host name: `/APP/...` is a page that is tracked as APP."""
 
     collector: str
     port: int = field(default_factory=free_port)
 
     def url(self, app: str, host: str = "localhost", query: str = "") -> str:
-        """The address of a page. The `query` may name `key`, `init` or `csp`, as below."""
+        """The URL of a page. The `query` may have `key`, `init` or `csp`, as below."""
         return f"http://{host}:{self.port}/{app}/page?{query}"
 
     @property
     def origins(self) -> list[str]:
-        """Whose pages the collector permits."""
+        """The origins that the collector allows."""
         return [f"http://{host}:{self.port}" for host in ("localhost", "shop.example")]
 
     @contextmanager
@@ -127,14 +127,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Tracking:
-    """A site, the collector of its events, and their topic."""
+    """A site, its collector and its topic."""
 
     topics: Topics
     topic: str
     port: int
     site: Site
     pool: ThreadPoolExecutor
-    """For what needs an event loop of its own: Playwright's is in the thread of the tests."""
+    """Runs code that needs its own event loop, since Playwright's is in the tests' thread."""
     contract: Contract[Any] = CONTRACT
 
     @property
@@ -159,12 +159,12 @@ class Tracking:
             yield url
 
     def all_events(self) -> list[EventEnvelope]:
-        """All records of the topic."""
+        """All records on the topic."""
         values = self.pool.submit(self.topics.values, self.topic).result()
         return [self.contract.decode(value) for value in values if value is not None]
 
     def events(self, app: str) -> list[EventEnvelope]:
-        """The records of `app`, in the order of their time."""
+        """The records of `app`, ordered by time."""
         found = [each for each in self.all_events() if each.app_name == app]
         return sorted(found, key=lambda each: (each.event_time, each.event_id))
 
@@ -184,28 +184,28 @@ class Tracking:
 
 
 def brief(events: list[EventEnvelope]) -> list[tuple[str | None, str, int | None]]:
-    """What each event says: action, category and value."""
+    """The action, category and value of each event."""
     return [(each.event_action, each.event_category, each.event_value) for each in events]
 
 
 def once(events: list[EventEnvelope]) -> bool:
-    """Whether no event is there twice."""
+    """Whether every event is there only once."""
     return max(Counter(each.event_id for each in events).values(), default=0) <= 1
 
 
 def new_app() -> str:
-    """A name of an application that no other test has."""
+    """An application name that no other test uses."""
     return f"app-{uuid.uuid4()}"
 
 
 def stats(page: Page) -> dict[str, Any]:
-    """What the page's tracker says of its events."""
+    """The tracker's statistics of the page."""
     said: dict[str, Any] = page.evaluate("events.stats()")
     return said
 
 
 def next_answer(page: Page) -> int:
-    """Wait for the next answer of the collector; return its status, 0 for none."""
+    """Wait for the collector's next answer; return its status, 0 if there was none."""
     # fmt: off
     return int(page.evaluate(
         "() => new Promise(done => "
@@ -215,7 +215,7 @@ def next_answer(page: Page) -> int:
 
 
 def wait_until_sent(page: Page) -> None:
-    """Wait until the tracker keeps no event any more."""
+    """Wait until the tracker keeps no more events."""
     try:
         wait_for(lambda: stats(page)["queued"] == 0, "an empty queue")
     except Exception as error:
@@ -230,7 +230,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 def visit(
     context: BrowserContext, url: str, *, user: int | None = USER, script: str | None = None
 ) -> Page:
-    """Open a page in a new tab, after `script`, and log `user` in."""
+    """Open a page in a new tab after running `script`, and log `user` in."""
     page = context.new_page()
     if script:
         page.add_init_script(script)
@@ -241,16 +241,16 @@ def visit(
 
 
 def chromium_path() -> str | None:
-    """Where Debian, or another system, has put a Chromium."""
+    """The path of the system's Chromium."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((path for path in map(shutil.which, names) if path), None)
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """Run a headless Chromium that finds all names in `.example` on this machine.
+    """Run a headless Chromium that resolves all names in `.example` to this machine.
 
-    Without one a test is skipped; where `CI` is set it fails.
+    If there is none, tests are skipped, or fail if `CI` is set.
     """
     path = chromium_path()
     if path is None:
@@ -271,7 +271,7 @@ def running_chromium() -> Iterator[Browser]:
 
 @contextmanager
 def tracking(topics: Topics, contract: Contract[Any] = CONTRACT) -> Iterator[Tracking]:
-    """Serve a site; its collector, for events of `contract`, is not running yet."""
+    """Serve a site; its collector, for events of `contract`, is not yet running."""
     port = free_port()
     site = Site(f"http://127.0.0.1:{port}")
     with ThreadPoolExecutor(1) as pool, site.running():

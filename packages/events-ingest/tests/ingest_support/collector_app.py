@@ -1,4 +1,4 @@
-"""The collector's application in front of a producer that is a double."""
+"""The collector's application with a test double as producer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 
 
 class RecordingProducer:
-    """Acknowledges each record at once and keeps it."""
+    """Acknowledges each record at once and stores it."""
 
     def __init__(self, *, ready: bool = True) -> None:
         self.ready = ready
@@ -26,15 +26,15 @@ class RecordingProducer:
         self.values: list[bytes] = []
 
     async def start(self) -> None:
-        """Run."""
+        """Start."""
         self.running = True
 
     async def stop(self) -> None:
-        """Run no more."""
+        """Stop."""
         self.running = False
 
     def produce(self, values: Sequence[bytes]) -> list[asyncio.Future[None]]:
-        """Keep `values`."""
+        """Store `values`."""
         self.values += values
         return [self._settled(index) for index in range(len(values))]
 
@@ -62,7 +62,7 @@ class FailingProducer(RecordingProducer):
 
 
 class RefusingProducer(RecordingProducer):
-    """Takes no record at all: raises `error` at once."""
+    """Accepts no records: raises `error` at once."""
 
     def __init__(self, error: ProducerError) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class RefusingProducer(RecordingProducer):
 def collector(
     producer: EventProducer | None = None, contract: Contract[Any] = CONTRACT, **settings: Any
 ) -> Starlette:
-    """The application in front of `producer`, for events of `contract`, with `settings`."""
+    """The application with `producer`, for events of `contract`, with `settings`."""
     return create_app(
         ServeSettings(**{"allow_anonymous": True, "access_log": 0, **settings}),
         producer or RecordingProducer(),
@@ -103,7 +103,7 @@ def post(app: Starlette, event: object, path: str = "/track", **request: Any) ->
 
 
 def error_of(response: httpx.Response) -> dict[str, Any]:
-    """The error in `response`, which has the one shape."""
+    """The error in `response`, checked for the common format."""
     said = response.json()
     assert said["request_id"] == response.headers["X-Request-Id"]
     error: dict[str, Any] = said["error"]

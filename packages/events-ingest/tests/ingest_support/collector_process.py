@@ -1,4 +1,4 @@
-"""The collector as a process of its own, which can be killed."""
+"""The collector as a separate process, which can be killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from events_loadgen.processes.waiting import wait_until
 
 @dataclass(frozen=True)
 class CollectorProcess:
-    """A collector."""
+    """A running collector."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -26,11 +26,11 @@ class CollectorProcess:
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """Its URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def ready(self) -> bool:
-        """Whether it says that it takes events."""
+        """Whether it reports that it accepts events."""
         try:
             return httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200
         except httpx.TransportError:
@@ -41,7 +41,7 @@ class CollectorProcess:
 def running_collector(
     brokers: str, topic: str, folder: Path, *flags: str, port: int | None = None
 ) -> Iterator[CollectorProcess]:
-    """Run a collector; its context begins when it is ready and ends with kill -9."""
+    """Run a collector; the context starts when it is ready and ends with kill -9."""
     port, log = port or free_port(), folder / "collector.log"
     # fmt: off
     command = [

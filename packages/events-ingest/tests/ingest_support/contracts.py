@@ -1,4 +1,4 @@
-"""The contracts that the collector is tested with: the default one, a shop's, generated ones."""
+"""The contracts of the collector's tests: the default one, a shop's and generated ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONTRACT = Contract(Event)
 
 
 class ShopEvent(Event):
-    """An event of a shop: a field of each type."""
+    """An event of a shop with an own field of each type."""
 
     plan: Text | None = Field(None, description="what the customer pays for: */ free, or pro")
     trial: Bool | None = None
@@ -33,7 +33,7 @@ SHOP = Contract(ShopEvent)
 def with_contract(
     strategy: Callable[[Contract[Any]], st.SearchStrategy[T]],
 ) -> st.SearchStrategy[tuple[Contract[Any], T]]:
-    """A contract, the default one or a generated one, and what `strategy` draws for it."""
+    """A contract, default or generated, and a value that `strategy` draws for it."""
     return (st.just(CONTRACT) | contracts()).flatmap(
         lambda contract: st.tuples(st.just(contract), strategy(contract))
     )

@@ -1,4 +1,4 @@
-"""Tracked pages whose clock the test turns: the tracker waits for the test, never the other way."""
+"""Tracked pages whose clock is controlled by the test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
-"""As the browser does when another tab comes to the front; a headless one has no front."""
+"""What a browser does when another tab comes to the front, which a headless one never does."""
 
 
 def open_page(
@@ -22,7 +22,7 @@ def open_page(
     host: str = "localhost",
     script: str | None = None,
 ) -> Page:
-    """Open a page, after `script`, whose clock goes by `forward`."""
+    """Open a page, after running `script`, whose clock moves only with `forward`."""
     context.clock.install()
     url = site.url(app, host, query='data=data-auto="false"')
     return visit(context, url, script=script)
@@ -39,7 +39,7 @@ def kept(page: Page) -> int:
 
 
 def forward(page: Page, condition: Callable[[], bool], step: float = 1.0) -> None:
-    """Turn the page's clock, `step` seconds at a time, until the condition holds."""
+    """Move the page's clock forward, `step` seconds at a time, until the condition holds."""
 
     def turned() -> bool:
         page.clock.fast_forward(round(step * 1000))
@@ -49,13 +49,13 @@ def forward(page: Page, condition: Callable[[], bool], step: float = 1.0) -> Non
 
 
 def pause(page: Page) -> None:
-    """Stop the page's clock, after what the page does at its start."""
+    """Stop the page's clock after the page has started."""
     page.clock.pause_at(page.evaluate("Date.now() / 1000 + 5"))
     wait_until_idle(page)
 
 
 def wait_until_idle(page: Page) -> None:
-    """Wait until the page sends nothing: it has a lock while it does, where there are locks."""
+    """Wait until the page sends nothing: while it sends, it holds a lock, if there are locks."""
     locked = """async () => {
       const locks = await navigator.locks?.query();
       return locks ? locks.held.length + locks.pending.length : 0;

@@ -1,4 +1,4 @@
-"""A collector whose answers are a test's, one after the other, and what pages sent to it."""
+"""A collector that gives scripted answers and records the requests of pages."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ Answer = Callable[[list[str]], Response]
 
 @dataclass(frozen=True)
 class Received:
-    """A request, as the collector has it."""
+    """A request as the collector received it."""
 
     events: list[dict[str, Any]]
     sent_at: datetime
-    """By the page's clock."""
+    """The time of the page's clock."""
     size: int
     content_type: str
     query: dict[str, str]
 
     @property
     def ids(self) -> list[str]:
-        """The events' ids."""
+        """The ids of the events."""
         return [each["event_id"] for each in self.events]
 
 
 @dataclass
 class Collector:
-    """Answers as its script says, one after the other; after its end it takes everything."""
+    """Gives the answers of its script in order, and then accepts everything."""
 
     port: int = field(default_factory=free_port)
     script: list[Answer | None] = field(default_factory=list)
-    """None is no answer."""
+    """An answer of None means that there is no answer."""
     requests: list[Received] = field(default_factory=list)
     methods: set[str] = field(default_factory=set)
     largest: int = 1_000_000
-    """How many events a batch may have."""
+    """The most events that a batch may have."""
     contract: Contract[Any] = CONTRACT
 
     def __post_init__(self) -> None:
@@ -71,9 +71,9 @@ class Collector:
         )
 
     def gaps(self) -> list[float]:
-        """How many seconds of the page's clock lie between the requests.
+        """The seconds between the requests, by the page's clock.
 
-        After a 408 Chromium itself sends the same request again, at once.
+        A request that Chromium itself repeats at once after a 408 is not counted.
         """
         times = list(dict.fromkeys(each.sent_at for each in self.requests))
         return [(late - early).total_seconds() for early, late in itertools.pairwise(times)]
@@ -103,7 +103,7 @@ class Collector:
 
 
 def take(ids: list[str], rejected: int = 0) -> Response:
-    """Take a batch, but for its first events."""
+    """Accept a batch except its first events."""
     wrong = [{"field": "user_id", "message": "wrong"}]
     return JSONResponse(
         {
@@ -115,7 +115,7 @@ def take(ids: list[str], rejected: int = 0) -> Response:
 
 
 def refuse(status: int, retry_after: str | None = None, acknowledged: int = 0) -> Answer:
-    """Refuse a batch, but for its first events, which are acknowledged."""
+    """Refuse a batch except its first events, which are acknowledged."""
 
     def answer(ids: list[str]) -> Response:
         content: dict[str, Any] = {"error": {"message": "no"}}
@@ -129,7 +129,7 @@ def refuse(status: int, retry_after: str | None = None, acknowledged: int = 0) -
 
 @contextmanager
 def scripted_collector(contract: Contract[Any] = CONTRACT) -> Iterator[Collector]:
-    """Serve a collector that takes everything until it is told otherwise."""
+    """Serve a collector that accepts everything until a script is set."""
     collector = Collector(contract=contract)
     with serving(collector.app(), collector.port), collector.site.running():
         yield collector

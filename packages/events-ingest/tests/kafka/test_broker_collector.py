@@ -1,4 +1,4 @@
-"""The collector from outside: real HTTP, a real broker, a real process."""
+"""The collector from outside, with real HTTP, a real broker and a real process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PARTITIONS = 4
 
 
 def new_topic() -> str:
-    """The name of a topic that is not there yet."""
+    """The name of a topic that does not exist yet."""
     return f"topic-{uuid.uuid4()}"
 
 
@@ -78,7 +78,7 @@ def event_ids(broker: LocalBroker, topic: str) -> list[str]:
 
 @pytest.mark.core
 def test_an_acknowledged_event_is_on_the_topic(broker: LocalBroker) -> None:
-    """When the 200 is there, the broker has the record; events spread over the partitions."""
+    """After a 200 the broker has the record; events are spread over the partitions."""
     topic = new_topic()
     with collector(broker, topic) as client:
         wait_until(lambda: ready(client), "a ready collector", seconds=60)
@@ -87,7 +87,7 @@ def test_an_acknowledged_event_is_on_the_topic(broker: LocalBroker) -> None:
 
 
 def test_it_recovers_from_a_long_absence(broker: LocalBroker) -> None:
-    """After an absence longer than its time-outs it takes events again, and lost none."""
+    """After an outage longer than its timeouts it accepts events again, and has lost none."""
     topic = new_topic()
     acknowledged: list[str] = []
     with collector(broker, topic, ack_timeout=0.5) as client, ThreadPoolExecutor(8) as threads:
@@ -133,7 +133,7 @@ def test_it_recovers_from_a_long_absence(broker: LocalBroker) -> None:
 
 @contextmanager
 def process(broker: LocalBroker, topic: str, port: int) -> Iterator[subprocess.Popen[str]]:
-    """A collector as a process of its own."""
+    """A collector as a separate process."""
     # fmt: off
     command = [
         sys.executable, "-m", "events_ingest", "serve", "--brokers", broker.bootstrap,
@@ -149,7 +149,7 @@ def process(broker: LocalBroker, topic: str, port: int) -> Iterator[subprocess.P
 
 
 def stop_under_load(broker: LocalBroker, number: signal.Signals) -> None:
-    """Stop a collector that is busy by a signal, and look at what it left."""
+    """Stop a busy collector with a signal, and check what it stored."""
     topic, port = new_topic(), free_port()
     acknowledged: list[str] = []
 
@@ -187,10 +187,10 @@ def stop_under_load(broker: LocalBroker, number: signal.Signals) -> None:
 
 
 def test_sigterm_finishes_what_is_in_flight(broker: LocalBroker) -> None:
-    """Told to end by SIGTERM, it answers what is in flight and exits with 0; no 200 is lost."""
+    """On SIGTERM it answers requests in flight and exits with 0; no acknowledged event is lost."""
     stop_under_load(broker, signal.SIGTERM)
 
 
 def test_ctrl_c_finishes_what_is_in_flight(broker: LocalBroker) -> None:
-    """Told to end by Ctrl-C, more than once, it does the same."""
+    """On Ctrl-C, even more than once, it does the same."""
     stop_under_load(broker, signal.SIGINT)

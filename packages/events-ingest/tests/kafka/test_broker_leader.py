@@ -1,4 +1,4 @@
-"""The collector on a cluster of two nodes, one of which goes away."""
+"""The collector on a cluster of two nodes, one of which fails."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Nodes:
 
     @property
     def bootstrap(self) -> str:
-        """The address for clients."""
+        """The bootstrap address for clients."""
         return f"{self.first.bootstrap},{self.second.bootstrap}"
 
     @contextmanager
     def second_away(self) -> Iterator[None]:
-        """Let the second node crash, and bring it back in the end."""
+        """Crash the second node, and bring it back at the end."""
         self.second.kill()
         try:
             yield
@@ -51,7 +51,7 @@ class Nodes:
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    """A cluster of this module's own."""
+    """A cluster for this module."""
     folder = tmp_path_factory.mktemp("nodes")
     with (
         LocalBroker(folder / "first") as first,
@@ -61,7 +61,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
 
 
 def create_topic(nodes: Nodes, replicas: Mapping[int, Sequence[int]], *, min_insync: int) -> str:
-    """Create a topic whose partitions lie on the nodes that `replicas` says; return its name."""
+    """Create a topic whose partitions are on the nodes in `replicas`; return its name."""
     topic = f"topic-{uuid.uuid4()}"
     configs = {"min.insync.replicas": str(min_insync)}
     new = NewTopic(topic, -1, -1, replica_assignments=replicas, topic_configs=configs)
@@ -80,7 +80,7 @@ def create_topic(nodes: Nodes, replicas: Mapping[int, Sequence[int]], *, min_ins
 
 
 def read(nodes: Nodes, topic: str, *partitions: int) -> list[str]:
-    """The ids of all events that these partitions have now."""
+    """The ids of all events that are now in these partitions."""
 
     async def ask() -> list[str]:
         async with AIOKafkaConsumer(
@@ -99,7 +99,7 @@ def read(nodes: Nodes, topic: str, *partitions: int) -> list[str]:
 
 
 def leaders(nodes: Nodes, topic: str) -> set[int]:
-    """The nodes that lead partitions of `topic`, as far as known; -1 stands for none."""
+    """The nodes that lead partitions of `topic`, as far as known; -1 means none."""
 
     async def ask() -> set[int]:
         admin = AIOKafkaAdminClient(bootstrap_servers=nodes.first.bootstrap)
@@ -107,7 +107,7 @@ def leaders(nodes: Nodes, topic: str) -> set[int]:
         try:
             (described,) = await admin.describe_topics([topic])
             return {each["leader"] for each in described["partitions"]}
-        except KafkaError:  # it asked the node that is away
+        except KafkaError:  # it asked the node that is down
             return set()
         finally:
             await admin.close()
@@ -117,11 +117,11 @@ def leaders(nodes: Nodes, topic: str) -> set[int]:
 
 @dataclass
 class Load:
-    """What clients that come one after the other, whatever became of the last, were answered."""
+    """Clients that post one event after another, and the answers they got."""
 
     url: str
     clients: ExitStack
-    """Closes them in the end."""
+    """Closes the clients at the end."""
     acknowledged: list[str] = field(default_factory=list)
     refused: list[httpx.Response] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -129,7 +129,7 @@ class Load:
 
     @property
     def client(self) -> httpx.Client:
-        """This thread's own: a shared one may close a connection that it has just given away."""
+        """This thread's client: a shared one may close a connection that it has just handed out."""
         if not hasattr(self.own, "client"):
             client = httpx.Client(base_url=self.url, timeout=60)
             self.own.client = self.clients.enter_context(client)
@@ -146,7 +146,7 @@ class Load:
         return response
 
     def run(self) -> None:
-        """Post until it is over."""
+        """Post until the load ends."""
         with ThreadPoolExecutor(CLIENTS) as clients:
             posts = []
             while not self.over.wait(0.005):
@@ -155,7 +155,7 @@ class Load:
             each.result()
 
     def wait_for_more(self, *, seconds: float) -> None:
-        """Return once a good many more events are acknowledged."""
+        """Return once many more events are acknowledged."""
         enough = len(self.acknowledged) + 200
         wait_until(lambda: len(self.acknowledged) >= enough, "200 events", seconds=seconds)
 
@@ -167,7 +167,7 @@ class Load:
 
 @contextmanager
 def under_load(nodes: Nodes, topic: str, *, ack_timeout: float) -> Iterator[Load]:
-    """A collector that clients keep busy."""
+    """A collector under constant load from clients."""
     settings = ServeSettings(
         brokers=nodes.bootstrap, topic=topic, allow_anonymous=True, port=0, ack_timeout=ack_timeout
     )
@@ -188,16 +188,16 @@ def under_load(nodes: Nodes, topic: str, *, ack_timeout: float) -> Iterator[Load
 
 
 def assert_kept(load: Load, stored: Sequence[str]) -> None:
-    """Whatever was acknowledged is stored, once; all else was answered 503."""
+    """Every acknowledged event is stored once; everything else was answered 503."""
     assert set(load.acknowledged) <= set(stored)
     assert len(set(stored)) == len(stored)
     assert {each.status_code for each in load.refused} <= {503}
 
 
 def test_events_go_to_the_partitions_that_have_a_leader(nodes: Nodes) -> None:
-    """While a node with partitions of its own is away, the others take all, and nothing is lost."""
+    """While a node is down, the other's partitions get all events, and nothing is lost."""
     topic = create_topic(nodes, {0: [1], 1: [2], 2: [1], 3: [2]}, min_insync=1)
-    # What is on its way to the node hangs for longer than the test waits for the others.
+    # Records in flight to the node stay stuck for longer than the test waits for the others.
     with under_load(nodes, topic, ack_timeout=60) as load:
         with nodes.second_away():
             load.wait_for_more(seconds=30)
@@ -210,7 +210,7 @@ def test_events_go_to_the_partitions_that_have_a_leader(nodes: Nodes) -> None:
 
 
 def test_too_few_replicas_in_sync_are_an_absence(nodes: Nodes) -> None:
-    """Where the topic wants more replicas than are there, it is 503 until they are back."""
+    """With too few replicas in sync, the answer is 503 until they are back."""
     topic = create_topic(nodes, {0: [1, 2], 1: [2, 1]}, min_insync=2)
     with under_load(nodes, topic, ack_timeout=2) as load:
         with nodes.second_away():

@@ -1,6 +1,6 @@
-"""The producer, on a real broker that comes and goes.
+"""The producer with a real broker that stops and starts.
 
-The broker is started in the test's own thread always: it dies with the thread that started it.
+Always start the broker in the test's own thread: it dies with the thread that started it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.extended
 
 
 class MeasuredProducer(KafkaProducer):
-    """A producer of which a test can see what it holds."""
+    """A producer whose state a test can see."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -44,7 +44,7 @@ async def running(
     max_in_flight_bytes: int = 1_000_000,
     partitions: int = 2,
 ) -> AsyncIterator[MeasuredProducer]:
-    """A producer for a topic of its own, started and so ready."""
+    """A producer for a new topic, started and ready."""
     name = f"topic-{uuid.uuid4()}"
     topic = Topic(name, partitions=partitions, replication=1, min_insync_replicas=1)
     producer = MeasuredProducer(
@@ -59,7 +59,7 @@ async def running(
     )
     await producer.start()
     try:
-        assert producer.ready  # it has looked
+        assert producer.ready  # it has checked
         yield producer
     finally:
         await producer.stop()
@@ -73,9 +73,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def lose_a_sequence_number(producer: MeasuredProducer) -> Connection:
-    """Make the broker refuse what comes next; return the connection that it refuses it from.
+    """Make the broker refuse further batches; return the connection whose batches it refuses.
 
-    It is what aiokafka does when it gives a batch up: its numbers are taken and never sent.
+    aiokafka causes the same when it gives up a batch: its sequence numbers are never sent.
     """
     connection = producer._connection
     assert connection is not None
@@ -86,7 +86,7 @@ def lose_a_sequence_number(producer: MeasuredProducer) -> Connection:
 
 @contextmanager
 def restored_on_error(broker: LocalBroker) -> Iterator[None]:
-    """Leave a running broker to the other tests, also where this one fails."""
+    """Leave a running broker for the other tests, even if this one fails."""
     try:
         yield
     except BaseException:
@@ -95,7 +95,7 @@ def restored_on_error(broker: LocalBroker) -> Iterator[None]:
 
 
 def test_a_full_buffer_refuses_records(broker: LocalBroker) -> None:
-    """What would exceed the bytes in flight is refused; what fits is acknowledged."""
+    """Records that would exceed the bytes in flight are refused; smaller ones are acknowledged."""
     value = b"x" * 600
 
     async def live() -> None:
@@ -111,7 +111,7 @@ def test_a_full_buffer_refuses_records(broker: LocalBroker) -> None:
 
 
 def test_bytes_in_flight_count_until_the_record_is_resolved(broker: LocalBroker) -> None:
-    """A record that was given up still counts, until Kafka is back and it is done with."""
+    """A failed record still counts until Kafka is back and the record is resolved."""
 
     async def live() -> None:
         async with running(broker, ack_timeout=0.5) as producer:
@@ -132,7 +132,7 @@ def test_bytes_in_flight_count_until_the_record_is_resolved(broker: LocalBroker)
 
 
 def test_a_short_absence_is_ridden_out(broker: LocalBroker) -> None:
-    """A record that is on its way when Kafka goes away is acknowledged when it is back in time."""
+    """A record in flight when Kafka fails is acknowledged if Kafka comes back in time."""
 
     async def live() -> None:
         async with running(broker, ack_timeout=120) as producer:
@@ -147,7 +147,7 @@ def test_a_short_absence_is_ridden_out(broker: LocalBroker) -> None:
 
 
 def test_a_gap_in_the_sequence_is_healed(broker: LocalBroker) -> None:
-    """A producer whose records the broker refuses from now on is replaced by a new one."""
+    """A producer whose records the broker refuses is replaced by a new one."""
 
     async def live() -> None:
         async with running(broker, partitions=1) as producer:
@@ -162,7 +162,7 @@ def test_a_gap_in_the_sequence_is_healed(broker: LocalBroker) -> None:
 
 
 def test_a_producer_let_go_of_can_be_hurried(broker: LocalBroker) -> None:
-    """One that was replaced has long to bring home what it holds, unless the collector ends."""
+    """A replaced producer has time to finish what it has in flight, unless the collector stops."""
 
     async def live() -> None:
         async with asyncio.timeout(60), running(broker, ack_timeout=600) as producer:
@@ -188,7 +188,7 @@ def test_a_producer_let_go_of_can_be_hurried(broker: LocalBroker) -> None:
 def test_stopping_without_kafka_does_not_wait_for_it(
     broker: LocalBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With records on their way and Kafka gone, the producer stops and fails them, in silence."""
+    """With records in flight and Kafka down, the producer stops and fails them, without a log."""
 
     async def live() -> None:
         async with asyncio.timeout(60), running(broker, ack_timeout=600) as producer:

@@ -1,4 +1,4 @@
-"""The collector on a Kafka that wants TLS and a login."""
+"""The collector with a Kafka that requires TLS and a login."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOGIN = ["--sasl-mechanism", "PLAIN", "--sasl-username", USER]
 
 @contextmanager
 def collector(secured: Secured, **changes: Any) -> Iterator[httpx.Client]:
-    """A client of a collector in this process that connects by TLS, and logs in."""
+    """A client of an in-process collector that connects with TLS and logs in."""
     given = {
         "brokers": secured.login,
         "topic": f"topic-{uuid.uuid4()}",
@@ -46,14 +46,14 @@ def collector(secured: Secured, **changes: Any) -> Iterator[httpx.Client]:
 
 
 def assert_takes_events(client: httpx.Client) -> None:
-    """It gets ready, and acknowledges an event."""
+    """The collector becomes ready and acknowledges an event."""
     wait_until(lambda: client.get("/readyz").status_code == 200, "a ready collector", seconds=60)
     response = client.post("/track", json=VALID)
     assert response.status_code == 200, response.text
 
 
 def assert_stays_away(client: httpx.Client, logs: list[EventDict]) -> None:
-    """It says that Kafka is away, and takes no event."""
+    """The collector reports that Kafka is unavailable, and accepts no event."""
 
     def said() -> bool:
         return "broker unreachable" in [each["event"] for each in tuple(logs)]
@@ -69,7 +69,7 @@ def assert_stays_away(client: httpx.Client, logs: list[EventDict]) -> None:
 def test_it_logs_in_by_tls(
     secured: Secured, mechanism: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the right authority and password events are acknowledged; the password is not logged."""
+    """With the right CA and password, events are acknowledged; the password is not logged."""
     caplog.set_level(logging.DEBUG)
     with (
         capture_logs() as logs,
@@ -80,7 +80,7 @@ def test_it_logs_in_by_tls(
 
 
 def test_the_password_may_lie_in_a_file(secured: Secured, tmp_path: Path) -> None:
-    """The password's file may end in a line feed."""
+    """The password file may end with a line feed."""
     file = tmp_path / "password"
     file.write_text(f"{PASSWORD}\n")
     with collector(secured, sasl_mechanism="PLAIN", sasl_password_file=file) as client:
@@ -91,7 +91,7 @@ def test_the_password_may_lie_in_a_file(secured: Secured, tmp_path: Path) -> Non
 def test_a_wrong_password_is_an_absence(
     secured: Secured, mechanism: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where Kafka refuses the login it is 503 and a line in the log, without the password."""
+    """If Kafka refuses the login, the answer is 503 and the log has a line without the password."""
     caplog.set_level(logging.DEBUG)
     with (
         capture_logs() as logs,
@@ -105,7 +105,7 @@ def test_a_wrong_password_is_an_absence(
 def test_an_unknown_authority_is_an_absence(
     secured: Secured, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where Kafka's certificate is another authority's it is 503 and a line in the log."""
+    """If another CA signed Kafka's certificate, the answer is 503 and the log has a line."""
     caplog.set_level(logging.DEBUG)
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(other)
@@ -119,7 +119,7 @@ def test_an_unknown_authority_is_an_absence(
 def test_a_certificate_of_another_host_is_an_absence(
     secured: Secured, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A certificate of the right authority must name the host that was asked for."""
+    """A certificate of the right CA must also be for the requested host."""
     brokers = secured.login.replace("127.0.0.1", "localhost")
     login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
     with capture_logs() as logs, collector(secured, brokers=brokers, **login) as client:
@@ -128,7 +128,7 @@ def test_a_certificate_of_another_host_is_an_absence(
 
 
 def test_it_shows_its_certificate(secured: Secured, tmp_path: Path) -> None:
-    """With a certificate of Kafka's authority it needs no login; without one it is an absence."""
+    """A client certificate of Kafka's CA replaces the login; without it, Kafka is unavailable."""
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     own = secured.authority.issue_cert("collector")
     own.cert_chain_pems[0].write_to_path(certificate)
@@ -143,7 +143,7 @@ def test_it_shows_its_certificate(secured: Secured, tmp_path: Path) -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
-    """The one line that `serve` ends with, with exit code 2."""
+    """The one error line of `serve`, which exits with 2."""
     with socket.create_server(("127.0.0.1", 0)) as taken:  # so that it never serves
         port = str(taken.getsockname()[1])
         assert main(["serve", "--allow-anonymous", "--port", port, *flags]) == 2
@@ -184,7 +184,7 @@ def test_inconsistent_flags_are_refused_in_one_line(
 def test_an_unusable_authority_is_refused_in_one_line(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file of authorities that is missing or holds none ends the command with 2."""
+    """A CA file that is missing or has no certificates ends the command with 2."""
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
@@ -195,7 +195,7 @@ def test_an_unusable_authority_is_refused_in_one_line(
 def test_an_unusable_key_is_refused_in_one_line(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A key that is missing, does not fit, or is encrypted ends the command with 2."""
+    """A key that is missing, does not match or is encrypted ends the command with 2."""
     authority = trustme.CA()
     own, other = (authority.issue_cert("collector") for _ in range(2))
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
@@ -213,7 +213,7 @@ def test_an_unusable_key_is_refused_in_one_line(
 def test_an_unusable_password_file_is_refused_in_one_line(
     content: bytes | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A password's file that is missing or does not hold one line ends the command with 2."""
+    """A password file that is missing or does not have exactly one line ends the command with 2."""
     file = tmp_path / "password"
     if content is not None:
         file.write_bytes(content)
@@ -222,7 +222,7 @@ def test_an_unusable_password_file_is_refused_in_one_line(
 
 
 def test_the_password_does_not_show() -> None:
-    """The settings hide the password in all their texts, and hand it to Kafka's client alone."""
+    """The settings hide the password in all their texts, and give it only to Kafka's client."""
     settings = ServeSettings(
         sasl_mechanism="PLAIN", sasl_username=USER, sasl_password=PASSWORD, allow_anonymous=True
     )

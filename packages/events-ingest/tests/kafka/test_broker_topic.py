@@ -25,12 +25,12 @@ from ingest_support.contracts import CONTRACT, SHOP
 
 
 def new_topic() -> Topic:
-    """A topic that is not there yet."""
+    """A topic that does not exist yet."""
     return Topic(f"topic-{uuid.uuid4()}", partitions=3, replication=1, min_insync_replicas=1)
 
 
 async def check(broker: LocalBroker, topic: Topic) -> None:
-    """Let a collector look at `topic` as it does when it starts."""
+    """Let a collector check `topic` as it does when it starts."""
     cluster = Cluster({"bootstrap_servers": broker.bootstrap}, topic)
     try:
         await cluster.check()
@@ -53,7 +53,7 @@ def ask(broker: LocalBroker, question: Callable[[AIOKafkaAdminClient], Awaitable
 
 
 def test_a_missing_topic_is_created_as_set(broker: LocalBroker) -> None:
-    """The topic gets the settings' partitions, replication and min.insync.replicas."""
+    """A missing topic gets the configured partitions, replication and min.insync.replicas."""
     topic = new_topic()
     resource = ConfigResource(
         ConfigResourceType.TOPIC, topic.name, configs={"min.insync.replicas": None}
@@ -69,7 +69,7 @@ def test_a_missing_topic_is_created_as_set(broker: LocalBroker) -> None:
 
 
 def test_an_existing_topic_is_left_alone(broker: LocalBroker) -> None:
-    """A topic that is there keeps its partitions, and a sound one is not warned about."""
+    """An existing topic keeps its partitions, and causes no warning if it is safe."""
     topic = new_topic()
     with capture_logs() as logs:
         asyncio.run(check(broker, topic))
@@ -81,7 +81,7 @@ def test_an_existing_topic_is_left_alone(broker: LocalBroker) -> None:
 
 
 def test_a_topic_of_fewer_replicas_is_warned_about(broker: LocalBroker) -> None:
-    """An existing topic of fewer replicas than set is used, with a warning."""
+    """An existing topic with fewer replicas than configured is used, with a warning."""
     topic = new_topic()
     asyncio.run(check(broker, topic))
 
@@ -96,7 +96,7 @@ def test_a_topic_of_fewer_replicas_is_warned_about(broker: LocalBroker) -> None:
 def test_a_topic_must_take_the_longest_record_of_the_contract(
     broker: LocalBroker, contract: Contract[Any], *, ready: bool
 ) -> None:
-    """A topic whose record batches are too short for own fields is not written, and named."""
+    """A topic whose limit is too low for the contract's records is not used, and is named."""
     topic = NewTopic(f"topic-{uuid.uuid4()}", 1, 1, topic_configs={"max.message.bytes": "4096"})
     ask(broker, lambda admin: admin.create_topics([topic]))
     settings = ServeSettings(brokers=broker.bootstrap, topic=topic.name)

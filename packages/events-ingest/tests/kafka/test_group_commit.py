@@ -1,4 +1,4 @@
-"""Group commit in front of a sink that is a double."""
+"""Group commit with a test double as sink."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SHORT = 0.01
 
 
 class Sink:
-    """Keeps each batch on its way until the test says what becomes of it."""
+    """Keeps each batch in flight until the test decides its outcome."""
 
     def __init__(self, lanes: int = 1, batch_bytes: int = 16_384) -> None:
         self.lanes = lanes
@@ -35,7 +35,7 @@ class Sink:
         return BatchBuilder(self.batch_bytes, 0)
 
     async def send(self, batch: BatchBuilder) -> None:
-        """Wait for the test's word."""
+        """Wait for the test's decision."""
         outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.sent.append((batch, outcome))
         async with self._arrived:
@@ -43,7 +43,7 @@ class Sink:
         await outcome
 
     def end_next(self, how: str) -> None:
-        """Let the first batch on its way arrive, fail, or be cancelled, if there is one."""
+        """Acknowledge, fail or cancel the first batch in flight, if there is one."""
         outcome = next((each for _, each in self.sent if not each.done()), None)
         if outcome is None:
             return
@@ -55,47 +55,47 @@ class Sink:
             outcome.cancel()
 
     async def has(self, batches: int) -> None:
-        """Return once so many batches were sent."""
+        """Return once this many batches were sent."""
         async with asyncio.timeout(30), self._arrived:
             await self._arrived.wait_for(lambda: len(self.sent) >= batches)
 
     def sizes(self) -> list[int]:
-        """How many records each batch has."""
+        """The number of records in each batch."""
         return [batch.record_count() for batch, _ in self.sent]
 
     def values(self) -> list[list[bytes]]:
-        """What stands in each batch."""
+        """The values in each batch."""
         built = [bytes(batch._build()) for batch, _ in self.sent]
         return [[record.value for record in DefaultRecordBatch(each)] for each in built]
 
     def acknowledge(self, index: int) -> None:
-        """Let a batch arrive."""
+        """Acknowledge a batch."""
         self.sent[index][1].set_result(None)
 
     def fail(self, index: int, error: BaseException) -> None:
-        """Let a batch fail."""
+        """Fail a batch."""
         self.sent[index][1].set_exception(error)
 
 
 class Observer:
-    """Keeps what it is told."""
+    """Records the outcomes."""
 
     def __init__(self) -> None:
         self.records: list[int] = []
         self.errors: list[ProducerError] = []
 
     def acknowledged(self, records: int, seconds: float) -> None:
-        """Keep the number of records."""
+        """Store the number of records."""
         assert seconds >= 0
         self.records.append(records)
 
     def failed(self, error: ProducerError) -> None:
-        """Keep the error."""
+        """Store the error."""
         self.errors.append(error)
 
 
 class Bench:
-    """A group commit with its doubles."""
+    """A group commit with its test doubles."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Bench:
 
 
 def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run `test`; what its loop complains of is an error."""
+    """Run `test`; errors that its loop logs fail the test."""
     complaints: list[dict[str, Any]] = []
 
     async def watched() -> None:
@@ -129,13 +129,13 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def errors_of(futures: list[asyncio.Future[None]]) -> list[BaseException | None]:
-    """What each future ended in."""
+    """The outcome of each future."""
     async with asyncio.timeout(30):
         return list(await asyncio.gather(*futures, return_exceptions=True))
 
 
 async def until(true: Callable[[], bool], turns: int = 100) -> None:
-    """Let the loop turn until something is true."""
+    """Run the loop until a condition holds."""
     for _ in range(turns):
         if true():
             return
@@ -144,7 +144,7 @@ async def until(true: Callable[[], bool], turns: int = 100) -> None:
 
 
 def test_events_that_come_together_share_a_batch() -> None:
-    """What comes before the loop's next turn is one batch with one future, sent at once."""
+    """Values added in the same turn of the loop share one batch and one future, sent at once."""
 
     async def test() -> None:
         bench = Bench(Sink())
@@ -163,7 +163,7 @@ def test_events_that_come_together_share_a_batch() -> None:
 
 
 def test_a_full_batch_is_sent_and_another_begun() -> None:
-    """Values beyond the size of a batch fill several, and none is lost."""
+    """Values beyond the size of a batch fill several batches, and none is lost."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=9, batch_bytes=1000))
@@ -186,7 +186,7 @@ def test_a_full_batch_is_sent_and_another_begun() -> None:
 
 
 def test_while_a_batch_is_on_its_way_the_next_waits_for_its_time() -> None:
-    """Where a lane is free, a batch is sent at the end of its linger, and shared until then."""
+    """If a lane is free, a batch is sent when its linger ends, and shared until then."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=2), linger=SHORT)
@@ -210,7 +210,7 @@ def test_while_a_batch_is_on_its_way_the_next_waits_for_its_time() -> None:
 
 @pytest.mark.parametrize("linger", [0, LONG])
 def test_a_batch_is_sent_as_soon_as_the_last_one_is_done(linger: float) -> None:
-    """With no lane free a batch grows, and is sent once nothing else is on its way."""
+    """If no lane is free, a batch grows, and is sent once nothing else is in flight."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=1), linger=linger)
@@ -232,7 +232,7 @@ def test_a_batch_is_sent_as_soon_as_the_last_one_is_done(linger: float) -> None:
 
 @pytest.mark.parametrize("error", [NotAcknowledged("lost"), BrokerUnavailable("gone")])
 def test_all_who_wait_for_a_failed_batch_learn_it(error: ProducerError) -> None:
-    """Every event of a failed batch has its error; those of other batches have not."""
+    """Every event of a failed batch gets its error; events of other batches do not."""
 
     async def test() -> None:
         bench = Bench(Sink())
@@ -253,7 +253,7 @@ def test_all_who_wait_for_a_failed_batch_learn_it(error: ProducerError) -> None:
 
 @pytest.mark.parametrize("late", [None, NotAcknowledged("lost")])
 def test_the_deadline_passes_and_the_bytes_stay(late: ProducerError | None) -> None:
-    """A stuck sink's events fail in time, and take their bytes until the sink is done."""
+    """Events of a stuck sink fail in time, but count as in flight until the sink is done."""
 
     async def test() -> None:
         bench = Bench(Sink(), ack_timeout=SHORT)
@@ -275,7 +275,7 @@ def test_the_deadline_passes_and_the_bytes_stay(late: ProducerError | None) -> N
 
 @pytest.mark.parametrize("error", [RuntimeError("defect"), asyncio.CancelledError()])
 def test_an_unexpected_end_is_no_acknowledgement(error: BaseException) -> None:
-    """Whatever the sink raises, its events are not acknowledged and their bytes are free."""
+    """Whatever the sink raises, its events are not acknowledged and their bytes are released."""
 
     async def test() -> None:
         bench = Bench(Sink())
@@ -294,7 +294,7 @@ def test_an_unexpected_end_is_no_acknowledgement(error: BaseException) -> None:
 
 
 def test_a_full_buffer_takes_all_or_none() -> None:
-    """Values that do not fit are refused together, and leave no trace."""
+    """Values that do not fit are refused together, and none is added."""
 
     async def test() -> None:
         bench = Bench(Sink(), budget=3 * (len(VALUE) + RECORD_OVERHEAD))
@@ -315,7 +315,7 @@ def test_a_full_buffer_takes_all_or_none() -> None:
 
 
 def test_draining_sends_what_is_left() -> None:
-    """Draining does not wait for the linger, and returns once all is acknowledged."""
+    """Draining does not wait for the linger, and returns once everything is acknowledged."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=2))
@@ -334,7 +334,7 @@ def test_draining_sends_what_is_left() -> None:
 
 
 def test_draining_gives_a_stuck_sink_up() -> None:
-    """Draining ends after its time, whatever the sink does, and leaves the futures to it."""
+    """Draining ends after its time, whatever the sink does."""
 
     async def test() -> None:
         bench = Bench(Sink())
@@ -350,7 +350,7 @@ def test_draining_gives_a_stuck_sink_up() -> None:
 
 
 def test_without_a_sink_there_is_nothing_to_drain() -> None:
-    """Where Kafka was never there, the end has nothing to wait for."""
+    """If Kafka was never available, there is nothing to wait for at the end."""
 
     async def test() -> None:
         await GroupCommit(Budget(0), Observer(), linger=0, ack_timeout=LONG).drain(LONG)
@@ -359,7 +359,7 @@ def test_without_a_sink_there_is_nothing_to_drain() -> None:
 
 
 def test_a_value_larger_than_a_batch_has_one_of_its_own() -> None:
-    """No record is refused for its length; those around it stay in order."""
+    """A record longer than a batch gets its own batch; the order is kept."""
 
     async def test() -> None:
         bench = Bench(Sink(batch_bytes=1000))
@@ -377,7 +377,7 @@ def test_a_value_larger_than_a_batch_has_one_of_its_own() -> None:
 
 
 def test_a_batch_whose_deadline_has_passed_takes_no_more() -> None:
-    """Where every lane hangs, an event that comes later has its whole time before it fails."""
+    """If every lane is stuck, a later event still has its full time before it fails."""
 
     async def test() -> None:
         bench = Bench(Sink(), linger=0, ack_timeout=SHORT)
@@ -406,7 +406,7 @@ def test_a_batch_whose_deadline_has_passed_takes_no_more() -> None:
     )
 )
 def test_every_event_ends_as_its_batch_does(steps: list[list[int] | str]) -> None:
-    """However adding and outcomes alternate, each event is sent once, and told the outcome."""
+    """However additions and outcomes alternate, each event is sent once and gets the outcome."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=2, batch_bytes=1000), linger=0)
@@ -435,7 +435,7 @@ def test_every_event_ends_as_its_batch_does(steps: list[list[int] | str]) -> Non
 
 
 def test_what_hangs_in_an_earlier_sink_keeps_nothing_from_going() -> None:
-    """After a sink is replaced, batches that it never resolved take no lane of the new one."""
+    """After a sink is replaced, its unresolved batches take no lane of the new one."""
 
     async def test() -> None:
         bench = Bench(Sink(lanes=1), linger=0)

@@ -13,7 +13,7 @@ from events_loadgen.processes.ports import free_port
 
 
 def producer_to(port: int, budget: Budget) -> KafkaProducer:
-    """A producer for a broker that is no broker."""
+    """A producer for an address without a broker."""
     return KafkaProducer(
         {"bootstrap_servers": f"127.0.0.1:{port}"},
         Topic(name="events", partitions=1, replication=1, min_insync_replicas=1),
@@ -34,7 +34,7 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
         producer = producer_to(free_port(), budget)
         await producer.start()
         try:
-            assert logs  # it has looked
+            assert logs  # it has checked
             assert not producer.ready
             with pytest.raises(BrokerUnavailable):
                 producer.produce([b""])
@@ -50,14 +50,14 @@ def test_an_unreachable_broker_is_known_and_told_once() -> None:
 def test_a_broker_that_does_not_answer_delays_the_start_only_so_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It starts although its first look has not ended, and takes no record."""
+    """It starts even if its first check has not ended, and accepts no record."""
     monkeypatch.setattr("events_ingest.kafka.producer._FIRST_LOOK_SECONDS", 0.1)
 
     async def live(port: int) -> None:
         producer = producer_to(port, Budget(10_000))
         await producer.start()
         try:
-            assert not logs  # it looks still
+            assert not logs  # it is still checking
             assert not producer.ready
         finally:
             await producer.stop()

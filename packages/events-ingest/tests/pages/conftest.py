@@ -1,4 +1,4 @@
-"""A collector whose answers are the test's, and a page that is tracked by it."""
+"""A collector with scripted answers, and a page that it tracks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ingest_support.scripted_collector import Collector, refuse, scripted_collec
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A collector that takes everything until it is told otherwise."""
+    """A collector that accepts everything until a script is set."""
     with scripted_collector() as collector:
         yield collector
 
 
 @pytest.fixture
 def page(context: BrowserContext, collector: Collector) -> Page:
-    """A tracked page, of a user that is known, which waits for `forward`."""
+    """A tracked page with a known user, whose clock moves only with `forward`."""
     return open_page(context, collector.site, new_app())
 
 
 @pytest.fixture
 def failed_page(page: Page, collector: Collector) -> Page:
-    """A page whose one event was refused just now, to be sent again, and whose clock stands."""
+    """A page whose only event was just refused and must be sent again; its clock stands still."""
     collector.script.append(refuse(503))
     pause(page)
     track(page, 1)

@@ -1,4 +1,4 @@
-"""`/demo` as the collector serves it. How it works in a browser: tests/test_kept_line.py."""
+"""`/demo` as the collector serves it. tests/test_kept_line.py tests it in a browser."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KEY = "pk_demo http://127.0.0.1:8000"
 
 @pytest.mark.parametrize("path", ["/demo", "/demo/config.json", *(f"/{at}" for at in PAGE_FILES)])
 def test_the_page_is_off_by_default(path: str) -> None:
-    """Without `--demo` nothing but the tracker is there."""
+    """Without `--demo` only the tracker is served."""
     assert ask(collector(), "GET", path).status_code == (200 if path == "/tracker.js" else 404)
 
 
 def test_the_page_and_all_that_it_names_is_served() -> None:
-    """Each file is the collector's own, under a policy that lets nothing else in."""
+    """Every file comes from the collector, under a policy that allows nothing else."""
     app = collector(demo=True)
     page = ask(app, "GET", "/demo")
     assert page.status_code == 200
@@ -33,7 +33,7 @@ def test_the_page_and_all_that_it_names_is_served() -> None:
 
 
 def test_the_page_may_read_the_numbers_that_it_is_told_of() -> None:
-    """Their origin is in its policy, their address and the first public key in its settings."""
+    """The page's policy allows the origin of the numbers; its settings have their URL and a key."""
     stats = "http://127.0.0.1:9000/stats"
     app = collector(
         allow_anonymous=False,
@@ -48,7 +48,7 @@ def test_the_page_may_read_the_numbers_that_it_is_told_of() -> None:
 
 
 def test_the_page_never_shows_a_secret() -> None:
-    """The key of a service does not make the page work, and is not what it is given."""
+    """A service's key never appears in the page, and does not suffice for it."""
     with pytest.raises(UsageError, match="--public-key"):
         collector(allow_anonymous=False, demo=True, token=("secret",))
     app = collector(allow_anonymous=False, demo=True, token=("secret",), public_key=(KEY,))
@@ -74,7 +74,7 @@ def test_the_page_never_shows_a_secret() -> None:
 def test_flags_that_make_no_page_are_refused_in_one_line(
     flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command ends with 2, and says what to give."""
+    """The command ends with 2 and says what to give."""
     assert main(["serve", "--port", "0", *flags]) == 2
     error = capsys.readouterr().err
     assert said in error

@@ -84,7 +84,7 @@ def posted(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_document_is_served() -> None:
-    """`/openapi.json` answers the document as it was made."""
+    """`/openapi.json` returns the document."""
     response = ask(collector(), "GET", "/openapi.json")
 
     assert response.status_code == 200
@@ -94,7 +94,7 @@ def test_the_document_is_served() -> None:
 
 @pytest.mark.parametrize("given", [ANONYMOUS, KEYED], ids=["anonymous", "keyed"])
 def test_every_error_has_the_one_schema(given: ServeSettings) -> None:
-    """Each status from 400 on, of each operation, refers to the shared schema of errors."""
+    """Each status from 400 on, of each operation, refers to the shared error schema."""
     document = openapi(given, CONTRACT)
     references = {
         document["components"]["responses"][response["$ref"].rpartition("/")[2]]["content"][
@@ -111,7 +111,7 @@ def test_every_error_has_the_one_schema(given: ServeSettings) -> None:
 
 
 def test_each_status_is_listed_where_it_can_occur() -> None:
-    """Posting lists every status that the collector answers; without keys two cannot occur."""
+    """Posting lists every status that the collector can answer; without keys, two cannot occur."""
     posted = {200, 400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503}
 
     for path in ("/track", "/batch"):
@@ -121,7 +121,7 @@ def test_each_status_is_listed_where_it_can_occur() -> None:
 
 
 def test_the_answers_have_the_members_of_their_types() -> None:
-    """The schemas of answers name what the code that writes them names."""
+    """The schemas of answers have the same members as the types in the code."""
     schemas = openapi(ANONYMOUS, CONTRACT)["components"]["schemas"]
     named = {name: set(schema.get("properties", ())) for name, schema in schemas.items()}
 
@@ -132,7 +132,7 @@ def test_the_answers_have_the_members_of_their_types() -> None:
 
 
 def test_the_answer_about_a_batch_in_doubt_is_as_described() -> None:
-    """A 503 says of each event what became of it, in the shape that the document has."""
+    """A 503 lists the outcome of each event, in the documented format."""
     document = openapi(ANONYMOUS, CONTRACT)
     schema = {"$ref": "#/components/schemas/Error", "components": document["components"]}
 
@@ -145,7 +145,7 @@ def test_the_answer_about_a_batch_in_doubt_is_as_described() -> None:
 
 
 def test_limits_and_metrics_are_those_of_the_settings() -> None:
-    """The document has the most events of a batch, and no metrics where these are elsewhere."""
+    """The document has the configured limits, and no metrics if they have their own port."""
     document = openapi(
         ServeSettings(allow_anonymous=True, max_batch_events=7, metrics_port=9000), CONTRACT
     )
@@ -159,7 +159,7 @@ def test_limits_and_metrics_are_those_of_the_settings() -> None:
 
 
 class References(HTMLParser):
-    """Collects what a page refers to."""
+    """Collects the addresses that a page refers to."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -167,12 +167,12 @@ class References(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, _: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep addresses."""
+        """Store addresses."""
         self.found += [value for name, value in attrs if name in ("href", "src") and value]
 
 
 def test_the_page_needs_no_other_host() -> None:
-    """All that `/docs` refers to is served here, and its policy lets nothing else in."""
+    """Everything that `/docs` refers to is served here, and its policy allows nothing else."""
     app = collector()
 
     page = ask(app, "GET", "/docs")
@@ -191,36 +191,36 @@ def test_the_page_needs_no_other_host() -> None:
 
 
 def test_the_page_shows_the_document() -> None:
-    """The page's script reads the document from beside the page."""
+    """The page's script reads the document with a relative URL."""
     script = ask(collector(), "GET", "/docs/start.js")
 
     assert script.headers["content-type"].startswith("text/javascript")
     assert 'url: "openapi.json"' in script.text
 
 
-# --- the collector, held to its document ---
+# --- the collector compared with its document ---
 
 
 @schemathesis.serializer("application/x-ndjson")
 def one_a_line(_: SerializationContext, value: Any) -> bytes:
-    """The lines of an array; what is no array is one line."""
+    """The lines of an array; anything else is one line."""
     if isinstance(value, bytes):
         return value
     values = value if isinstance(value, list) else [value]
     return b"\n".join(json.dumps(each).encode() for each in values)
 
 
-# Besides the usual ones 413, for more than `maxItems`.
+# The usual ones, and 413 for more than `maxItems`.
 REFUSALS = [400, 405, 413, 415, 422]
 
 # Why the collector may refuse an event that fits the schema.
 BEYOND_SCHEMA = frozenset(
     (
         "event_time_window",  # the window moves
-        "event_time_range",  # it is about the time in UTC
-        "event_time_format",  # neither 31 April nor the year 0 exists
-        "int_type",  # to JSON Schema `3.0` is an integer
-        "string_nul",  # the schema of a text does not have this rule yet
+        "event_time_range",  # the rule is about the time in UTC
+        "event_time_format",  # 31 April and the year 0 do not exist
+        "int_type",  # in JSON Schema, `3.0` is an integer
+        "string_nul",  # the schema of a text does not yet have this rule
     )
 )
 
@@ -228,7 +228,7 @@ BEYOND_SCHEMA = frozenset(
 def filter_failure(
     context: HookContext, failure: Failure, case: Case[Any], response: Response
 ) -> bool:
-    """Keep a failure unless the collector is right and the schema cannot say so."""
+    """Ignore a failure if the collector is right but the schema cannot express it."""
     if "positive_data_acceptance" in failure.checks:
         fields = response.json()["error"]["fields"]
         return not fields or any(each["code"] not in BEYOND_SCHEMA for each in fields)
@@ -238,12 +238,12 @@ def filter_failure(
 
 
 def refuses(response: Response) -> bool:
-    """Whether something of the body was refused: of a batch the good events are stored."""
+    """Whether a part of the body was refused: the valid events of a batch are stored."""
     return response.status_code in REFUSALS or b'"rejected":[{' in response.content
 
 
 def load(app: Starlette) -> BaseSchema:
-    """The document as `app` serves it, with the exclusions."""
+    """The document that `app` serves, with the exclusions."""
     checks = {"negative_data_rejection": {"expected-statuses": REFUSALS}}
     config = schemathesis.Config.from_dict({"checks": checks})
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
@@ -257,10 +257,10 @@ bounded = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow]
 @load(collector(max_batch_events=5)).parametrize()
 @bounded
 def test_the_collector_does_what_the_document_says(case: Case[Any]) -> None:
-    """Valid requests are taken, invalid ones refused, and every answer is as described."""
+    """Valid requests are accepted, invalid ones refused, and every answer is as documented."""
     response = case.call_and_validate()
 
-    # Schemathesis takes any text for a valid `text/plain`; here it is JSON of the same schema.
+    # Schemathesis considers any text valid `text/plain`; here it is JSON with the same schema.
     meta = case.meta
     if case.media_type == "text/plain" and meta and meta.is_negative_at(ParameterLocation.BODY):
         assert refuses(response)
@@ -269,12 +269,12 @@ def test_the_collector_does_what_the_document_says(case: Case[Any]) -> None:
 @load(collector(contract=SHOP)).include(path="/track", method="POST").parametrize()
 @bounded
 def test_a_collector_of_another_contract_does_what_its_document_says(case: Case[Any]) -> None:
-    """Own fields are taken and refused as their schemas say."""
+    """Own fields are accepted and refused as their schemas say."""
     case.call_and_validate()
 
 
 @load(collector(token=(KEY,), allow_anonymous=False)).include(method="POST").parametrize()
 @settings(bounded, max_examples=10)
 def test_the_collector_needs_the_keys_that_the_document_says(case: Case[Any]) -> None:
-    """Requests with a key are answered as described, and 401 without it."""
+    """Requests with a key are answered as documented, and those without one with 401."""
     case.call_and_validate(headers={"X-Token": KEY})

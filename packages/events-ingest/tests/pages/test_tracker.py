@@ -1,4 +1,4 @@
-"""`/tracker.js` as the collector serves it. What it does: test_tracker_*.py, and tests/."""
+"""`/tracker.js` as the collector serves it. test_tracker_*.py and tests/ test what it does."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ WEEK = 7 * 86400
 
 
 def script(**settings: Any) -> httpx.Response:
-    """The tracker, as a browser that takes gzip is given it."""
+    """The tracker as a browser that accepts gzip receives it."""
     return ask(collector(**settings), "GET", "/tracker.js", headers={"Accept-Encoding": "gzip"})
 
 
 def test_it_is_small() -> None:
-    """Less than 5 KiB cross the network, and the comments are not among them."""
+    """The compressed script has less than 5 KiB and no comments."""
     answer = script(event_time_back=50 * 365 * 86400)  # the longest that the settings take
     assert answer.status_code == 200
     assert answer.headers["Content-Encoding"] == "gzip"
@@ -34,7 +34,7 @@ def test_it_is_small() -> None:
 
 
 def test_pages_of_other_origins_may_load_and_keep_it() -> None:
-    """Also those that isolate themselves; for an hour, since a collector may be updated."""
+    """Pages of other origins may load it, even isolated ones, and cache it for an hour."""
     headers = script().headers
     assert headers["Content-Type"].startswith("text/javascript")
     assert headers["Cross-Origin-Resource-Policy"] == "cross-origin"
@@ -43,7 +43,7 @@ def test_pages_of_other_origins_may_load_and_keep_it() -> None:
 
 
 def test_it_knows_the_contract_and_the_longest_event() -> None:
-    """What the collector would refuse by its name, type or length is not sent to it."""
+    """It contains the contract's own fields and the longest length of an event."""
     app = collector(contract=SHOP, max_event_bytes=1000)
     served = ask(app, "GET", "/tracker.js").text
 
@@ -54,12 +54,12 @@ def test_it_knows_the_contract_and_the_longest_event() -> None:
 
 @pytest.mark.parametrize("back", [WEEK, 7200])
 def test_it_knows_the_collectors_window(back: int) -> None:
-    """What the collector would refuse as too old is not sent to it."""
+    """It contains the collector's window."""
     assert re.findall(r"WINDOW=(\d+);", script(event_time_back=back).text) == [str(back)]
 
 
 def test_its_types_name_what_it_has() -> None:
-    """Methods, options and statistics are the same in `tracker.d.ts`, which is served too."""
+    """`tracker.d.ts` is served, and has the same methods, options and statistics."""
     types = ask(collector(), "GET", "/tracker.d.ts")
     assert types.status_code == 200
     source = (STATIC / "tracker.js").read_text("utf-8")
@@ -97,5 +97,5 @@ def test_its_types_have_the_own_fields(contract: Contract[Any], own: str) -> Non
 
 
 def test_no_page_is_kept_from_the_back_forward_cache() -> None:
-    """A handler of `unload` or `beforeunload` would; there is none."""
+    """The script has no handler for `unload` or `beforeunload`, which would prevent caching."""
     assert not re.search(r"[\"'](before)?unload", (STATIC / "tracker.js").read_text("utf-8"))

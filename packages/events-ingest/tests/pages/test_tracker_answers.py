@@ -1,4 +1,4 @@
-"""What the tracker makes of a collector's answers: a real Chromium, and answers by script."""
+"""How the tracker handles a collector's answers, in a real Chromium with scripted answers."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ NO_ANSWERS: dict[str, Answer] = {
     "no ids": lambda _: JSONResponse({"detail": "ok"}),
     **{
         f"{status} page": partial(_page, status)
-        for status in (400, 401, 403, 422, 503)  # of a proxy, which knows nothing of events
+        for status in (400, 401, 403, 422, 503)  # from a proxy, which knows nothing about events
     },
 }
-"""What says nothing of the events, or that they should come again."""
+"""Answers that say nothing about the events, or that ask to send them again."""
 
 
 def test_what_is_no_answer_is_sent_again(page: Page, collector: Collector) -> None:
-    """The same event comes again, with the back-off doubled up to a minute, until it is taken."""
+    """The same event is sent again, with a backoff that doubles up to a minute, until accepted."""
     collector.script += NO_ANSWERS.values()
     track(page, 1)
     forward(page, lambda: kept(page) == 0, step=5)
@@ -54,7 +54,7 @@ def test_what_is_no_answer_is_sent_again(page: Page, collector: Collector) -> No
 
 
 def test_after_an_answer_the_back_off_starts_anew(page: Page, collector: Collector) -> None:
-    """What failed before the last success makes nobody wait."""
+    """After a success, earlier failures do not delay anything."""
     collector.script += [refuse(503)] * 5
     track(page, 1)
     forward(page, lambda: kept(page) == 0, step=5)
@@ -69,7 +69,7 @@ def test_after_an_answer_the_back_off_starts_anew(page: Page, collector: Collect
 def test_what_is_refused_for_good_is_given_up(
     page: Page, collector: Collector, status: int
 ) -> None:
-    """It is counted and told; the next events are sent as ever."""
+    """Events that are refused for good are counted and reported; later events are sent as usual."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     collector.script.append(refuse(status))
@@ -84,7 +84,7 @@ def test_what_is_refused_for_good_is_given_up(
 
 
 def test_a_batch_that_is_too_large_is_halved(page: Page, collector: Collector) -> None:
-    """On 413 all its events come again in smaller ones, and each is taken once."""
+    """After a 413, all its events are sent again in smaller batches, and each is accepted once."""
     collector.largest = 3
     track(page, 20)
     forward(page, lambda: kept(page) == 0)
@@ -96,7 +96,7 @@ def test_a_batch_that_is_too_large_is_halved(page: Page, collector: Collector) -
 
 
 def test_an_event_that_is_too_large_is_given_up(page: Page, collector: Collector) -> None:
-    """413 for it alone is final; it holds nothing up."""
+    """A 413 for a single event is final, and does not delay other events."""
     collector.script += [refuse(413)] * 3
     track(page, 4)
     forward(page, lambda: kept(page) == 0)
@@ -106,7 +106,7 @@ def test_an_event_that_is_too_large_is_given_up(page: Page, collector: Collector
 
 
 def test_what_a_good_batch_has_rejected_is_given_up(page: Page, collector: Collector) -> None:
-    """200 with some events rejected settles all of them."""
+    """A 200 with some rejected events settles all events of the batch."""
     collector.script.append(partial(take, rejected=2))
     track(page, 5)
     forward(page, lambda: kept(page) == 0)
@@ -116,7 +116,7 @@ def test_what_a_good_batch_has_rejected_is_given_up(page: Page, collector: Colle
 
 
 def test_what_a_503_has_acknowledged_is_not_sent_again(page: Page, collector: Collector) -> None:
-    """Of a batch that was taken in part, the rest comes again."""
+    """If a batch was stored in part, only the rest is sent again."""
     collector.script.append(refuse(503, acknowledged=3))
     track(page, 5)
     forward(page, lambda: kept(page) == 0)
@@ -134,9 +134,9 @@ def test_what_a_503_has_acknowledged_is_not_sent_again(page: Page, collector: Co
 def test_retry_after_is_honoured(
     page: Page, collector: Collector, said: str | None, seconds: int
 ) -> None:
-    """Nothing is sent before, be it a fresh event, a network that is back, or a page that hides.
+    """Nothing is sent before, even after a new event, a network change or a hidden page.
 
-    An hour is the most that it waits.
+    The tracker waits at most an hour.
     """
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 5), usegmt=True)
     collector.script.append(refuse(503, retry_after=said or date))
@@ -156,7 +156,7 @@ def test_retry_after_is_honoured(
 def test_a_retry_after_that_says_nothing_is_ignored(
     page: Page, collector: Collector, said: str
 ) -> None:
-    """The ordinary back-off holds."""
+    """An invalid Retry-After is ignored, and the usual backoff applies."""
     collector.script.append(refuse(429, retry_after=said))
     track(page, 1)
     forward(page, lambda: kept(page) == 0)
@@ -165,7 +165,7 @@ def test_a_retry_after_that_says_nothing_is_ignored(
 
 
 def test_a_network_that_is_back_is_used_at_once(page: Page, collector: Collector) -> None:
-    """`online` ends a back-off."""
+    """`online` ends a backoff."""
     collector.script += [refuse(503)] * 8
     track(page, 1)
     forward(page, lambda: len(collector.requests) == 8, step=5)
@@ -178,7 +178,7 @@ def test_a_network_that_is_back_is_used_at_once(page: Page, collector: Collector
 
 
 def test_requests_need_no_preflight(page: Page, collector: Collector) -> None:
-    """The key goes by the URL, and the body as text."""
+    """The key is in the URL, and the body is text, so requests need no preflight."""
     track(page, 1)
     forward(page, lambda: kept(page) == 0)
     (received,) = collector.requests
@@ -189,7 +189,7 @@ def test_requests_need_no_preflight(page: Page, collector: Collector) -> None:
 
 
 def test_an_answer_that_does_not_come_is_not_awaited(page: Page, collector: Collector) -> None:
-    """After 30 s the events are sent again."""
+    """After 30 s without an answer, the events are sent again."""
     collector.script.append(None)
     track(page, 2)
     forward(page, lambda: kept(page) == 0)
@@ -200,7 +200,7 @@ def test_an_answer_that_does_not_come_is_not_awaited(page: Page, collector: Coll
 
 
 def test_a_clock_that_is_set_back_holds_nothing_up(failed_page: Page) -> None:
-    """A back-off is a time that passes, and not a time of day."""
+    """A backoff does not depend on the time of day."""
     failed_page.clock.set_system_time(failed_page.evaluate("Date.now() / 1000 - 3600"))
     before = failed_page.evaluate("performance.now()")
     forward(failed_page, lambda: kept(failed_page) == 0)
@@ -209,7 +209,7 @@ def test_a_clock_that_is_set_back_holds_nothing_up(failed_page: Page) -> None:
 
 
 def test_batches_that_fail_together_are_one_failure(page: Page, collector: Collector) -> None:
-    """A page that hides while the collector is away waits no longer than for one of them."""
+    """Batches that fail together count as one failure, such as those of a page that hides."""
     collector.script += [refuse(503)] * 5
     pause(page)
     page.evaluate(

@@ -1,4 +1,4 @@
-"""A contract's own fields in the tracker: a real Chromium, and a collector that takes all."""
+"""The contract's own fields in the tracker, in a real Chromium with a scripted collector."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A collector of the shop's contract."""
+    """A collector with the shop's contract."""
     with scripted_collector(SHOP) as collector:
         yield collector
 
 
 @pytest.fixture
 def page(context: BrowserContext, collector: Collector) -> Page:
-    """A page that is not tracked but by what it calls itself."""
+    """A page that tracks only what it calls itself."""
     return visit(context, collector.site.url(new_app(), query='data=data-auto="false"'))
 
 
 def said_by(page: Page) -> list[str]:
-    """What the page says in the console from now on, and what it throws."""
+    """What the page writes to the console from now on, and what it throws."""
     said: list[str] = []
     page.on("console", lambda each: said.append(each.text))
     page.on("pageerror", lambda each: said.append(str(each)))
@@ -59,7 +59,7 @@ TAKEN = [
 
 
 def test_the_collector_takes_what_the_tracker_takes(collector: Collector, page: Page) -> None:
-    """What is tracked without a complaint arrives, and is an event of the contract."""
+    """Whatever is tracked without an error arrives and is a valid event of the contract."""
     said = said_by(page)
     for fields in TAKEN:
         page.evaluate(f"events.track('own', null, null, {fields})")
@@ -95,7 +95,7 @@ FORBIDDEN = [
 
 
 def test_what_the_contract_forbids_is_told_and_not_sent(collector: Collector, page: Page) -> None:
-    """One line in the console says which field, what it must be and what it is; all are counted."""
+    """One line in the console names the field, what is expected and the value; all are counted."""
     said = said_by(page)
     for count, (name, value, expected) in enumerate(FORBIDDEN, 1):
         page.evaluate(f"events.track('own', null, null, {{ {name}: {value} }})")
@@ -113,11 +113,11 @@ def test_what_the_contract_forbids_is_told_and_not_sent(collector: Collector, pa
 
 TEXTS: dict[str, Any] = {f"text_{n}": (Text | None, None) for n in range(40)}
 WIDE: Contract[Any] = Contract(create_model("WideEvent", __base__=Event, **TEXTS))
-"""Its longest events are longer than the collector takes."""
+"""A contract whose longest events are longer than the collector accepts."""
 
 
 def test_an_event_that_is_too_long_is_told_and_keeps_no_other(context: BrowserContext) -> None:
-    """An event that the collector would not take is not kept, and the one after it arrives."""
+    """An event that the collector would not accept is not kept, and the next one arrives."""
     with scripted_collector(WIDE) as collector:
         page = visit(context, collector.site.url(new_app(), query='data=data-auto="false"'))
         said = said_by(page)

@@ -1,4 +1,4 @@
-"""The tracker's queue: pages that leave, tabs that share it, and what storage does to it."""
+"""The tracker's queue: pages that close, tabs that share it, and problems with storage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IN_FLIGHT_BYTES = 60 * 1024
 
 
 def test_a_hidden_page_sends_at_once(page: Page, collector: Collector) -> None:
-    """It does not wait for the batch's time, and takes the answer if it is still there."""
+    """A hidden page sends at once, and handles the answer if it still exists."""
     track(page, 3)
     page.evaluate(HIDE, True)  # JavaScript's argument
     wait_for(lambda: kept(page) == 0, "an answer")
@@ -27,11 +27,11 @@ def test_a_hidden_page_sends_at_once(page: Page, collector: Collector) -> None:
 def test_what_a_leaving_page_has_in_flight_is_bounded(
     context: BrowserContext, page: Page, collector: Collector, how: str
 ) -> None:
-    """At most 60 KiB, in all its requests; the rest is kept, and no event is sent by two."""
+    """A leaving page sends at most 60 KiB in all its requests; the rest is kept for later."""
     collector.script += [None] * 5
     track(page, 50, text="ä" * 256)
     track(page, 70, text="ä" * 256)
-    wait_for(lambda: bool(collector.requests), "a batch on its way")  # 50 events do not wait
+    wait_for(lambda: bool(collector.requests), "a batch in flight")  # 50 events are sent at once
     if how == "hidden":
         page.evaluate(HIDE, True)
     elif how == "closed":
@@ -50,9 +50,9 @@ def test_what_a_leaving_page_has_in_flight_is_bounded(
 def test_what_an_answer_never_came_for_is_sent_by_the_next_page(
     context: BrowserContext, collector: Collector
 ) -> None:
-    """A tab that is closed takes nothing with it: `sendBeacon` is no answer.
+    """Events of a closed tab are not lost, since `sendBeacon` is not an acknowledgement.
 
-    That page does not wait for one, as it would for another tab's.
+    The next page sends them at once, without waiting as for another tab's events.
     """
     app = new_app()
     page = open_page(context, collector.site, app)
@@ -75,14 +75,14 @@ LEASE = """([collector, ahead]) => {
   const lease = { at: Date.now() + ahead, ids };
   localStorage.setItem(`events ${collector}/batch lease x`, JSON.stringify(lease));
 }"""
-"""Another tab takes all that is kept."""
+"""Another tab leases all kept events."""
 
 
 @pytest.mark.parametrize(("ahead", "seconds"), [(0, 35), (-36_000, 0), (3_600_000, 0)])
 def test_what_another_tab_has_on_its_way_waits(
     page: Page, collector: Collector, ahead: int, seconds: int
 ) -> None:
-    """Until that tab has an answer; should it end without one, for 35 s of whatever clock."""
+    """Events leased by another tab wait for its answer, or for 35 s if it closes."""
     track(page, 2)
     page.evaluate(LEASE, [collector.site.collector, ahead])
     before = page.evaluate("Date.now()")
@@ -94,7 +94,7 @@ def test_what_another_tab_has_on_its_way_waits(
 
 
 def test_what_waits_for_another_tab_costs_nothing(failed_page: Page, collector: Collector) -> None:
-    """The page looks again every few seconds, also after a failure, and not all the time."""
+    """The page checks again every few seconds, even after a failure, but not all the time."""
     page = failed_page
     page.evaluate(LEASE, [collector.site.collector, 20_000])
     page.evaluate(
@@ -120,7 +120,7 @@ def test_what_waits_for_another_tab_costs_nothing(failed_page: Page, collector: 
 def test_the_pause_before_a_request_hides_nothing(
     context: BrowserContext, collector: Collector, storage: str | None, *, closing: bool
 ) -> None:
-    """Where there are no locks, a page that ends in it sends all, one that opts out nothing."""
+    """Without locks, a page that ends during the pause sends all; one that opts out, nothing."""
     page = open_page(context, collector.site, new_app(), "shop.example", storage)
     pause(page)
     track(page, 3)
@@ -139,7 +139,7 @@ def test_the_pause_before_a_request_hides_nothing(
 def test_a_lock_that_is_taken_away_stops_nothing(
     context: BrowserContext, collector: Collector
 ) -> None:
-    """Some browsers do so with pages that they keep for "back"."""
+    """Losing a lock stops nothing: some browsers take it from pages in the back/forward cache."""
     taken_away = """
         navigator.locks.request = () => Promise.reject(new DOMException("gone", "AbortError"))
     """
@@ -154,7 +154,7 @@ def test_a_lock_that_is_taken_away_stops_nothing(
 
 
 def test_a_dead_tabs_lock_is_free(context: BrowserContext, collector: Collector) -> None:
-    """A tab that ends while its request hangs holds up no other tab's events."""
+    """A tab that closes during a request does not block other tabs."""
     app = new_app()
     pages = [open_page(context, collector.site, app) for _ in range(2)]
     collector.script += [None, None]
@@ -168,7 +168,7 @@ def test_a_dead_tabs_lock_is_free(context: BrowserContext, collector: Collector)
 
 
 def test_garbage_in_storage_is_cleared(page: Page, collector: Collector) -> None:
-    """What no tracker wrote costs nothing but itself."""
+    """Invalid entries in storage are removed, and nothing else is."""
     page.evaluate(
         """collector => {
           for (const [n, text] of ["{", "null", "[]", "7", '"x"', "{}"].entries())

@@ -1,4 +1,4 @@
-"""The application as a whole: its paths, its lifespan, its readiness."""
+"""The application as a whole: paths, lifespan and readiness."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ingest_support.collector_app import (
 def test_other_paths_and_methods_are_answered_in_the_same_shape(
     method: str, path: str, status: int
 ) -> None:
-    """404 and 405 have the shape of every other error."""
+    """404 and 405 have the same format as every other error."""
     response = ask(collector(), method, path)
 
     assert response.status_code == status
@@ -51,7 +51,7 @@ def test_readiness_follows_kafka_and_liveness_does_not() -> None:
 
 
 def test_the_lifespan_starts_and_stops_the_producer() -> None:
-    """The producer runs for as long as the application does."""
+    """The producer starts and stops with the application."""
     producer = RecordingProducer()
     app = collector(producer)
 

@@ -1,4 +1,4 @@
-"""The collector under abuse and faults: a real process, a real broker, and every event counted.
+"""The collector under abuse and faults, with a real process, a real broker and counted events.
 
 `hatch run campaign collector` runs the long forms, CI the short ones.
 """
@@ -42,14 +42,14 @@ pytestmark = pytest.mark.extended
 
 LONG = bool(os.environ.get("EVENTS_CAMPAIGN"))
 BACK_SECONDS = 10 if LONG else 30
-"""How soon it is 200 again; beside other tests later than alone."""
+"""How soon it must answer 200 again; longer if other tests run at the same time."""
 TRACK = http_request("/track", json.dumps(VALID).encode())
 MEMORY_LIMIT = 300 * 1024 * 1024
 
 
 @contextmanager
 def running(broker: LocalBroker, folder: Path, *flags: str) -> Iterator[CollectorProcess]:
-    """A collector with a topic of its own, which takes events of anyone."""
+    """A collector with its own topic that accepts events from anyone."""
     topic = f"topic-{uuid.uuid4()}"
     with running_collector(
         broker.bootstrap, topic, folder, "--allow-anonymous", *flags
@@ -59,12 +59,12 @@ def running(broker: LocalBroker, folder: Path, *flags: str) -> Iterator[Collecto
 
 @dataclass
 class Acknowledged:
-    """Collects the ids of the events that were answered 200."""
+    """Collects the ids of events that were answered 200."""
 
     ids: list[str] = field(default_factory=list)
 
     def __call__(self, _: int, status: int, body: bytes) -> None:
-        """Look at an answer."""
+        """Evaluate an answer."""
         if status == 200:
             said = json.loads(body)
             self.ids += said.get("event_ids") or [said["event_id"]]
@@ -78,13 +78,13 @@ def offer(target: CollectorProcess, requests: list[bytes], **options: Any) -> Re
 
 
 def missing(topics: Topics, target: CollectorProcess, acknowledged: Acknowledged) -> set[str]:
-    """The events that were acknowledged and are not on the topic."""
+    """The acknowledged events that are not on the topic."""
     on_topic = {CONTRACT.decode(value).event_id for value in topics.values(target.topic)}
     return set(acknowledged.ids) - on_topic
 
 
 class _Peak:
-    """The most memory that a process had, as the kernel counts it."""
+    """The most memory that a process used, as the kernel counts it."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -106,7 +106,7 @@ class _Peak:
 
 
 def worst_requests() -> list[bytes]:
-    """What costs a collector most, with good events among it."""
+    """The most expensive bodies for a collector, with valid events among them."""
     encoded = {"Content-Encoding": "gzip"}
     empty_lists = b"[" + b"[[]]," * 690_000 + b"1]"
     keys = b",".join(b'"%x":1' % n for n in range(350_000))
@@ -134,7 +134,7 @@ def worst_requests() -> list[bytes]:
 
 
 def test_overload_is_survived(broker: LocalBroker, topics: Topics, tmp_path: Path) -> None:
-    """At 4 times its capacity, with worst bodies, memory stays bounded and no event is lost."""
+    """At 4 times its capacity with the worst bodies, memory stays bounded and no event is lost."""
     acknowledged = Acknowledged()
     requests = worst_requests()
     seconds = 600 if LONG else 12
@@ -157,7 +157,7 @@ def test_overload_is_survived(broker: LocalBroker, topics: Topics, tmp_path: Pat
 def test_a_killed_broker_costs_no_acknowledged_event(
     broker: LocalBroker, topics: Topics, tmp_path: Path
 ) -> None:
-    """kill -9 of Kafka under load: nothing acknowledged is missing, and soon it is 200 again."""
+    """kill -9 of Kafka under load loses no acknowledged event, and it soon answers 200 again."""
     acknowledged = Acknowledged()
     over = threading.Event()
     statuses: Counter[int] = Counter()
@@ -196,7 +196,7 @@ def test_a_killed_broker_costs_no_acknowledged_event(
 def test_sigterm_under_load_costs_no_acknowledged_event(
     broker: LocalBroker, topics: Topics, tmp_path: Path, workers: int, turn: int
 ) -> None:
-    """Told to end while it is busy, it exits with 0, and what was 200 is on the topic."""
+    """SIGTERM under load ends it with exit code 0, and every acknowledged event is on the topic."""
     acknowledged = Acknowledged()
     requests = [TRACK, TRACK, http_request("/batch", json.dumps([VALID] * 50).encode())]
     flags = ["--workers", str(workers)] if workers > 1 else []
@@ -212,12 +212,12 @@ def test_sigterm_under_load_costs_no_acknowledged_event(
         assert target.process.wait(60) == 0, target.log.read_text()
         result = posting.result()
         assert result.statuses.keys() <= {200, 0}
-        assert result.statuses[0] <= 32  # a connection each, at most, that was let go
+        assert result.statuses[0] <= 32  # at most one dropped connection per client
         assert missing(topics, target, acknowledged) == set()
 
 
 def test_a_healthy_client_is_served_beside_bad_ones(broker: LocalBroker, tmp_path: Path) -> None:
-    """Idle, slow, half-closed and garbled connections by the thousand keep nobody from posting."""
+    """Thousands of idle, slow, half-closed and garbled connections do not stop a healthy client."""
     flags = ["--header-timeout", "5", "--body-timeout", "5"]
     with running(broker, tmp_path, *flags) as target, ExitStack() as stack:
 
@@ -236,7 +236,7 @@ def test_a_healthy_client_is_served_beside_bad_ones(broker: LocalBroker, tmp_pat
                 bad.sendall(garbage)
                 bad.shutdown(socket.SHUT_WR)
             except (ConnectionResetError, BrokenPipeError, OSError):
-                continue  # refused already
+                continue  # already refused
         with httpx.Client(base_url=target.url, timeout=30) as client:
             for turn in range(100):
                 assert client.post("/track", json=VALID).status_code == 200
@@ -244,7 +244,7 @@ def test_a_healthy_client_is_served_beside_bad_ones(broker: LocalBroker, tmp_pat
                     try:
                         connection.sendall(b"x")
                     except (ConnectionResetError, BrokenPipeError):
-                        continue  # let go already
+                        continue  # already closed
         statuses = offer(target, [TRACK], connections=16, seconds=0.5).statuses
         assert statuses.keys() == {200}
 
@@ -262,7 +262,7 @@ def test_a_healthy_client_is_served_beside_bad_ones(broker: LocalBroker, tmp_pat
 def test_no_body_is_answered_500(
     case: tuple[Contract[Any], bytes], path: str, media_type: str | None, encoding: str | None
 ) -> None:
-    """Valid, nearly valid and random bodies, however they are announced, get 200 or 4xx."""
+    """Valid, nearly valid and random bodies of any declared type get 200 or 4xx."""
     headers = {"Content-Type": media_type or "application/json"}
     if encoding:
         headers["Content-Encoding"] = encoding

@@ -1,4 +1,4 @@
-"""The collector's HTTP from outside, byte by byte, in front of a producer that is a double."""
+"""The collector's HTTP from outside, byte by byte, with a test double as producer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECONDS = 30
 def collector(
     contract: Contract[Any] = CONTRACT, **changes: Any
 ) -> Iterator[tuple[str, int, RecordingProducer]]:
-    """The address of a collector whose producer is a double."""
+    """The address of a collector with a test double as producer."""
     producer = RecordingProducer()
     given = {"allow_anonymous": True, "port": 0, **changes}
     settings = ServeSettings(**given)
@@ -42,7 +42,7 @@ def collector(
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[str, int]]:
-    """A collector for tests that leave it as it was."""
+    """A collector shared by tests that do not change it."""
     with collector() as (host, port, _):
         yield host, port
 
@@ -53,7 +53,7 @@ def connect(address: tuple[Any, ...]) -> socket.socket:
 
 
 class Answer:
-    """An answer, as it was read."""
+    """An answer that was read."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
         status_line, *lines = head.decode("latin-1").split("\r\n")
@@ -65,7 +65,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error's code; every error has the one shape."""
+        """The error's code, checked for the common format."""
         said = json.loads(self.body)
         assert {"error", "request_id"} <= set(said)
         assert set(said["error"]) == {"code", "message", "retryable", "fields"}
@@ -81,7 +81,7 @@ class Reader:
         self._buffer = b""
 
     def answer(self) -> Answer:
-        """Return the next answer; fails where the connection ends before."""
+        """Return the next answer; fail if the connection ends before."""
         while b"\r\n\r\n" not in self._buffer:
             self._more()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
@@ -98,7 +98,7 @@ class Reader:
         self._buffer += received
 
     def at_end(self) -> bool:
-        """Tell whether the collector ended the connection, with nothing left to read."""
+        """Return whether the collector closed the connection, with nothing left to read."""
         try:
             return not self._buffer and self._connection.recv(1) == b""
         except ConnectionResetError:
@@ -106,18 +106,18 @@ class Reader:
 
 
 def exchange(address: tuple[Any, ...], *pieces: bytes) -> Answer:
-    """The answer to a request that is sent in `pieces`, each seen by the collector alone."""
+    """The answer to a request sent in `pieces`, each of which the collector receives separately."""
     with connect(address) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for piece in pieces[:-1]:
             connection.sendall(piece)
-            time.sleep(0.02)  # pieces that come together would be one
+            time.sleep(0.02)  # otherwise the pieces would arrive as one
         connection.sendall(pieces[-1])
         return Reader(connection).answer()
 
 
 def test_a_request_in_one_piece_and_in_several_get_the_same_answer() -> None:
-    """The fast lane and the application answer alike, and produce alike."""
+    """The fast lane and the application give the same answer and produce the same."""
     with collector() as (*address, producer):
         head, _, body = TRACK.partition(b"\r\n\r\n")
         answers = [
@@ -133,7 +133,7 @@ def test_a_request_in_one_piece_and_in_several_get_the_same_answer() -> None:
 
 @pytest.mark.parametrize("contract", [CONTRACT, SHOP], ids=["default", "shop"])
 def test_any_body_gets_the_same_answer_in_both_lanes(contract: Contract[Any]) -> None:
-    """Whatever the body, neither lane answers 5xx, and both say the same."""
+    """For any body, both lanes give the same answer, and never a 5xx."""
     with collector(contract) as (*address, _):
         check = settings(max_examples=60)(given(bodies(contract))(_check_same_answer))
         check(tuple(address))
@@ -156,7 +156,7 @@ def _check_same_answer(address: tuple[Any, ...], body: bytes) -> None:
 
 
 def test_pipelined_requests_are_answered_in_order(shared: tuple[str, int]) -> None:
-    """Requests sent in one go are answered one after the other, whichever lane they take."""
+    """Requests sent at once are answered in order, whichever lane they take."""
     other = http_request("/track", b"[]")
     ready = b"GET /livez HTTP/1.1\r\nHost: c\r\n\r\n"
     with connect(shared) as connection:
@@ -166,7 +166,7 @@ def test_pipelined_requests_are_answered_in_order(shared: tuple[str, int]) -> No
 
 
 def test_a_chunked_body_is_taken(shared: tuple[str, int]) -> None:
-    """A body in chunks, of a byte each too, is a body."""
+    """A body in chunks is accepted, even in chunks of one byte."""
     head = b"POST /track HTTP/1.1\r\nHost: c\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in BODY) + b"0\r\n\r\n"
     assert exchange(shared, head + chunks).status == 200
@@ -174,7 +174,7 @@ def test_a_chunked_body_is_taken(shared: tuple[str, int]) -> None:
 
 
 def test_a_body_that_is_expected_is_asked_for(shared: tuple[str, int]) -> None:
-    """`Expect: 100-continue` is answered before the body comes; a 413 instead of it."""
+    """`Expect: 100-continue` is answered before the body arrives, or with a 413 instead."""
     with connect(shared) as connection:
         head = TRACK.replace(b"Host", b"Expect: 100-continue\r\nHost").partition(b"\r\n\r\n")[0]
         connection.sendall(head + b"\r\n\r\n")
@@ -185,7 +185,7 @@ def test_a_body_that_is_expected_is_asked_for(shared: tuple[str, int]) -> None:
 
 
 def test_an_upgrade_that_is_not_on_offer_is_passed_over(shared: tuple[str, int]) -> None:
-    """A client that offers h2c is answered in HTTP/1.1, and goes on over the connection."""
+    """A client that offers h2c is answered in HTTP/1.1 and keeps the connection."""
     offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\nHost"
     with connect(shared) as connection:
         reader = Reader(connection)
@@ -197,7 +197,7 @@ def test_an_upgrade_that_is_not_on_offer_is_passed_over(shared: tuple[str, int])
 
 @pytest.mark.parametrize("pieces", [1, 2])
 def test_a_half_closed_connection_gets_its_answer(shared: tuple[str, int], pieces: int) -> None:
-    """A client that has said that it sends no more still gets its answer."""
+    """A client that has closed its sending side still gets its answer."""
     with connect(shared) as connection:
         for n in range(pieces):
             start, end = len(TRACK) * n // pieces, len(TRACK) * (n + 1) // pieces
@@ -209,7 +209,7 @@ def test_a_half_closed_connection_gets_its_answer(shared: tuple[str, int], piece
 
 
 def test_a_connection_is_closed_where_the_client_says_so(shared: tuple[str, int]) -> None:
-    """`Connection: close` and HTTP/1.0 end the connection after the answer, which says so."""
+    """`Connection: close` and HTTP/1.0 close the connection after the answer, which says so."""
     for request in (
         TRACK.replace(b"Host", b"Connection: close\r\nHost"),
         TRACK.replace(b"HTTP/1.1", b"HTTP/1.0"),
@@ -236,7 +236,7 @@ def test_a_connection_is_closed_where_the_client_says_so(shared: tuple[str, int]
     ids=["tls", "line", "length", "smuggling", "chunks", "url", "proxy"],
 )
 def test_what_is_no_http_is_answered_400(shared: tuple[str, int], request_bytes: bytes) -> None:
-    """Bytes that are no request get 400 in the shape of every error, and the connection ends."""
+    """An invalid request is answered 400 in the common format, and the connection is closed."""
     with connect(shared) as connection:
         connection.sendall(request_bytes)
         reader = Reader(connection)
@@ -246,7 +246,7 @@ def test_what_is_no_http_is_answered_400(shared: tuple[str, int], request_bytes:
 
 
 def test_garbage_behind_a_request_does_not_cost_its_answer() -> None:
-    """An event that was taken is answered, whatever follows it on the connection."""
+    """A posted event is answered, whatever follows it on the connection."""
     with collector() as (*address, producer), connect(tuple(address)) as connection:
         connection.sendall(TRACK + b"\x00garbage\r\n\r\n")
         reader = Reader(connection)
@@ -266,30 +266,30 @@ def test_garbage_behind_a_request_does_not_cost_its_answer() -> None:
     ids=["one header", "many headers", "url", "just over"],
 )
 def test_a_head_that_is_too_long_is_answered_431(shared: tuple[str, int], head: bytes) -> None:
-    """However long it is: what follows the limit is not kept, and the client sees the answer."""
+    """A head over the limit is answered 431, and the rest of it is not kept."""
     with connect(shared) as connection:
-        with suppress(ConnectionResetError, BrokenPipeError):  # it answers before it is all there
+        with suppress(ConnectionResetError, BrokenPipeError):  # it answers early
             connection.sendall(head)
         answer = Reader(connection).answer()
         assert (answer.status, answer.code) == (431, "head_too_large")
 
 
 def test_every_piece_of_a_head_counts(shared: tuple[str, int]) -> None:
-    """A head that is too long is refused also where each of its pieces is within the limit."""
+    """A head over the limit is refused even if each of its pieces is within the limit."""
     head = b"GET /livez HTTP/1.1\r\nX: " + b"x" * 40_000 + b"\r\n\r\n"
     answer = exchange(shared, head[:20_000], head[20_000:])
     assert (answer.status, answer.code) == (431, "head_too_large")
 
 
 def test_a_head_within_the_limit_is_taken(shared: tuple[str, int]) -> None:
-    """A head of nearly the limit is fine, also when it comes in pieces."""
+    """A head just below the limit is accepted, even in pieces."""
     request = TRACK.replace(b"Host", b"X: " + b"x" * 30_000 + b"\r\nHost")
     assert exchange(shared, request).status == 200
     assert exchange(shared, request[:20_000], request[20_000:]).status == 200
 
 
 def test_slow_clients_are_let_go_and_others_served() -> None:
-    """A byte at a time, in head or body, ends in 408 once the time is up, not before."""
+    """A head or body sent byte by byte is answered 408 once the time is up, not before."""
     with collector(header_timeout=0.5, body_timeout=0.5) as (*address, _):
         head, _, _ = TRACK.partition(b"\r\n\r\n")
         with connect(tuple(address)) as in_head, connect(tuple(address)) as in_body:
@@ -313,7 +313,7 @@ def test_slow_clients_are_let_go_and_others_served() -> None:
 
 
 def test_an_idle_connection_is_closed_without_a_word() -> None:
-    """A connection that asks for nothing is closed: a new one, and one that was answered."""
+    """An idle connection is closed without an answer, new or used."""
     with (
         collector(header_timeout=0.2, keep_alive=0.2) as (host, port, _),
         connect((host, port)) as fresh,
@@ -327,7 +327,7 @@ def test_an_idle_connection_is_closed_without_a_word() -> None:
 
 
 def test_one_connection_too_many_is_answered_503() -> None:
-    """Over the limit of connections the answer is 503; when one is gone, another one is taken."""
+    """Over the limit of connections the answer is 503; once one closes, another is accepted."""
     with collector(max_connections=2) as (*address, _):
         with connect(tuple(address)) as first, connect(tuple(address)) as second:
             for connection in (first, second):
@@ -347,7 +347,7 @@ def test_one_connection_too_many_is_answered_503() -> None:
 def test_a_body_that_is_too_long_is_answered_413_and_the_connection_lives_on(
     shared: tuple[str, int],
 ) -> None:
-    """The client sees the 413, and can go on if the rest of its body was of a sane length."""
+    """The client sees the 413, and can reuse the connection if the body was not much too long."""
     with connect(shared) as connection:
         reader = Reader(connection)
         connection.sendall(http_request("/track", b" " * 100_000))

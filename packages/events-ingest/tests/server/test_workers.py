@@ -1,4 +1,4 @@
-"""Several workers, as a process tree of its own, on a real broker."""
+"""Several workers as a process tree, with a real broker."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from line_support.processes import wait_until_ended
 
 
 class Workers:
-    """A collector of two workers."""
+    """A collector with two workers."""
 
     def __init__(self, broker: LocalBroker, folder: Path) -> None:
         self.port, self.metrics_port = free_port(), free_port()
@@ -44,12 +44,12 @@ class Workers:
             self.process = subprocess.Popen(command, stderr=output, start_new_session=True)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that serve: the children but for Python's own resource tracker."""
+        """The worker processes: all children except Python's resource tracker."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if "spawn_main" in _command(child)]
 
     def posts(self) -> bool:
-        """Whether an event is taken, over a connection of its own."""
+        """Whether an event is accepted over a new connection."""
         try:
             url = f"http://127.0.0.1:{self.port}/track"
             return httpx.post(url, json=VALID, timeout=30).status_code == 200
@@ -61,7 +61,7 @@ class Workers:
         return self.log.read_text().count("broker reachable")
 
     def accepted(self) -> float:
-        """How many events the metrics count."""
+        """How many events the metrics show."""
         text = httpx.get(f"http://127.0.0.1:{self.metrics_port}/metrics").text
         found = re.search(
             r'^events_ingest_events_total{outcome="accepted"} (\S+)', text, re.MULTILINE
@@ -78,7 +78,7 @@ def _command(process: psutil.Process) -> str:
 
 @contextmanager
 def running(broker: LocalBroker, folder: Path) -> Iterator[Workers]:
-    """Two workers, as soon as they have been started."""
+    """Two workers that have just been started."""
     started = Workers(broker, folder)
     tree: list[psutil.Process] = []
     try:
@@ -94,7 +94,7 @@ def running(broker: LocalBroker, folder: Path) -> Iterator[Workers]:
 
 
 def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: Path) -> None:
-    """The metrics are of all workers; one that is killed is replaced; Ctrl-C ends them all."""
+    """Metrics count all workers; a killed worker is replaced; Ctrl-C stops all."""
     with running(broker, tmp_path) as collector:
         wait_until(lambda: collector.reached() == 2, "Kafka reached by both", seconds=60)
         before = collector.accepted()
@@ -122,7 +122,7 @@ def test_workers_count_together_and_are_replaced(broker: LocalBroker, tmp_path: 
 def test_workers_end_with_their_parent(
     broker: LocalBroker, tmp_path: Path, *, serving: bool
 ) -> None:
-    """A parent that is killed leaves no worker behind, also where they have only just started."""
+    """No worker outlives a killed parent, even if it has only just started."""
     with running(broker, tmp_path) as collector:
         if serving:
             wait_until(collector.posts, "an event taken", seconds=60)
@@ -132,7 +132,7 @@ def test_workers_end_with_their_parent(
 
 
 def test_a_metrics_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A port of the metrics that cannot be had ends the command with 3."""
+    """A metrics port that is in use ends the command with 3 and one line."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         flags = ["--allow-anonymous", "--port", "0", "--metrics-port", str(port)]
@@ -141,7 +141,7 @@ def test_a_metrics_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_limits_of_all_are_shared_among_workers() -> None:
-    """Each of four workers lets a key through a quarter of its rate."""
+    """Each of four workers allows a key a quarter of its rate."""
     settings = ServeSettings(token="key", max_rate=0.4, workers=4, max_connections=1000)
     access = create_authentication(settings).authenticate([b"key"], None)
     assert access

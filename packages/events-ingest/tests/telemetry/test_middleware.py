@@ -1,4 +1,4 @@
-"""What every request gets: an id, CORS headers, a count, a log line; and the keys of pages."""
+"""What every request gets (id, CORS headers, metrics, a log line), and the keys of pages."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PAGE = {"Origin": SHOP}
 
 
 def shop(producer: RecordingProducer | None = None, **settings: Any) -> Starlette:
-    """A collector with a service's key and one for the pages of the shop."""
+    """A collector with a service's key and a key for the shop's pages."""
     keys = {"token": ("secret",), "public_key": (f"public {SHOP}",), "allow_anonymous": False}
     return collector(producer, **{**keys, **settings})
 
 
 @pytest.mark.parametrize("given", ["a", "!~", "x" * 128, "3f0c8a52-6a1e-4d6f-9b27-0c5d1e8f7a90"])
 def test_the_request_s_id_comes_back(given: str) -> None:
-    """A client's own id is in the answer, and in the error's body."""
+    """A client's own id is in the answer, also in the body of an error."""
     headers = {"X-Request-Id": given}
 
     assert post(collector(), VALID, headers=headers).headers["X-Request-Id"] == given
@@ -56,7 +56,7 @@ def test_the_request_s_id_comes_back(given: str) -> None:
     ],
 )
 def test_a_bad_id_is_replaced(headers: list[tuple[str, Any]]) -> None:
-    """Without an id, or with one that could do harm in a log, the request gets a UUIDv7."""
+    """Without an id, or with one that is unsafe in a log, the request gets a UUIDv7."""
     response = ask(collector(), "GET", "/livez", headers=headers)
 
     assert uuid.UUID(response.headers["X-Request-Id"]).version == 7
@@ -64,7 +64,7 @@ def test_a_bad_id_is_replaced(headers: list[tuple[str, Any]]) -> None:
 
 @pytest.mark.parametrize("path", ["/track", "/batch"])
 def test_a_preflight_allows_to_post(path: str) -> None:
-    """A browser that asks for a page of the shop learns that it may post, with which headers."""
+    """A preflight request from the shop is answered that it may post, and with which headers."""
     headers = {**PAGE, "Access-Control-Request-Method": "POST"}
     response = ask(shop(), "OPTIONS", path, headers=headers)
 
@@ -84,7 +84,7 @@ def test_a_preflight_allows_to_post(path: str) -> None:
 
 
 def answers(app: Starlette, origin: str) -> dict[int, httpx.Response]:
-    """Answers of every kind to a page of `origin`, by status."""
+    """Answers with different statuses to a page of `origin`, by status."""
     page = {"Origin": origin}
     keyed = {**page, "X-Token": "secret"}
     found = [
@@ -97,7 +97,7 @@ def answers(app: Starlette, origin: str) -> dict[int, httpx.Response]:
 
 
 def test_errors_may_be_read_by_the_page_too() -> None:
-    """Every answer to a page of an allowed origin says so, whatever went wrong."""
+    """Every answer to a page of an allowed origin may be read by it, errors included."""
     found = answers(shop(FailingProducer(RuntimeError("defect"))), SHOP)
 
     assert set(found) == {401, 404, 422, 500}
@@ -110,7 +110,7 @@ def test_errors_may_be_read_by_the_page_too() -> None:
 
 @pytest.mark.parametrize("origin", [OTHER, "null", "", "https://shop.example.evil", SHOP.upper()])
 def test_other_origins_are_not_let_in(origin: str) -> None:
-    """A page of another origin is told nothing, but that the answer varies."""
+    """A page of another origin gets no CORS headers except `Vary`."""
     headers = {"Origin": origin, "Access-Control-Request-Method": "POST"}
     found = [
         *answers(shop(), origin).values(),
@@ -123,7 +123,7 @@ def test_other_origins_are_not_let_in(origin: str) -> None:
 
 
 def test_without_keys_any_page_may_post() -> None:
-    """A collector for anyone lets pages of any origin in."""
+    """A collector without keys allows pages of any origin."""
     for origin in (SHOP, OTHER, "null"):
         response = post(collector(), VALID, headers={"Origin": origin})
         assert response.headers["Access-Control-Allow-Origin"] == "*"
@@ -133,7 +133,7 @@ def test_without_keys_any_page_may_post() -> None:
 
 @pytest.mark.parametrize("path", ["/track", "/batch"])
 def test_a_public_key_opens_to_its_pages(path: str) -> None:
-    """A page's key is taken in the URL or a header, from a page of its origin only."""
+    """A page's key is accepted in the URL or a header, but only from pages of its origin."""
     event: object = VALID if path == "/track" else [VALID]
     for query, key in [("?key=public", {}), ("", {"X-Token": "public"})]:
         assert post(shop(), event, path + query, headers={**PAGE, **key}).status_code == 200
@@ -147,12 +147,12 @@ def test_a_public_key_opens_to_its_pages(path: str) -> None:
     "query", ["key=secret", "key=", "key=wrong", "key=public&key=public", "Key=public", ""]
 )
 def test_no_other_key_opens_in_the_url(query: str) -> None:
-    """A service's key in the URL is as wrong as none, since URLs are logged on their way."""
+    """A service's key in the URL is refused, since URLs are logged on the way."""
     assert post(shop(), VALID, f"/track?{query}", headers=PAGE).status_code == 401
 
 
 def test_a_public_key_has_a_rate() -> None:
-    """A page's key that is used too often is answered 429 with when to come again."""
+    """A page's key that exceeds its rate is answered 429 with Retry-After."""
     app = shop(max_public_rate=0.001)
 
     assert post(app, VALID, "/track?key=public", headers=PAGE).status_code == 200
@@ -164,7 +164,7 @@ def test_a_public_key_has_a_rate() -> None:
 
 
 def counted(app: Starlette) -> dict[tuple[str, ...], float]:
-    """The counts that `/metrics` shows."""
+    """The counters in `/metrics`."""
     response = ask(app, "GET", "/metrics")
     assert response.status_code == 200
     return {
@@ -175,7 +175,7 @@ def counted(app: Starlette) -> dict[tuple[str, ...], float]:
 
 
 def test_requests_and_events_are_counted() -> None:
-    """Each answer is counted by endpoint and code, each event by what became of it."""
+    """Each answer is counted by endpoint and code, and each event by its outcome."""
     app = shop(FailingProducer(NotAcknowledged("late"), first=1))
     keyed = {"X-Token": "secret"}
     post(app, VALID, headers=keyed)
@@ -200,7 +200,7 @@ def test_requests_and_events_are_counted() -> None:
 
 
 def test_all_requests_are_logged_at_a_share_of_one() -> None:
-    """A request's log line has nothing of who made it: no address, no user agent, no key."""
+    """A request's log line has no data about the client: no address, user agent or key."""
     with capture_logs() as logs:
         post(
             shop(access_log=1),
@@ -222,7 +222,7 @@ def test_all_requests_are_logged_at_a_share_of_one() -> None:
 
 
 def test_the_client_is_logged_only_where_it_is_asked_for() -> None:
-    """With `log_clients` a line has address and user agent, and still no key."""
+    """With `log_clients` a line has the address and user agent, but no key."""
     with capture_logs() as logs:
         post(
             shop(access_log=1, log_clients=True),
@@ -237,7 +237,7 @@ def test_the_client_is_logged_only_where_it_is_asked_for() -> None:
 
 
 def test_none_is_logged_at_a_share_of_zero() -> None:
-    """Without an access log only defects are logged."""
+    """Without an access log only internal errors are logged."""
     with capture_logs() as logs:
         post(shop(access_log=0), VALID, "/track?key=public", headers=PAGE)
         post(shop(access_log=0), VALID)
