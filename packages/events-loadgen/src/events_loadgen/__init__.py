@@ -1,6 +1,6 @@
-"""Simulates clients, proves that nothing was lost, and runs the whole line on one machine.
+"""Simulate clients, prove that no event is lost, and run the whole line on one machine.
 
-Names are imported on first use, so that `--help` and a program load only what they need.
+Names are imported on first use, so that `--help` and other programs load only what they need.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""`python -m events_loadgen`."""
+"""Runs `events-loadgen` as `python -m events_loadgen`."""
 
 from events_loadgen.cli import main
 

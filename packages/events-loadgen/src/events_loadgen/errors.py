@@ -6,37 +6,37 @@ from events_schema import EventsError
 
 
 class LoadgenError(EventsError):
-    """The root of the errors that events-loadgen raises."""
+    """Base class of the errors that events-loadgen raises."""
 
 
 class ExtraMissing(LoadgenError):
-    """Raised when `simulate` is asked for without the packages that it runs."""
+    """Raised when packages that `simulate` needs are not installed."""
 
     exit_code = 2
 
 
 class FolderNotEmpty(LoadgenError):
-    """Raised when the folder for a simulation holds something already."""
+    """Raised when the folder for a simulation is not empty."""
 
     exit_code = 2
 
 
 class TooLate(LoadgenError):
-    """Raised when what was waited for has not come by its deadline."""
+    """Raised when a wait times out."""
 
     retriable = True
 
 
 class ChildFailed(LoadgenError):
-    """Raised when a child process ends, or fails, where it should not."""
+    """Raised when a child process fails or exits too early."""
 
 
 class NotAcknowledged(LoadgenError):
-    """Raised when the collector does not take an event that it should."""
+    """Raised when the collector does not acknowledge a valid event."""
 
 
 class CountsDisagree(LoadgenError):
-    """Raised when events that were acknowledged are not in the result, or too many are."""
+    """Raised when the stored events are not exactly the acknowledged ones."""
 
 
 class Interrupted(LoadgenError):

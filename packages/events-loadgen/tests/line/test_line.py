@@ -1,4 +1,4 @@
-"""The parts of the line as they are started."""
+"""Tests of how each part of the line is started."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARTS: list[Callable[[Line], ChildProcess]] = [
 def test_each_part_works_with_the_contract_of_the_line(
     start: Callable[[Line], ChildProcess], tmp_path: Path
 ) -> None:
-    """It loads the class that it is told, or refuses it before it starts."""
+    """Each part loads the given contract, and exits with 2 if it cannot."""
     flags = ("--contract", "no_such_module:Event")
     line = Line(tmp_path, "127.0.0.1:9", Contract(Event), flags)
     with start(line) as child:

@@ -1,4 +1,4 @@
-"""The numbers for the demo page, over HTTP, of tables that are really there."""
+"""Tests of the numbers for the demo page, served over HTTP from real tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTRACT = Contract(Event)
 
 
 class AcmeEvent(Event):
-    """An event with a text and a time more."""
+    """An event with an additional text and time."""
 
     plan: Text | None = None
     renewal: Time | None = None
@@ -33,20 +33,20 @@ ACME = Contract(AcmeEvent)
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    """A line whose numbers are served; its tables are the test's to write."""
+    """A line whose numbers are served; tests write its tables."""
     with serve_stats(line := make_line(tmp_path, CONTRACT)):
         yield line
 
 
 @pytest.fixture
 def acme_line(tmp_path: Path) -> Iterator[Line]:
-    """A line of a contract with own fields, whose numbers are served."""
+    """A line with own fields, whose numbers are served."""
     with serve_stats(line := make_line(tmp_path, ACME)):
         yield line
 
 
 def make_line(folder: Path, contract: Contract[Any]) -> Line:
-    """Make a line whose parts are not started."""
+    """Make a line without starting its parts."""
     return Line(folder, "127.0.0.1:9092", contract, contract_flags=())
 
 
@@ -59,7 +59,7 @@ def write_raw(line: Line, ids: list[str]) -> None:
 
 
 def write_enriched(line: Line, count: int) -> None:
-    """Write the enriched table: an event a second."""
+    """Write the enriched table: one event per second."""
     line.enriched.mkdir()
     _write(
         line.enriched / "a.parquet",
@@ -89,25 +89,25 @@ def _write(file: Path, table: str, rows: str, values: list[Any]) -> None:
 
 
 def numbers(line: Line) -> dict[str, Any]:
-    """Ask for the numbers."""
+    """Request the numbers."""
     answer = httpx.get(line.stats_url)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def test_without_tables_there_is_nothing(line: Line) -> None:
-    """Before the first batch all is zero, and no error."""
+    """Before the first batch, all numbers are zero."""
     assert numbers(line) == NOTHING
 
 
 def test_rows_and_events_are_counted(line: Line) -> None:
-    """An event that is stored twice is two rows and one event."""
+    """An event that is stored twice counts as two rows and one event."""
     write_raw(line, ["a", "b", "b"])
     assert numbers(line)["raw"] == {"rows": 3, "events": 2}
 
 
-def test_the_latest_enriched_rows_are_told(line: Line) -> None:
-    """At most ten, the latest first, with every column."""
+def test_the_latest_enriched_rows_are_shown(line: Line) -> None:
+    """At most ten rows are shown, latest first, with every column."""
     write_enriched(line, 12)
     told = numbers(line)["enriched"]
     assert told["rows"] == 12
@@ -125,8 +125,8 @@ def test_the_latest_enriched_rows_are_told(line: Line) -> None:
     }
 
 
-def test_own_fields_are_told_too(acme_line: Line) -> None:
-    """They come after our own columns, null in rows of files from before they were there."""
+def test_own_fields_are_shown_too(acme_line: Line) -> None:
+    """Own fields come after the standard columns; they are null in rows of older files."""
     write_raw(acme_line, ["a"])
     write_enriched(acme_line, 1)
     write_own_fields(acme_line)
@@ -139,15 +139,15 @@ def test_own_fields_are_told_too(acme_line: Line) -> None:
     assert (old["plan"], old["renewal"]) == (None, None)
 
 
-def test_numbers_are_those_of_now(line: Line) -> None:
-    """What is stored later is told soon."""
+def test_numbers_are_current(line: Line) -> None:
+    """Rows that are stored later soon appear in the numbers."""
     assert numbers(line) == NOTHING
     write_raw(line, ["a"])
     wait_until(lambda: numbers(line)["raw"]["rows"] == 1, "the new row", seconds=30)
 
 
 def test_a_table_that_cannot_be_read_is_a_503(line: Line) -> None:
-    """The page goes on asking; nothing else ends."""
+    """After the error, the server answers again as soon as the table is readable."""
     write_raw(line, ["a"])
     file = line.raw / "event_date=2026-01-01" / "a.parquet"
     good = file.read_bytes()
@@ -158,7 +158,7 @@ def test_a_table_that_cannot_be_read_is_a_503(line: Line) -> None:
 
 
 def test_only_the_collectors_pages_may_read(line: Line) -> None:
-    """Browsers are told so by CORS."""
+    """The CORS headers allow only the collector's origins."""
     for origin in line.page_origins:
         answer = httpx.get(line.stats_url, headers={"Origin": origin})
         assert answer.headers["Access-Control-Allow-Origin"] == origin

@@ -1,4 +1,4 @@
-"""The classic profile."""
+"""Tests of the classic profile."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ ACME = Contract(AcmeEvent)
 
 
 def parsed(seed: int, events: int = 50, contract: Contract[Any] = CONTRACT) -> list[Any]:
-    """Read generated events as the collector does."""
+    """Parse generated events as the collector does."""
     generated = classic_events(events, seed, contract)
     return [contract.parse_event(json.dumps(event).encode()) for event in generated]
 
 
 @given(SEEDS, contracts())
 def test_every_event_is_valid_and_has_its_own_id(seed: int, contract: Contract[Any]) -> None:
-    """Any contract accepts each event that is made for it, and no id comes twice."""
+    """Every contract accepts the events that are made for it, and every id is unique."""
     ids = [event.event_id for event in parsed(seed, contract=contract)]
     assert None not in ids
     assert len(set(ids)) == 50
 
 
 @given(SEEDS, contracts(min_fields=1))
-def test_own_fields_leave_the_rest_as_it_is(seed: int, contract: Contract[Any]) -> None:
-    """A seed gives the same ids and the same six fields for every contract."""
+def test_own_fields_do_not_change_the_other_fields(seed: int, contract: Contract[Any]) -> None:
+    """A seed gives the same ids and the same six fields with every contract."""
     own = {column.name for column in contract.own_columns}
     with_own = list(classic_events(20, seed, contract))
     without = [{name: event[name] for name in event if name not in own} for event in with_own]
@@ -56,8 +56,8 @@ def test_own_fields_leave_the_rest_as_it_is(seed: int, contract: Contract[Any]) 
 
 
 @given(SEEDS)
-def test_a_field_has_its_values_whichever_fields_are_beside_it(seed: int) -> None:
-    """A contract that adds a field leaves the values of the earlier ones as they were."""
+def test_a_fields_values_do_not_depend_on_other_fields(seed: int) -> None:
+    """Adding a field to a contract does not change the values of the earlier fields."""
 
     class LaterEvent(AcmeEvent):
         """The same event with one more field."""
@@ -72,13 +72,13 @@ def test_a_field_has_its_values_whichever_fields_are_beside_it(seed: int) -> Non
 
 @given(SEEDS)
 def test_a_seed_repeats_its_events(seed: int) -> None:
-    """The same seed gives the same events, ids included; fewer events are the first of more."""
+    """The same seed gives the same events, ids included; a shorter run gives the first of them."""
     more = classic_events(50, seed, ACME)
     assert list(classic_events(20, seed, ACME)) == list(islice(more, 20))
 
 
 def test_the_events_of_a_seed_stay_the_same_from_release_to_release() -> None:
-    """A run can be repeated with a later release of the same major version."""
+    """A later release of the same major version gives the same events."""
     first = {
         "event_id": "cd613e30-d8f1-4adf-91b7-584a2265b1f5",
         "user_id": 1,
@@ -97,8 +97,8 @@ def test_the_events_of_a_seed_stay_the_same_from_release_to_release() -> None:
     assert list(classic_events(2, seed=1)) == [first, second]
 
 
-def test_the_profile_holds_what_it_promises() -> None:
-    """The events speak of exactly these users, products, categories, actions and values."""
+def test_the_profile_has_exactly_its_documented_values() -> None:
+    """The events have exactly these users, products, categories, actions and values."""
     events = parsed(seed=7, events=2000)
     assert {event.user_id for event in events} == {1, 2, 3, 4, 5, 6}
     assert {event.app_name for event in events} == {"product_1", "product_2", "product_3"}
@@ -110,7 +110,7 @@ def test_the_profile_holds_what_it_promises() -> None:
 
 
 def test_own_fields_have_a_few_values_of_their_type() -> None:
-    """Each field has every one of its values, and is sometimes left out."""
+    """Each field takes all of its values, and is sometimes left out."""
     events = list(classic_events(500, seed=7, contract=ACME))
     found = {
         column.name: {event.get(column.name) for event in events} for column in ACME.own_columns
@@ -131,7 +131,7 @@ def test_own_fields_have_a_few_values_of_their_type() -> None:
 
 
 def test_own_values_of_a_seed_stay_the_same_from_release_to_release() -> None:
-    """They can be repeated with a later release as the six fields can."""
+    """A later release of the same major version gives the same values for own fields."""
     own = [
         {name: event[name] for name in event if name in ACME.own_types}
         for event in classic_events(2, seed=1, contract=ACME)

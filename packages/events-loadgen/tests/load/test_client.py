@@ -1,4 +1,4 @@
-"""Posting events to servers that do not always take them."""
+"""Tests of posting events to servers that do not always accept them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Answer = Callable[[dict[str, Any], int], web.Response | None]
 
 
 class Collector:
-    """A server that acknowledges events, but for what `answer` answers in its stead.
+    """A server that acknowledges events unless `answer` returns another response.
 
-    `answer` is given the event and how many times it came before.
+    `answer` gets the event and how many times it was posted before.
     """
 
     def __init__(self, answer: Answer = lambda _event, _before: None) -> None:
@@ -68,7 +68,7 @@ def post(collector: Collector, events: int = 30, **options: Any) -> Report:
 
 
 def test_every_event_arrives_once_with_the_key() -> None:
-    """Each event is posted as it is, and the ids that were acknowledged are listed."""
+    """Each event is posted unchanged, and the report lists the acknowledged ids."""
     collector = Collector()
     report = post(collector, token="secret", keep_ids=True)
     expected = {event["event_id"]: event for event in classic_events(30, seed=3)}
@@ -80,7 +80,7 @@ def test_every_event_arrives_once_with_the_key() -> None:
 
 
 def test_no_more_clients_than_asked_for() -> None:
-    """`concurrency` requests are in flight at most, and that many do happen."""
+    """At most `concurrency` requests are in flight, and that number is reached."""
     collector = Collector()
     post(collector, events=200, concurrency=3)
     assert collector.most_in_flight == 3
@@ -88,7 +88,7 @@ def test_no_more_clients_than_asked_for() -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 def test_an_event_is_tried_again_with_its_id(status: int) -> None:
-    """What may pass is tried again, the same event with the same id, until it is taken."""
+    """An event is retried with the same id until it is acknowledged."""
 
     def answer(event: dict[str, Any], before: int) -> web.Response | None:
         return web.Response(status=status) if before < 2 else None
@@ -103,7 +103,7 @@ def test_an_event_is_tried_again_with_its_id(status: int) -> None:
 
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 413, 422])
 def test_a_refused_event_is_not_tried_again(status: int) -> None:
-    """What stays wrong is counted by its status, with what the server said first."""
+    """Refused events are counted by status, with the server's first refusal."""
 
     def answer(event: dict[str, Any], before: int) -> web.Response | None:
         return web.Response(status=status, text="no\nand no") if event["user_id"] == 1 else None
@@ -119,14 +119,14 @@ def test_a_refused_event_is_not_tried_again(status: int) -> None:
 
 @pytest.mark.parametrize("body", ["", "<html>", "[]", '{"event_id": "another"}'])
 def test_another_servers_200_acknowledges_nothing(body: str) -> None:
-    """Only an answer that names the event counts."""
+    """Only an answer that contains the event's id counts."""
     report = post(Collector(lambda _event, _before: web.Response(text=body)))
     assert report.acknowledged == 0
     assert report.refused == {200: 30}
 
 
 def test_retry_after_is_honoured() -> None:
-    """Where the server asks for more time than an event has, the event is given up at once."""
+    """If the server asks for more time than an event has left, the event is given up at once."""
     collector = Collector(
         lambda _event, _before: web.Response(status=503, headers={"Retry-After": "60"})
     )
@@ -136,7 +136,7 @@ def test_retry_after_is_honoured() -> None:
 
 
 def test_an_event_is_given_up_after_its_time() -> None:
-    """A server that never takes an event does not hold its client for ever."""
+    """A client gives up an event that the server never accepts."""
     collector = Collector(lambda _event, _before: web.Response(status=503))
     report = post(collector, events=3, retries=RetryPolicy(0.3, first_wait=0.01))
     assert (report.given_up, report.acknowledged) == (3, 0)
@@ -144,7 +144,7 @@ def test_an_event_is_given_up_after_its_time() -> None:
 
 
 def test_a_server_that_comes_up_later_gets_every_event() -> None:
-    """Network errors are tried again too."""
+    """Events are retried after network errors too."""
 
     async def run() -> Report:
         collector, port = Collector(), free_port()
@@ -171,8 +171,8 @@ def test_a_server_that_comes_up_later_gets_every_event() -> None:
     assert report.retries > 0
 
 
-def test_a_stop_begins_nothing_new() -> None:
-    """Once asked to stop, what is in flight is finished and nothing else is sent."""
+def test_a_stop_starts_no_new_events() -> None:
+    """After a stop, requests in flight are finished and no more events are sent."""
     stop = asyncio.Event()
 
     def answer(event: dict[str, Any], before: int) -> web.Response | None:
@@ -183,8 +183,8 @@ def test_a_stop_begins_nothing_new() -> None:
     assert 1 <= report.acknowledged == report.sent <= 100
 
 
-def test_a_stop_gives_up_what_would_be_tried_again() -> None:
-    """Waits for a server that is away end at once."""
+def test_a_stop_gives_up_events_that_wait_for_a_retry() -> None:
+    """A stop ends the waits between retries at once."""
     stop = asyncio.Event()
 
     def answer(event: dict[str, Any], before: int) -> web.Response | None:
@@ -195,11 +195,11 @@ def test_a_stop_gives_up_what_would_be_tried_again() -> None:
     assert 1 <= report.given_up == report.sent <= 4
 
 
-def test_progress_is_told_for_each_event() -> None:
-    """`on_event` comes once for each, whatever became of it."""
-    told: Iterator[int] = iter(range(1000))
+def test_progress_is_reported_for_each_event() -> None:
+    """`on_event` is called once for each event, acknowledged or refused."""
+    calls: Iterator[int] = iter(range(1000))
     post(
         Collector(lambda event, _: web.Response(status=400) if event["user_id"] == 2 else None),
-        on_event=lambda: next(told),
+        on_event=lambda: next(calls),
     )
-    assert next(told) == 30
+    assert next(calls) == 30

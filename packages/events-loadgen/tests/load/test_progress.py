@@ -1,4 +1,4 @@
-"""Showing progress."""
+"""Tests of progress output."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pytest
 from events_loadgen.load.progress import show_step
 
 
-def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
+def test_without_a_terminal_progress_is_plain_lines(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No control characters in a log file."""
+    """Progress in a log file is plain lines without control characters."""
     monkeypatch.setattr("events_loadgen.load.progress._LINE_EVERY_SECONDS", 0)
     with show_step("Posting", 10) as step:
         step.update(4)
@@ -20,7 +20,7 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(
 
 
 def test_a_step_that_fails_is_not_shown_as_done(capsys: pytest.CaptureFixture[str]) -> None:
-    """The error follows."""
+    """A step that raises prints no line with "done"."""
     with pytest.raises(ZeroDivisionError), show_step("Dividing"):
         raise ZeroDivisionError
     assert capsys.readouterr().err == "Dividing ...\n"
@@ -30,7 +30,7 @@ def test_a_step_that_fails_is_not_shown_as_done(capsys: pytest.CaptureFixture[st
 def test_a_terminal_shows_a_bar(
     total: int | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the step's name, and a tick once it is done."""
+    """A bar shows the step's name, and a tick once the step is done."""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("FORCE_COLOR", "1")
     with show_step("Posting", total) as step:

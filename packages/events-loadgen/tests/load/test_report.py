@@ -1,4 +1,4 @@
-"""The report."""
+"""Tests of the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from events_loadgen import Report
 
 
 def test_latencies_are_within_one_percent() -> None:
-    """A percentile is as good as one of the sorted latencies."""
+    """A percentile differs from the exact one by about 1 % at most."""
     report = Report()
     for milliseconds in range(1, 1001):
         report.add_latency(milliseconds / 1000)
@@ -18,8 +18,8 @@ def test_latencies_are_within_one_percent() -> None:
     assert report.latency(99) == pytest.approx(0.99, rel=0.011)
 
 
-def test_a_report_says_what_became_of_every_event() -> None:
-    """Acknowledged, refused by status with the server's words, given up, retries, latency."""
+def test_a_report_accounts_for_every_event() -> None:
+    """The report shows acknowledged, refused and given-up events, retries and latency."""
     report = Report(
         acknowledged=10,
         refused=Counter({422: 2, 401: 1}),
@@ -35,15 +35,15 @@ def test_a_report_says_what_became_of_every_event() -> None:
         "10 of 16 sent, 5/s",
         "2 with status 422",
         "1 with status 401",
-        "the first: 422 no",
+        "first: 422 no",
         "given up      3",
-        "7, the last for: status 503",
+        "7, last failure: status 503",
         "p99 249",
     ):
         assert said in text
 
 
 def test_an_empty_report_has_no_latency() -> None:
-    """Nothing was acknowledged, so nothing was measured."""
+    """Without acknowledgements, the report has no latency."""
     assert Report().latency(50) is None
     assert Report().lines() == ["acknowledged  0 of 0 sent, 0/s", "retries       0"]

@@ -1,4 +1,4 @@
-"""The local broker. It is one of this module's own: these tests stop and kill it."""
+"""Tests of the local broker. They have their own broker, because they stop and kill it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker
 
 
 async def create_topic(bootstrap: str, topic: str = TOPIC, *, node: int = 1) -> None:
-    """Create a topic of one partition, on that node."""
+    """Create a topic with one partition on the given node."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -44,7 +44,7 @@ async def write(bootstrap: str, value: bytes, topic: str = TOPIC) -> None:
 
 
 async def read(bootstrap: str, count: int, topic: str = TOPIC) -> list[bytes]:
-    """Read the topic's first records."""
+    """Read the first `count` records of the topic."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
         consumer.assign([TopicPartition(topic, 0)])
@@ -52,7 +52,7 @@ async def read(bootstrap: str, count: int, topic: str = TOPIC) -> list[bytes]:
 
 
 def test_a_broker_keeps_its_records_and_its_port(own_broker: LocalBroker) -> None:
-    """After a stop and after a kill it serves what it had acknowledged, where it was."""
+    """After a stop and after a kill, it serves its acknowledged records on the same port."""
     bootstrap = own_broker.bootstrap
     asyncio.run(create_topic(bootstrap))
     asyncio.run(write(bootstrap, b"before a stop"))
@@ -68,7 +68,7 @@ def test_a_broker_keeps_its_records_and_its_port(own_broker: LocalBroker) -> Non
 
 
 def test_a_second_node_joins_the_cluster(own_broker: LocalBroker, tmp_path: Path) -> None:
-    """It has topics of its own, which clients of the first reach, and the listeners it is given."""
+    """Clients of the first node reach topics of the second, which has its own listeners."""
     port = free_port()
     protocols = "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,OTHER:PLAINTEXT"
     with LocalBroker(
@@ -82,12 +82,12 @@ def test_a_second_node_joins_the_cluster(own_broker: LocalBroker, tmp_path: Path
         asyncio.run(write(own_broker.bootstrap, b"by the first", "shared"))
         second.kill()
         second.start()
-        # The first node has no such listener, so these clients hear of the second alone.
+        # The first node does not have this listener, so these clients only see the second.
         assert asyncio.run(read(f"127.0.0.1:{port}", 1, "shared")) == [b"by the first"]
 
 
 def test_a_broker_that_cannot_start_says_why(own_broker: LocalBroker, tmp_path: Path) -> None:
-    """The error ends with the broker's own last words, and no process stays."""
+    """The error contains the broker's last log lines, and no process is left."""
     second = LocalBroker(tmp_path / "second", own_broker.port)
     try:
         with pytest.raises(ChildFailed, match="Address already in use"):
@@ -97,11 +97,11 @@ def test_a_broker_that_cannot_start_says_why(own_broker: LocalBroker, tmp_path: 
 
 
 def test_a_broker_that_does_not_answer_in_time_is_an_error(own_broker: LocalBroker) -> None:
-    """Waiting has a deadline."""
+    """Waiting for the broker times out."""
     own_broker.kill()
     own_broker.launch()
     try:
-        with pytest.raises(TooLate, match="an answer from Kafka did not come within 0 s"):
+        with pytest.raises(TooLate, match="timed out after 0 s waiting for Kafka to answer"):
             own_broker.wait_until_ready(seconds=0)
     finally:
         own_broker.start()

@@ -1,4 +1,4 @@
-"""Child processes."""
+"""Tests of child processes."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def child(folder: Path, code: str) -> ChildProcess:
 
 
 def wait_for_output(process: ChildProcess, text: str) -> None:
-    """Wait until the child has said `text`."""
+    """Wait until the child has printed `text`."""
     wait_until(lambda: text in process.output(), repr(text), seconds=20)
 
 
 def alive(pid: int) -> bool:
-    """Tell whether a process runs (a zombie does not)."""
+    """Return whether a process runs (a zombie does not)."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -60,7 +60,7 @@ def alive(pid: int) -> bool:
 
 
 def test_a_child_ends_on_sigterm(tmp_path: Path) -> None:
-    """`stop` asks first, and may be called again."""
+    """`stop` sends SIGTERM first, and may be called again."""
     with child(tmp_path, SLEEPER) as process:
         process.stop()
         assert process.exit_code == -signal.SIGTERM
@@ -68,7 +68,7 @@ def test_a_child_ends_on_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """After the time it is given."""
+    """`stop` kills a child that does not exit in time."""
     with child(tmp_path, STUBBORN) as process:
         wait_for_output(process, "ready")
         process.stop(seconds=0.2)
@@ -79,7 +79,7 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_a_child_ends_with_all_it_has_started(
     tmp_path: Path, end: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its process group goes with it, and also what has a session of its own, as Spark's Java."""
+    """Its process group ends with it, and so do children in other sessions, like Spark's Java."""
     monkeypatch.setattr("events_loadgen.processes.child._ORPHAN_SECONDS", 0.2)
     with child(tmp_path, PARENT_OF_TWO) as process:
         wait_for_output(process, "ready")
@@ -91,10 +91,10 @@ def test_a_child_ends_with_all_it_has_started(
 
 
 @pytest.mark.parametrize("end", [ChildProcess.stop, ChildProcess.kill])
-def test_a_number_that_others_may_have_is_not_killed(
+def test_a_reused_process_id_is_not_killed(
     tmp_path: Path, end: Callable[[ChildProcess], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child keeps its own until what it left in its group has ended; after that, nothing is."""
+    """The group is killed only while the child is not reaped, so its id cannot be reused."""
     killed: list[int] = []
 
     def kill_group(group: int, number: int) -> None:
@@ -117,7 +117,7 @@ def test_a_number_that_others_may_have_is_not_killed(
 
 
 def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """Nobody is there to stop it, so the kernel does."""
+    """The kernel kills a child whose parent was killed."""
     code = OWNER.format(sleeper=SLEEPER, log=str(tmp_path / "child.log"))
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as owner:
         assert owner.stdout
@@ -129,8 +129,8 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         wait_until(lambda: not alive(pid), "the child's end", seconds=10)
 
 
-def test_a_child_that_has_ended_is_an_error_with_its_last_words(tmp_path: Path) -> None:
-    """Its exit code, the end of its log, and where the rest is."""
+def test_a_child_that_has_failed_is_an_error_with_its_last_lines(tmp_path: Path) -> None:
+    """The error has the exit code, the last lines of the log, and the log's path."""
     with child(tmp_path, "import sys; print('it broke'); sys.exit(7)") as process:
         wait_until(lambda: process.exit_code is not None, "its end", seconds=20)
         with pytest.raises(ChildFailed, match=r"the child ended with exit code 7: it broke") as no:
@@ -141,18 +141,18 @@ def test_a_child_that_has_ended_is_an_error_with_its_last_words(tmp_path: Path) 
 
 
 def test_waiting_for_a_child_has_a_deadline(tmp_path: Path) -> None:
-    """It does not wait for ever, and a child that ends well is no error."""
+    """Waiting times out; a child that exits with 0 is not an error."""
     with child(tmp_path, SLEEPER) as process:
         process.check()
-        with pytest.raises(TooLate, match=r"the end of the child did not come within 0\.1 s"):
+        with pytest.raises(TooLate, match=r"timed out after 0\.1 s waiting for the child to exit"):
             process.wait(seconds=0.1)
     with child(tmp_path, "") as process:
         process.wait(seconds=20)
         assert process.exit_code == 0
 
 
-def test_output_is_this_childs_alone(tmp_path: Path) -> None:
-    """A log that several share keeps all; `output` is what this one has said."""
+def test_output_is_only_this_childs(tmp_path: Path) -> None:
+    """A shared log keeps the output of all children; `output` returns only this child's."""
     for word in ("first", "second"):
         with child(tmp_path, f"print('{word}')") as process:
             process.wait(seconds=20)

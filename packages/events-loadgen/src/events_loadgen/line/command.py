@@ -1,4 +1,4 @@
-"""`events-loadgen simulate`."""
+"""The function behind `events-loadgen simulate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIMULATED_WITH = ("events_ingest", "events_stream", "events_analytics", "duckdb
 
 
 def simulate(settings: SimulateSettings) -> None:
-    """Run the line. Raises `EventsError`; `ExtraMissing` where only the base is installed."""
+    """Run the line. Raises `EventsError`; `ExtraMissing` if the extra is not installed."""
     contract = settings.load_contract()
     missing = [name for name in _SIMULATED_WITH if find_spec(name) is None]
     if missing:

@@ -18,8 +18,8 @@ from events_schema import Contract
 
 TOPIC = "events"
 
-# Jobs of few rows and a short life, on a machine that runs all the rest too: measured, half
-# the time of Spark's defaults.
+# For short jobs with few rows, on a machine that also runs everything else. Measured: half the
+# time that Spark's defaults take.
 _SMALL_JOB = (
     "--conf", "spark.driver.extraJavaOptions=-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     "--conf", "spark.sql.shuffle.partitions=2",
@@ -28,13 +28,13 @@ _SMALL_JOB = (
 
 @dataclass(frozen=True)
 class Line:
-    """Where the parts of one line lie and listen, and how each is started."""
+    """The folders and ports of one line, and how to start each part."""
 
     folder: Path
     bootstrap: str
     contract: Contract[Any]
     contract_flags: Sequence[str]
-    """What tells each part which contract that is."""
+    """The flags that make each part load `contract`."""
     collector_port: int = field(default_factory=free_port)
     stats_port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
@@ -51,7 +51,7 @@ class Line:
 
     @property
     def logs(self) -> Path:
-        """The folder of the children's output."""
+        """The folder with the output of the child processes."""
         return self.folder / "logs"
 
     @property
@@ -61,12 +61,12 @@ class Line:
 
     @property
     def demo_url(self) -> str:
-        """The collector's page that shows what becomes of its events."""
+        """The collector's demo page, which shows what happens to its events."""
         return f"{self.url}/demo"
 
     @property
     def stats_url(self) -> str:
-        """Where that page finds what is stored."""
+        """Where the demo page gets the numbers of stored events."""
         return f"http://127.0.0.1:{self.stats_port}/stats"
 
     @property
@@ -75,7 +75,7 @@ class Line:
         return [f"http://{host}:{self.collector_port}" for host in ("127.0.0.1", "localhost")]
 
     def start_collector(self, *, demo: bool) -> ChildProcess:
-        """Start the collector; its keys go by the environment, since flags show in `ps`."""
+        """Start the collector. Its keys are passed in the environment, because `ps` shows flags."""
         return self._start(
             "events_ingest", "serve", "--brokers", self.bootstrap, "--topic", TOPIC,
             "--host", "127.0.0.1", "--port", str(self.collector_port),
@@ -87,7 +87,7 @@ class Line:
         )  # fmt: skip
 
     def collector_ready(self) -> bool:
-        """Tell whether the collector says that Kafka takes its events."""
+        """Return whether the collector reports that it can write to Kafka."""
         with suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", self.collector_port, timeout=5)
             try:
@@ -98,7 +98,7 @@ class Line:
         return False
 
     def curl(self) -> str:
-        """Return a command that posts an event, ready for a shell."""
+        """Return a shell command that posts an event."""
         return (
             f"curl -i -H 'X-Token: {self.token}' -H 'Content-Type: application/json' "
             """-d '{"user_id": 1, "app_name": "product_1", "event_category": "category_1"}' """
@@ -106,7 +106,7 @@ class Line:
         )
 
     def start_stream(self) -> ChildProcess:
-        """Start the stream; the topic must be there."""
+        """Start the stream. The topic must exist."""
         return self._start(
             "events_stream", "run", "--brokers", self.bootstrap, "--topic", TOPIC,
             "--target", str(self.raw), "--checkpoint", str(self.folder / "checkpoint"),
@@ -114,14 +114,14 @@ class Line:
         )  # fmt: skip
 
     def start_aggregation(self) -> ChildProcess:
-        """Start the aggregation, which ends by itself."""
+        """Start the aggregation, which exits when it is done."""
         return self._start(
             "events_analytics", "run", "--source", str(self.raw),
             "--target", str(self.enriched), *_SMALL_JOB,
         )  # fmt: skip
 
     def start_check(self) -> ChildProcess:
-        """Start the verifying and printing of the result, which ends by itself."""
+        """Start the check, which verifies and prints the result, then exits."""
         return self._start(
             "events_analytics", "check", "--source", str(self.raw),
             "--target", str(self.enriched), *_SMALL_JOB,
@@ -130,7 +130,7 @@ class Line:
     def _start(
         self, module: str, verb: str, *flags: str, environment: dict[str, str] | None = None
     ) -> ChildProcess:
-        # -P: a file of the user's folder must not stand in for a module.
+        # -P: a file in the current folder must not shadow a module.
         return ChildProcess(
             f"{module.replace('_', '-')} {verb}",
             [sys.executable, "-P", "-m", module, verb, *flags, *self.contract_flags],

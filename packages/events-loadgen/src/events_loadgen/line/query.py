@@ -1,4 +1,4 @@
-"""What SQL says about the tables, by DuckDB."""
+"""Reads the tables with DuckDB."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from events_schema.tables.views import view_files
 
 @dataclass(frozen=True)
 class StoredCount:
-    """How many rows the raw table has, and how many different events they are."""
+    """How many rows the raw table has, and how many distinct events."""
 
     rows: int
     events: int
 
 
 def count_stored(raw: Path, contract: Contract[Any]) -> StoredCount:
-    """Count the raw table at `raw`; zero where it has no files yet. Raises `EventsError`."""
+    """Count the rows of the raw table at `raw`; 0 if it has no files yet. Raises `EventsError`."""
 
     def count(database: Database, files: Sequence[Path]) -> StoredCount:
         view_files(database, "stored", files, contract.stored)
@@ -37,14 +37,14 @@ def count_stored(raw: Path, contract: Contract[Any]) -> StoredCount:
 
 @dataclass(frozen=True)
 class Enriched:
-    """How many rows the enriched table has, and the latest of them by `event_time`."""
+    """How many rows the enriched table has, and the latest by `event_time`."""
 
     rows: int
     latest: list[dict[str, Any]]
 
 
 def read_enriched(enriched: Path, contract: Contract[Any], limit: int) -> Enriched:
-    """Read the enriched table at `enriched`; nothing where there is none yet.
+    """Read the enriched table at `enriched`; no rows if it does not exist yet.
 
     Raises `EventsError`.
     """
@@ -61,7 +61,7 @@ def _latest(
     (count,) = database.one("SELECT count(*) FROM enriched")
     names = column_names(model)
     times = [each.name for each in columns(model) if each.type is ColumnType.TIMESTAMP]
-    # As integers: DuckDB needs another package for times with a zone.
+    # As integers: DuckDB needs one more package for times with a time zone.
     selected = [f"epoch_us({name})" if name in times else name for name in names]
     found = database.ask(
         f"SELECT {', '.join(selected)} FROM enriched"  # noqa: S608  # the contract's own names
@@ -76,7 +76,7 @@ def _latest(
 
 
 def users_query(enriched: Path) -> str:
-    """Return SQL for the metrics of each user, ready for DuckDB."""
+    """Return DuckDB SQL that selects the metrics of each user."""
     files = str(enriched / "*.parquet").replace("'", "''")
     return (
         "SELECT user_id, count(*) AS events, any_value(u_count) AS u_count,"
@@ -87,6 +87,6 @@ def users_query(enriched: Path) -> str:
 
 
 def answer(sql: str) -> str:
-    """Return what DuckDB answers to `sql`, as a table for people."""
+    """Run `sql` in DuckDB and return the result as a text table."""
     with duckdb.connect() as connection:
         return str(connection.sql(sql))

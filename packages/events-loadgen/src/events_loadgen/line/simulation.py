@@ -1,4 +1,4 @@
-"""`events-loadgen simulate`: the whole line on this machine, from HTTP to SQL."""
+"""Runs the whole line on this machine, from HTTP to SQL (`events-loadgen simulate`)."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from events_schema.runtime.session.start import connector_jars
 
 READY_SECONDS = 60.0
 STORED_SECONDS = 120.0
-"""How long the stream may show no progress."""
+"""How long the stream may make no progress."""
 BATCH_SECONDS = 600.0
 AGGREGATE_EVERY_SECONDS = 60
 
 
 def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
-    """Run the line as `settings` say, with events of `contract`; leave no process behind.
+    """Run the line with `settings` and `contract`, and stop every process afterwards.
 
-    Raises `EventsError` where a part fails, `CountsDisagree` where an event is lost or stored
-    twice, `Interrupted` where a signal comes before the result is checked.
+    Raises `EventsError` if a part fails, `CountsDisagree` if an event is lost or stored twice,
+    `Interrupted` if a signal arrives before the result is checked.
     """
     started = time.monotonic()
     with Interruption() as interruption, ExitStack() as children:
@@ -58,14 +58,14 @@ def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
                 resolve_jars(COORDINATES)
                 connector_jars()
         folder = open_folder(settings.dir)
-        print(f"all data and logs lie in {folder}", flush=True)
+        print(f"all data and logs are in {folder}", flush=True)
         broker = LocalBroker(folder / "kafka", pause=interruption.pause)
         line = Line(folder, broker.bootstrap, contract, contract_flags(settings))
         simulation = Simulation(settings, interruption, children, broker, line)
         try:
             simulation.run()
         except EventsError:
-            interruption.check()  # Ctrl-C reaches short-lived children too, which then fail
+            interruption.check()  # Ctrl-C also makes short-lived children fail
             raise
         print(f"\nall done in {time.monotonic() - started:.0f} s", flush=True)
         if settings.keep:
@@ -73,18 +73,18 @@ def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
 
 
 def contract_flags(settings: SimulateSettings) -> list[str]:
-    """Return the flags by which each part of the line loads the contract of `settings`.
+    """Return the flags that make each part of the line load the contract of `settings`.
 
-    Always given, so that no part goes by an environment variable that names another one.
+    They are always passed, so that an environment variable cannot select another contract.
     """
     unreleased = ["--allow-unreleased"] if settings.allow_unreleased else []
     return ["--contract", settings.contract_name, *unreleased]
 
 
 def open_folder(given: Path | None) -> Path:
-    """Return the folder for all data, created where it is missing.
+    """Return the folder for all data; create it if it does not exist.
 
-    Raises `FolderNotEmpty`, and `PublishError` where it cannot be written.
+    Raises `FolderNotEmpty`, and `PublishError` if it cannot be written.
     """
     if given is None:
         return Path(tempfile.mkdtemp(prefix="events-"))
@@ -98,7 +98,7 @@ def open_folder(given: Path | None) -> Path:
 
 @dataclass
 class Simulation:
-    """One run of the line. `children` ends every process that it starts."""
+    """One run of the line. Closing `children` ends every process that it starts."""
 
     settings: SimulateSettings
     interruption: Interruption
@@ -106,7 +106,7 @@ class Simulation:
     broker: LocalBroker
     line: Line
     _services: list[ChildProcess] = field(default_factory=list)
-    """The children that should be running now."""
+    """The child processes that should be running now."""
 
     def run(self) -> None:
         """Post the events, follow them through the line, and check the result."""
@@ -121,13 +121,13 @@ class Simulation:
         self._show_result()
 
     def keep(self) -> None:
-        """Aggregate every minute until a signal comes. Raises `EventsError` where a part fails."""
+        """Aggregate every minute until a signal arrives. Raises `EventsError` if a part fails."""
         print(
             f"\nthe line is running; Ctrl-C stops it\n"
             f"  Kafka      {self.broker.bootstrap}, topic {TOPIC}\n"
             f"  collector  {self.line.url}\n"
             f"  demo page  {self.line.demo_url}\n\n"
-            f"post an event of your own, and find it in the enriched events within 2 minutes:\n\n"
+            f"send an event; it is in the enriched table within 2 minutes:\n\n"
             f"{self.line.curl()}\n",
             flush=True,
         )
@@ -149,7 +149,7 @@ class Simulation:
             self.broker.wait_until_ready()
             wait_until(
                 self.line.collector_ready,
-                "the collector's readiness",
+                "the collector to be ready",
                 seconds=READY_SECONDS,
                 pause=self._pause,
             )
@@ -160,7 +160,7 @@ class Simulation:
         return child
 
     def _pause(self, seconds: float) -> None:
-        """Sleep, unless a signal came or a part of the line has ended."""
+        """Sleep; raise if a signal arrived or a part of the line has exited."""
         self.interruption.pause(seconds)
         self.broker.check()
         for service in self._services:
@@ -174,7 +174,7 @@ class Simulation:
         if report.acknowledged != self.settings.events:
             missing = self.settings.events - report.acknowledged
             raise NotAcknowledged(
-                f"the collector did not take {missing} of {self.settings.events} events "
+                f"the collector did not acknowledge {missing} of {self.settings.events} events "
                 f"({report.first_refusal or report.last_failure}); see {self.line.logs}"
             )
         return report
@@ -209,13 +209,13 @@ class Simulation:
                     changed = time.monotonic()
                 elif time.monotonic() > changed + STORED_SECONDS:
                     raise TooLate(
-                        f"{count.rows} of {wanted} events are stored, and no more came for "
-                        f"{STORED_SECONDS:g} s; see {self.line.logs}"
+                        f"only {count.rows} of {wanted} events are stored, and none were added "
+                        f"for {STORED_SECONDS:g} s; see {self.line.logs}"
                     )
         if (count.rows, count.events) != (wanted, wanted):
             raise CountsDisagree(
-                f"{wanted} events were acknowledged, but {self.line.raw} holds {count.rows} rows "
-                f"of {count.events} events"
+                f"{wanted} events were acknowledged, but {self.line.raw} has {count.rows} rows "
+                f"with {count.events} distinct events"
             )
 
     def _count(self) -> StoredCount:
@@ -238,10 +238,10 @@ class Simulation:
             said = self._run_batch(self.line.start_check())
         print(said.rstrip(), flush=True)
         if f"Rows in the result dataset: {wanted}" not in said.splitlines():
-            raise CountsDisagree(f"{self.line.enriched} does not hold {wanted} rows; see above")
+            raise CountsDisagree(f"{self.line.enriched} does not have {wanted} rows; see above")
 
     def _run_batch(self, child: ChildProcess) -> str:
-        """Wait for a child that ends by itself; return what it said."""
+        """Wait for a child that exits when it is done; return its output."""
         with child:
             child.wait(seconds=BATCH_SECONDS, pause=self._pause)
             return child.output()

@@ -1,4 +1,4 @@
-"""What is stored so far, as JSON over HTTP, for the collector's demo page."""
+"""Serves what is stored so far as JSON over HTTP, for the collector's demo page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _START_SECONDS = 30.0
 
 @dataclass
 class Stats:
-    """The numbers of `line`, read at most once a second however often they are asked for."""
+    """The numbers of `line`. They are read at most once a second."""
 
     line: Line
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -56,7 +56,7 @@ class Stats:
 
 @contextmanager
 def serve_stats(line: Line) -> Iterator[None]:
-    """Serve the numbers at `line.stats_url`, to pages of its collector, while the context lasts."""
+    """Serve the numbers at `line.stats_url` to pages of its collector, inside the `with` block."""
     stats = Stats(line)
 
     def show(_: Request) -> Response:
@@ -78,7 +78,7 @@ def serve_stats(line: Line) -> Iterator[None]:
     thread = threading.Thread(target=server.run, name="stats", daemon=True)
     thread.start()
     try:
-        wait_until(lambda: server.started, "the start of the numbers", seconds=_START_SECONDS)
+        wait_until(lambda: server.started, "the server of the numbers", seconds=_START_SECONDS)
         yield
     finally:
         server.should_exit = True

@@ -1,1 +1,1 @@
-"""Simulated clients: what they post, when they try again, and what became of it."""
+"""Simulated clients: what they post, when they retry, and what they report."""

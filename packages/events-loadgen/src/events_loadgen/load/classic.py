@@ -1,4 +1,4 @@
-"""The `classic` profile: six users of three products, and a few values of each own field."""
+"""The `classic` profile: six users, three products, and a few values for each own field."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def classic_events(
 ) -> Iterator[dict[str, Any]]:
     """Yield `events` events as clients post them, each with its `event_id`.
 
-    Those of a `contract` have its own fields too; without one they have the six alone, which
-    every contract takes. The same `seed` gives the same events, ids included, in every release of
-    a major version, and more events begin with the same ones. A field has the same values
-    whichever other fields the contract has. An event without a value leaves the field out.
+    With a `contract`, events also have its own fields. Without one they have only the six default
+    fields, which every contract accepts. The same `seed` gives the same events, ids included, in
+    every release of a major version; a larger `events` only appends to them. The values of a field
+    do not depend on the contract's other fields. A field without a value is left out.
     """
-    random = Random(seed)  # noqa: S311  # repeatable on purpose; the ids are no secrets
+    random = Random(seed)  # noqa: S311  # repeatable on purpose; the ids are not secret
     own = {each.name: _own_values(each, seed) for each in contract.own_columns} if contract else {}
     for _ in range(events):
         event = {

@@ -1,4 +1,4 @@
-"""Posting events to a collector until it acknowledges them."""
+"""Posts events to a collector until it acknowledges them."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ async def post_events(
     on_event: Callable[[], None] = lambda: None,
     stop: asyncio.Event | None = None,
 ) -> Report:
-    """Post each of `events`, which have an `event_id`, to the collector at `url`.
+    """Post `events` to the collector at `url`. Each event must have an `event_id`.
 
-    `concurrency` clients share them and rest `think_time` seconds after each. `on_event` is
-    called when an event's fate is known. Once `stop` is set no event is begun or tried again;
-    what is in flight gets a few seconds. Nothing that a server does raises an error: it is in
-    the report, which lists the acknowledged ids where `keep_ids`.
+    `concurrency` clients share the events; each pauses for `think_time` seconds after an event.
+    `on_event` is called when an event is acknowledged, refused or given up. Once `stop` is set,
+    no event is started or retried, and requests in flight get 10 seconds. A failure of the
+    server does not raise an error: it is in the report. With `keep_ids`, the report lists the
+    acknowledged ids.
     """
     posting = _Posting(
         iter(events),
@@ -102,7 +103,7 @@ class _Posting:
             await self._rest(self.think_time)
 
     async def _post(self, session: aiohttp.ClientSession, event: Mapping[str, Any]) -> bool:
-        """Try until the event is acknowledged or refused; return False where time is over."""
+        """Try until the event is acknowledged or refused; return False if the time runs out."""
         body = to_json(event)
         started = time.monotonic()
         tries = 0
@@ -126,7 +127,7 @@ class _Posting:
         body: bytes,
         started: float,
     ) -> float | None:
-        """Return None where the event's fate is known, else the wait that the server asks for."""
+        """Return None if the server acknowledged or refused; else the wait that it asks for."""
         try:
             async with session.post(
                 self.url, data=body, headers=self.headers, allow_redirects=False
@@ -164,7 +165,7 @@ class _Posting:
 
 
 def _acknowledges(answer: bytes, event_id: str) -> bool:
-    """Tell whether this is a collector's answer: a proxy's 200 proves nothing."""
+    """Return whether a collector sent this answer: a 200 from a proxy proves nothing."""
     try:
         said = from_json(answer)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`events-loadgen run`: posts a profile's events and reports what became of them."""
+"""Posts generated events and reports how the collector answered (`events-loadgen run`)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from events_schema.runtime.flags import read_secret
 
 
 def run(settings: RunSettings) -> int:
-    """Post the events; return 1 where one that was sent is not acknowledged.
+    """Post the events; return 1 if an event that was sent is not acknowledged.
 
-    Raises `UsageError`, and what `load_contract` raises.
+    Raises `UsageError`, and the errors of `load_contract`.
     """
     contract = settings.load_contract()
     seed = choose_seed(settings.seed)
@@ -33,12 +33,12 @@ def run(settings: RunSettings) -> int:
 
 
 def choose_seed(given: int | None) -> int:
-    """Return `given`, or a new seed: the collector would take the same events for duplicates."""
+    """Return `given`, or a new seed: events of the same seed would be dropped as duplicates."""
     return secrets.randbelow(2**32) if given is None else given
 
 
 def read_token(settings: RunSettings) -> str | None:
-    """Return the key, from its file where one is given. Raises `UsageError`."""
+    """Return the key, from `--token-file` if given. Raises `UsageError`."""
     if settings.token_file is None:
         return None if settings.token is None else settings.token.get_secret_value()
     if settings.token is not None:
@@ -46,7 +46,8 @@ def read_token(settings: RunSettings) -> str | None:
     token = read_secret("--token-file", settings.token_file)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(
-            f"--token-file: {settings.token_file} holds no key; give a file of one key"
+            f"--token-file: {settings.token_file} must hold a key of visible ASCII characters, "
+            "without spaces"
         )
     return token
 

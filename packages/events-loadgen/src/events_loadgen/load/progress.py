@@ -1,4 +1,4 @@
-"""Showing how far long work is: bars on a terminal, plain lines elsewhere."""
+"""Shows the progress of long work: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _NAME_WIDTH = 34
 
 
 class Step(Protocol):
-    """One step of long work while it goes on."""
+    """One step of long work in progress."""
 
     def update(self, completed: int) -> None:
-        """Show that so many of the step's total are done."""
+        """Show that `completed` of the step's total are done."""
 
 
 @contextmanager
 def show_step(name: str, total: int | None = None) -> Iterator[Step]:
-    """Show `name` on stderr, how much of `total` is done, and how long it took.
+    """Show on stderr the step's `name`, how much of `total` is done, and how long it took.
 
-    A step that raises is left unfinished.
+    A step that raises is not shown as done.
     """
     shown = _bar(name, total) if sys.stderr.isatty() else _lines(name, total)
     with shown as step:

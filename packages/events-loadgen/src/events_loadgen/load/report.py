@@ -1,4 +1,4 @@
-"""What became of the events that were posted."""
+"""The report of a run: how many events were acknowledged, refused and given up."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PERCENTILES = (50, 90, 99)
 class Report:
     """The outcome of a run; `acknowledged` + `refused` + `given_up` events were sent.
 
-    Latencies are seconds from an event's first try to its acknowledgement, retries included,
-    within 1 % of the truth.
+    A latency is the time in seconds from an event's first try to its acknowledgement, retries
+    included. Latencies are exact to 1 %.
     """
 
     acknowledged: int = 0
     refused: Counter[int] = field(default_factory=Counter)
-    """How many events were refused for good, by HTTP status."""
+    """How many events were refused, by HTTP status."""
     first_refusal: str | None = None
-    """What the server said when it first refused an event."""
+    """The server's first refusal: status and body."""
     given_up: int = 0
-    """How many events had no acknowledgement when their time was over."""
+    """How many events were not acknowledged in time."""
     last_failure: str | None = None
-    """Why an event was tried again, or given up, the last time."""
+    """The cause of the most recent retry or of giving up."""
     retries: int = 0
-    """How many tries there were beyond each event's first."""
+    """How many retries there were in total."""
     seconds: float = 0.0
     acknowledged_ids: list[str] = field(default_factory=list)
-    """The `event_id`s that were acknowledged, where they were asked for."""
+    """The `event_id`s of acknowledged events, if requested."""
     _latencies: DDSketch = field(default_factory=DDSketch, repr=False)
 
     @property
@@ -45,26 +45,26 @@ class Report:
         return self.acknowledged / self.seconds if self.seconds else 0.0
 
     def add_latency(self, seconds: float) -> None:
-        """Count an acknowledged event's latency."""
+        """Add the latency of an acknowledged event."""
         self._latencies.add(seconds)
 
     def latency(self, percentile: float) -> float | None:
-        """Return the latency that `percentile` % of the acknowledged events keep within."""
+        """Return the latency in seconds at `percentile` (0 to 100); None if not measured."""
         found: float | None = self._latencies.get_quantile_value(percentile / 100)
         return found
 
     def lines(self) -> list[str]:
-        """Return the report as text for people."""
+        """Return the report as lines of text."""
         return [
             f"acknowledged  {self.acknowledged} of {self.sent} sent, {self.rate:.0f}/s",
             *(
                 f"refused       {count} with status {status}"
                 for status, count in sorted(self.refused.items())
             ),
-            *([f"              the first: {self.first_refusal}"] if self.first_refusal else []),
+            *([f"              first: {self.first_refusal}"] if self.first_refusal else []),
             *([f"given up      {self.given_up}"] if self.given_up else []),
             f"retries       {self.retries}"
-            + (f", the last for: {self.last_failure}" if self.last_failure else ""),
+            + (f", last failure: {self.last_failure}" if self.last_failure else ""),
             *self._latency_lines(),
         ]
 

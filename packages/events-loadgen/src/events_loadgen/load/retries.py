@@ -1,4 +1,4 @@
-"""When a client tries again, and how long it waits before that."""
+"""When a client retries, and how long it waits first."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FIRST_SERVER_ERROR = 500
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Tries again for `give_up_after` seconds after an event's first try.
+    """Retries an event until `give_up_after` seconds after its first try.
 
-    The waits grow from `first_wait` to `longest_wait` seconds, with jitter, so that clients that
-    failed together do not come back together.
+    The waits grow from `first_wait` to `longest_wait` seconds. They have jitter, so that clients
+    that fail together do not retry together.
     """
 
     give_up_after: float = 60.0
@@ -24,23 +24,23 @@ class RetryPolicy:
     longest_wait: float = 5.0
 
     def wait(self, tries: int, retry_after: float = 0.0) -> float:
-        """Return for how many seconds to wait after so many failed tries.
+        """Return how many seconds to wait after `tries` failed tries.
 
-        Never less than the `retry_after` that the server asked for.
+        At least the `retry_after` seconds that the server asked for.
         """
         longest = min(self.longest_wait, self.first_wait * 2.0 ** min(tries - 1, 16))
-        return retry_after + uniform(longest / 2, longest)  # noqa: S311  # no secret
+        return retry_after + uniform(longest / 2, longest)  # noqa: S311  # not a secret
 
 
 def is_retriable(status: int) -> bool:
-    """Tell whether a later try may be answered otherwise."""
+    """Return whether a retry may succeed."""
     return status in _RETRIED_STATUSES or status >= _FIRST_SERVER_ERROR
 
 
 def parse_retry_after(value: str | None) -> float:
-    """Return the seconds that a `Retry-After` header asks for; 0 where it says nothing sane.
+    """Return the seconds that a `Retry-After` header asks for; 0 if it is missing or invalid.
 
-    It holds seconds or an HTTP date (RFC 9110, 10.2.3).
+    The header is a number of seconds or an HTTP date (RFC 9110, 10.2.3).
     """
     if value is None:
         return 0.0

@@ -1,1 +1,1 @@
-"""Processes on this machine: started, waited for, and ended with nothing left behind."""
+"""Start, wait for and stop processes on this machine."""

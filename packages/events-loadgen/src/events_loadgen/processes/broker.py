@@ -1,4 +1,4 @@
-"""A real Apache Kafka on this machine: no ZooKeeper, no Docker."""
+"""Runs Apache Kafka on this machine, without ZooKeeper or Docker."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _FORMAT_SECONDS = 30.0
 
 _JAVA_OPTIONS = (
     "-Xmx512m",
-    # A short life: a quick start is worth more than the last bit of speed.
+    # The process is short-lived: a quick start matters more than peak speed.
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-Xshare:auto",
     "-Djava.awt.headless=true",
 )
 
-# The heartbeat hastens the start, and the session how soon a killed broker is taken back.
+# A short heartbeat makes the start faster; a short session lets a killed broker rejoin sooner.
 _PROPERTIES = """\
 process.roles={roles}
 node.id={node_id}
@@ -69,14 +69,15 @@ log.cleaner.dedupe.buffer.size=4194304
 class LocalBroker:
     """One Kafka node (KRaft, broker and controller in one) as a child process.
 
-    Its data and its log lie in `folder`; started again it serves the same data on the same port
-    (default: a free one). `pause` is what it sleeps with while it waits. Use as a context
-    manager, which starts and stops it; start it from a thread that lives as long as it should, for
-    Linux ends it with the thread that started it.
+    Its data and its log are in `folder`. If it is started again, it serves the same data on the
+    same port (default: a free one). It calls `pause` to sleep while it waits. As a context manager
+    it starts and stops. Start it from a thread that lives as long as the broker should: Linux kills
+    it when that thread ends.
 
-    A node that `joins` another, which has been started, is one more broker of its cluster; let
-    the next one join the last. `listeners` are more ways in, by name (say SASL_SSL) and port;
-    `properties` add to server.properties, and `format_arguments` to what formats the storage.
+    `joins` makes it one more broker in the cluster of another node, which must be running; to add
+    a third, join the second. `listeners` are additional listeners: name (such as SASL_SSL) to port.
+    `properties` are added to server.properties, and `format_arguments` to the command that
+    formats the storage.
     """
 
     def __init__(
@@ -120,13 +121,13 @@ class LocalBroker:
 
     @property
     def cluster(self) -> str:
-        """The id of the cluster, which is known once the broker was started."""
+        """The id of the cluster, known after the first start."""
         lines = self._meta.read_text().split()
         return next(line for line in lines if line.startswith("cluster.id=")).partition("=")[2]
 
     @property
     def log(self) -> Path:
-        """The file of the broker's warnings and errors."""
+        """The file with the broker's warnings and errors."""
         return self.folder / "broker.log"
 
     def start(self) -> None:
@@ -143,7 +144,7 @@ class LocalBroker:
             raise
 
     def launch(self) -> None:
-        """Start the broker without waiting for it; format its storage where that is new."""
+        """Start the broker without waiting for it; format its storage if it is new."""
         self.stop()
         jars = resolve_jars(COORDINATES)
         properties = self._write_properties()
@@ -154,24 +155,24 @@ class LocalBroker:
     def wait_until_ready(self, seconds: float = START_SECONDS) -> None:
         """Wait until the broker answers Kafka requests. Raises as `start` does."""
         try:
-            wait_until(self._ready, "an answer from Kafka", seconds=seconds, pause=self._pause)
+            wait_until(self._ready, "Kafka to answer", seconds=seconds, pause=self._pause)
         except TooLate as error:
             said = self._process.last_lines() if self._process else ""
             raise TooLate(f"{error}: {said or 'it logged nothing'} ({self.log})") from None
 
     def check(self) -> None:
-        """Raise `ChildFailed` where the broker has ended by itself."""
+        """Raise `ChildFailed` if the broker has exited."""
         if self._process:
             self._process.check()
 
     def stop(self) -> None:
-        """End the broker in order, or by force after a while; it may be started again."""
+        """Stop the broker cleanly, or kill it after 20 seconds. It can be started again."""
         if self._process:
             self._process.stop()
             self._process = None
 
     def kill(self) -> None:
-        """End the broker by SIGKILL, as a crash would; it may be started again."""
+        """Kill the broker with SIGKILL, like a crash. It can be started again."""
         if self._process:
             self._process.kill()
             self._process = None
@@ -180,15 +181,15 @@ class LocalBroker:
         self.check()
         if not answers(self.port):
             return False
-        # In a thread: the caller may have an event loop of its own running.
+        # In a thread: the caller may already run an event loop.
         with ThreadPoolExecutor(1) as thread:
             served = thread.submit(lambda: asyncio.run(_served_cluster(self.bootstrap))).result()
-        # Another broker may have had the port before us, and then ours ends in a moment.
+        # Another broker may already use the port; then this one exits in a moment.
         return served is not None and self.cluster == served[0] and self.node_id in served[1]
 
     @property
     def _meta(self) -> Path:
-        """What Kafka keeps of its storage, once formatted."""
+        """The file that Kafka writes when it formats the storage."""
         return self.folder / "data" / "meta.properties"
 
     def _write_properties(self) -> Path:
@@ -231,12 +232,12 @@ def _other_port(taken: int) -> int:
 
 
 def _new_cluster() -> str:
-    # A Kafka id is 16 bytes; none of ours starts with a dash, which would read as a flag.
+    # A Kafka id is 16 bytes. The first is fixed: an id that starts with a dash looks like a flag.
     return base64.urlsafe_b64encode(b"\x10" + secrets.token_bytes(15)).decode()[:22]
 
 
 async def _served_cluster(bootstrap: str) -> tuple[str, list[int]] | None:
-    """Return the cluster's id and its live brokers: until ours is one, requests are vain."""
+    """Return the cluster's id and its live brokers; None if Kafka does not answer."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=2000)
     try:
         await admin.start()

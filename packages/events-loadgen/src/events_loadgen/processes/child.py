@@ -1,4 +1,4 @@
-"""Child processes that leave nothing behind."""
+"""Child processes that never outlive their parent."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LOG_LINES = 3
 
 
 class ChildProcess:
-    """A command in a session of its own that dies with this process, even by kill -9.
+    """A command that runs in its own session and dies with this process, even by kill -9.
 
-    Its output goes to the file `log`. Start it from a thread that lives as long as it should:
-    Linux ends it with the thread that started it. Use as a context manager, or call `stop`.
+    Its output goes to the file `log`. Start it from a thread that lives as long as the command
+    should: Linux kills it when that thread ends. Use it as a context manager, or call `stop`.
     """
 
     def __init__(
@@ -72,27 +72,27 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code, minus the signal's number where one ended it; None while it runs."""
+        """The exit code, or minus the number of the signal that ended it; None while it runs."""
         if self._process.returncode is not None:
             return self._process.returncode
-        # Asked without reaping it: its number stays its own, and its group's, until `_kill`.
+        # Not reaped yet, so that its id and its group's id are not reused before `_kill`.
         ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is None:
             return None
         return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
     def check(self) -> None:
-        """Raise `ChildFailed`, with the log's last lines, where the process has ended."""
+        """Raise `ChildFailed`, with the log's last lines, if the process has exited."""
         if self.exit_code is not None:
             raise ChildFailed(
                 f"{self.name} ended with exit code {self.exit_code}: {self.last_lines()} "
-                f"(all of it: {self.log})"
+                f"(full log: {self.log})"
             )
 
     def wait(self, *, seconds: float, pause: Pause = time.sleep) -> None:
-        """Wait for the process to end well.
+        """Wait until the process exits with 0.
 
-        Raises `TooLate`, and `ChildFailed` for an exit code other than 0.
+        Raises `TooLate` after `seconds`, and `ChildFailed` for any other exit code.
         """
         self._wait_for_end(seconds, pause)
         if self.exit_code != 0:
@@ -101,42 +101,42 @@ class ChildProcess:
     def _wait_for_end(self, seconds: float, pause: Pause) -> None:
         wait_until(
             lambda: self.exit_code is not None,
-            f"the end of {self.name}",
+            f"{self.name} to exit",
             seconds=seconds,
             pause=pause,
             every=0.05,
         )
 
     def output(self) -> str:
-        """Return what this process has written so far."""
+        """Return the output of this process so far."""
         with self.log.open("rb") as file:
             file.seek(self._log_start)
             return file.read().decode("utf-8", "replace")
 
     def last_lines(self) -> str:
-        """Return the last lines that this process has written."""
+        """Return the last lines of this process's output."""
         return "\n".join(self.output().strip().splitlines()[-_LOG_LINES:])
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """End the process by SIGTERM or, after `seconds`, by SIGKILL, and all it has started.
+        """Stop the process, and all that it has started, by SIGTERM; by SIGKILL after `seconds`.
 
-        Harmless where it has ended already.
+        Does nothing if it has already been stopped.
         """
         descendants = self._descendants()
         if self.exit_code is None:
             os.kill(self.pid, signal.SIGTERM)
             with suppress(TooLate):
                 self._wait_for_end(seconds, time.sleep)
-            # Java ends by itself once its Python has, in order; it only needs a moment.
+            # Spark's Java exits by itself after its Python; it only needs a moment.
             psutil.wait_procs(descendants, timeout=_ORPHAN_SECONDS)
         self._kill(descendants)
 
     def kill(self) -> None:
-        """End the process, and all it has started, by SIGKILL."""
+        """Kill the process, and all that it has started, with SIGKILL."""
         self._kill(self._descendants())
 
     def _descendants(self) -> list[psutil.Process]:
-        # Asked before the process ends: Spark's Java has left its process group.
+        # Listed before the process ends: Spark's Java is not in its process group.
         if self.exit_code is not None:
             return []
         try:
@@ -145,7 +145,7 @@ class ChildProcess:
             return []
 
     def _kill(self, descendants: Sequence[psutil.Process]) -> None:
-        if self._process.returncode is None:  # once it is reaped, others may have its number
+        if self._process.returncode is None:  # a reaped id may belong to another process
             os.killpg(self.pid, signal.SIGKILL)
         for descendant in descendants:
             with suppress(psutil.NoSuchProcess):
@@ -155,12 +155,12 @@ class ChildProcess:
 
 
 def _dying_with(parent: int) -> Callable[[], None]:
-    """Return what a new child runs before its command, so that `parent`'s end ends it."""
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: no import, no lock after it
+    """Return the function that a child runs first, so that it dies with `parent`."""
+    prctl = ctypes.CDLL(None).prctl  # before the fork: after it, imports and locks can hang
 
     def prepare() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it has ended in between, and no signal will come
+        if os.getppid() != parent:  # the parent has exited already, so no signal will come
             os._exit(1)
 
     return prepare

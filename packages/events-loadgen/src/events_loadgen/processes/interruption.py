@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, noticed where it is safe."""
+"""Handles SIGINT and SIGTERM only at safe points."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Notes SIGINT and SIGTERM, and raises `Interrupted` at the next `check` or `pause`.
+    """Remembers SIGINT and SIGTERM, and raises `Interrupted` at the next `check` or `pause`.
 
-    An exception out of a signal handler could come between the start of a child process and the
-    line that remembers it. Use as a context manager, in the main thread.
+    If the signal handler itself raised, it could do so after a child process starts and before
+    the child is registered. Use it as a context manager, in the main thread.
     """
 
     def __init__(self) -> None:
@@ -40,12 +40,12 @@ class Interruption:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raise `Interrupted` where a signal has come."""
+        """Raise `Interrupted` if a signal has arrived."""
         if self._noticed:
             raise Interrupted("interrupted")
 
     def pause(self, seconds: float) -> None:
-        """Sleep, unless a signal has come or comes: then raise `Interrupted`."""
+        """Sleep; raise `Interrupted` as soon as a signal arrives or if one has."""
         deadline = time.monotonic() + seconds
         self.check()
         while (left := deadline - time.monotonic()) > 0:
@@ -54,7 +54,7 @@ class Interruption:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise `Interrupted` amid what runs inside, for long calls that clean up themselves."""
+        """Raise `Interrupted` at once inside the block, for long calls that clean up themselves."""
         self.check()
         self._at_once = True
         try:
@@ -65,5 +65,5 @@ class Interruption:
     def _notice(self, *_: object) -> None:
         self._noticed = True
         if self._at_once:
-            self._at_once = False  # the cleaning up is not interrupted again
+            self._at_once = False  # a second signal must not interrupt the cleanup
             self.check()

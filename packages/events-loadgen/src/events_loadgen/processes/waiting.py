@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline."""
+"""Waits for a condition, with a deadline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from events_loadgen.errors import TooLate
 
 Pause = Callable[[float], None]
-"""Sleeps for so many seconds, or raises to end the waiting."""
+"""Sleeps for the given number of seconds; raises to stop waiting."""
 
 
 def wait_until(
@@ -19,12 +19,13 @@ def wait_until(
     pause: Pause = time.sleep,
     every: float = 0.1,
 ) -> None:
-    """Return once `condition()` holds, asking every `every` seconds.
+    """Return once `condition()` is true; check it every `every` seconds.
 
-    Raises `TooLate`, naming `what`, after `seconds`; what `condition` and `pause` raise passes.
+    After `seconds`, raises `TooLate` with "timed out ... waiting for `what`". Errors of
+    `condition` and `pause` are not caught.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TooLate(f"{what} did not come within {seconds:g} s")
+            raise TooLate(f"timed out after {seconds:g} s waiting for {what}")
         pause(every)
