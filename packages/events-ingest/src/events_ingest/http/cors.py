@@ -30,7 +30,7 @@ class Cors:
         self._other: RawHeaders = _allow(b"*") if self._anyone else vary
 
     def headers(self, origin: bytes | None) -> RawHeaders:
-        """Return the headers of every answer to a request from `origin`; None if it has none."""
+        """Return the headers for answers to a request with this Origin header, or with none."""
         if origin is None and self._anyone:
             return []
         return self._allowing.get(origin or b"", self._other)
