@@ -1,4 +1,4 @@
-"""The files that start runs: each parses, and calls the command as it is to be called."""
+"""The files that schedule runs: each parses and calls the command correctly."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ METRICS = "EVENTS_ANALYTICS_METRICS_FILE=/var/lib/prometheus/node-exporter/event
 START = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 THREE_HOURS = [START.replace(hour=hour, minute=0) for hour in range(3, 24, 3)]
 KEPT = ("JAVA_HOME", "PYTHONPATH")
-"""What the command may need here beyond the little that cron gives."""
+"""Variables that the command may need here and that cron does not set."""
 
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None and not os.environ.get("CI"),
@@ -43,7 +43,7 @@ needs_systemd = pytest.mark.skipif(
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
-    """A folder with what the files expect under /: the command, a table, a log for `logger`."""
+    """A folder that stands for /, with the command, a table and a log for `logger`."""
     (tmp_path / "opt/events").mkdir(parents=True)
     (tmp_path / "opt/events/bin").symlink_to(Path(sys.executable).parent)
     (tmp_path / "var/lib/prometheus/node-exporter").mkdir(parents=True)
@@ -58,12 +58,12 @@ def machine(tmp_path: Path) -> Path:
 
 
 def text(name: str, machine: Path) -> str:
-    """Return what the file holds, with the paths of `machine`."""
+    """Return the file's text with paths in `machine`."""
     return re.sub(r"/(opt|var|usr/local)/", rf"{machine}/\1/", (SCHEDULE / name).read_text())
 
 
 def run_by_cron(machine: Path) -> list[str]:
-    """Run the crontab's line as cron does, with metrics; return what it told `logger`."""
+    """Run the crontab's line as cron does, with metrics; return its messages to `logger`."""
     table = text("events-analytics.cron", machine)
     assert "# EVENTS_ANALYTICS_METRICS_FILE=" in table
     cron = CronTab(tab=table.replace("# EVENTS", "EVENTS"), user=False)
@@ -79,7 +79,7 @@ def run_by_cron(machine: Path) -> list[str]:
         check=False,
         timeout=120,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")  # nothing to mail
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")  # so cron sends no mail
     told = (machine / "log").read_text().splitlines()
     (machine / "log").unlink()
     return told
@@ -87,7 +87,7 @@ def run_by_cron(machine: Path) -> list[str]:
 
 @pytest.mark.extended
 def test_the_crontab_starts_a_run_every_three_hours(machine: Path) -> None:
-    """As its user, which publishes, says so to the log, and leaves metrics."""
+    """The run publishes, logs this, and writes metrics."""
     (job,) = CronTab(tabfile=str(SCHEDULE / "events-analytics.cron"), user=False)
     assert job.is_valid()
     assert job.user == "events"
@@ -103,7 +103,7 @@ def test_the_crontab_starts_a_run_every_three_hours(machine: Path) -> None:
 def test_a_run_refuses_while_another_holds_the_target(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With an exit code of its own and one line, also by cron; and leaves no metrics."""
+    """It ends with its own exit code and one line, also with cron, and writes no metrics."""
     target = machine / "var/lib/events/enriched"
     versions = target.with_name("enriched.versions")
     versions.mkdir()
@@ -121,7 +121,7 @@ def test_a_run_refuses_while_another_holds_the_target(
 @pytest.mark.parametrize("name", UNITS)
 @needs_systemd
 def test_systemd_takes_the_units(machine: Path, name: str) -> None:
-    """Without a word about them."""
+    """systemd has no complaints about them."""
     for each in UNITS:
         (machine / each).write_text(text(each, machine))
     done = subprocess.run(
@@ -144,7 +144,7 @@ def unit(name: str) -> configparser.ConfigParser:
 
 @needs_systemd
 def test_the_timer_starts_the_service_every_three_hours() -> None:
-    """At the hours of UTC, and late rather than never."""
+    """It starts by the hours of UTC, and a missed start is made up for."""
     timer = unit("events-analytics.timer")["Timer"]
     command = ["systemd-analyze", "calendar", "--iterations=7", f"--base-time={START:%F %T} UTC"]
     out = subprocess.run(
@@ -157,11 +157,11 @@ def test_the_timer_starts_the_service_every_three_hours() -> None:
     times = re.findall(r"\w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC$", out, re.MULTILINE)
     assert times == [f"{time:%F %T}" for time in THREE_HOURS]
     assert timer["Persistent"] == "yes"
-    assert "Unit" not in timer  # so it is the service of the same name
+    assert "Unit" not in timer  # so it starts the service with the same name
 
 
-def test_the_service_runs_the_command_with_flags_that_it_has() -> None:
-    """It may write where it has to, and knows the exit codes."""
+def test_the_service_runs_the_command_with_existing_flags() -> None:
+    """The service may write to its folders, and knows the exit codes."""
     service = unit("events-analytics.service")["Service"]
     program, verb, *flags = shlex.split(service["ExecStart"])
     assert (program, verb) == ("/opt/events/bin/events-analytics", "run")

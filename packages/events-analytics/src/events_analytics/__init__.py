@@ -1,4 +1,4 @@
-"""The batch job: adds each user's metrics to the raw events and publishes them in one step.
+"""The batch job, which adds each user's metrics to the raw events and publishes the result.
 
 Names are imported on first use, so that `--help` and a program load only what they need.
 """

@@ -1,4 +1,4 @@
-"""`python -m events_analytics`."""
+"""Runs the command as `python -m events_analytics`."""
 
 from events_analytics.cli import main
 

@@ -6,47 +6,47 @@ from events_schema import EventsError
 
 
 class AnalyticsError(EventsError):
-    """The root of the errors that events-analytics raises."""
+    """The root of all errors that events-analytics raises."""
 
 
 class NoData(AnalyticsError):
-    """Raised when a folder holds no parquet files, or only files without rows."""
+    """Raised when a folder has no parquet files, or only parquet files without rows."""
 
     retriable = True
 
 
 class UnreadableFile(AnalyticsError):
-    """Raised when a file that should be parquet is not."""
+    """Raised when a parquet file cannot be read."""
 
 
 class ColumnsMissing(AnalyticsError):
-    """Raised when a file lacks columns that are needed, or has them in another type."""
+    """Raised when a file lacks required columns, or has them with another type."""
 
 
 class ManifestMissing(AnalyticsError):
-    """Raised when the manifest of a version is not there, or cannot be read."""
+    """Raised when the manifest of a version does not exist or cannot be read."""
 
 
 class SourceChanged(AnalyticsError):
-    """Raised when raw files that a version was made from are gone, or have other rows."""
+    """Raised when raw files of a version are missing, or have another number of rows."""
 
 
 class NotVerified(AnalyticsError):
-    """Raised when a published table is not what its manifest and the raw files make it."""
+    """Raised when a published table does not match its manifest and its raw files."""
 
     exit_code = 5
 
 
 class ResultDiffers(AnalyticsError):
-    """Raised when what Spark wrote is not one typed row for each row it was given."""
+    """Raised when Spark did not write exactly one row for each row that it read."""
 
 
 class MetricsFileUnwritable(AnalyticsError):
-    """Raised before a run when its metrics could not be written after it."""
+    """Raised before a run when its metrics file cannot be written."""
 
 
 class MetricsNotWritten(AnalyticsError):
-    """Raised when a run has published and its metrics cannot be written."""
+    """Raised when a run has published its result but could not write its metrics."""
 
     exit_code = 4
 

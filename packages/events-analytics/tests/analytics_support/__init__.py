@@ -1,1 +1,1 @@
-"""What the batch job's tests share."""
+"""Helpers that the batch job's tests share."""

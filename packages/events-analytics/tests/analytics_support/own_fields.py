@@ -1,4 +1,4 @@
-"""Contracts with own fields, each longer than the one before, and raw files of their events."""
+"""Contracts with own fields, each longer than the one before, and raw files for them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ ARROW_TYPES: dict[ColumnType, pa.DataType] = {
 
 
 class PlanEvent(Event):
-    """What a shop sends at first."""
+    """The first event of a shop."""
 
     plan: Text | None = None
 
 
 class ShopEvent(PlanEvent):
-    """What it sends later: a field of each type."""
+    """The shop's later event, with a field of each type."""
 
     gift: Bool | None = None
     price: Float64 | None = None
@@ -52,7 +52,7 @@ class ShopEvent(PlanEvent):
 
 
 class CountedPlanEvent(Event):
-    """What it cannot send any more: a field has another type."""
+    """An event that the shop can no longer send, because a field has another type."""
 
     plan: Int32 | None = None
 
@@ -66,7 +66,7 @@ other_action occurrences count_0 rank action metrics own_0 own_1 r m c a enriche
 count sum ms digit delays scaled stretch first last id title field share
 """
 AWKWARD_NAMES = _NAMES.split()
-"""Names of an own field that our queries have for something else."""
+"""Names for own fields that the queries use for something else."""
 AWKWARD: Contract[Any] = Contract(
     create_model(
         "AwkwardEvent",
@@ -77,13 +77,13 @@ AWKWARD: Contract[Any] = Contract(
 
 
 def raw_schema(contract: Contract[Any]) -> pa.Schema:
-    """Return the columns of a raw file of `contract`, in Arrow's words."""
+    """Return the Arrow columns of a raw file of `contract`."""
     own = [(column.name, ARROW_TYPES[column.type]) for column in contract.own_columns]
     return pa.schema([*COLUMNS, *own])
 
 
 def write_raw(path: Path, contract: Contract[Any], rows: Iterable[StoredEvent]) -> Path:
-    """Write `rows` as a raw file of `contract`: columns that it does not have are left out."""
+    """Write `rows` as a raw file of `contract`, without columns that it does not have."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = [row.model_dump() for row in rows]
     pq.write_table(pa.Table.from_pylist(values, schema=raw_schema(contract)), path)
@@ -91,7 +91,7 @@ def write_raw(path: Path, contract: Contract[Any], rows: Iterable[StoredEvent]) 
 
 
 def rows_of(contract: Contract[Any], rows: Iterable[StoredEvent]) -> list[StoredEvent]:
-    """Return `rows` as `contract` has them: own columns that they lack are null."""
+    """Return `rows` as rows of `contract`; own columns that they lack are null."""
     names = contract.stored.model_fields
     return [
         contract.stored.model_validate({**dict.fromkeys(names), **_known(row, names)})

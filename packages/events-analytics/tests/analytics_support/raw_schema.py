@@ -1,4 +1,4 @@
-"""The raw table's columns in Arrow's words, written out: the tests' own idea of the contract."""
+"""The raw table's Arrow columns, written out independently of the contract."""
 
 from __future__ import annotations
 

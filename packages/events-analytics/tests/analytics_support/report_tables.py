@@ -1,4 +1,4 @@
-"""Tables of a report, written from rows, and what plain Python says of the rows."""
+"""Writes the tables of a report from rows, and counts the expected figures in plain Python."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STEPS = [1, 2, 5, 10, 20, 50, 100, 200]
 
 
 def write(path: Path, rows: Iterable[BaseModel], schema: pa.Schema = RAW) -> Path:
-    """Write the columns of `schema` of the rows as the parquet file at `path`."""
+    """Write the rows with the columns of `schema` to the parquet file at `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     found = [row.model_dump(include=set(schema.names)) for row in rows]
     pq.write_table(pa.Table.from_pylist(found, schema=schema), path)
@@ -40,7 +40,7 @@ def write(path: Path, rows: Iterable[BaseModel], schema: pa.Schema = RAW) -> Pat
 
 
 def report_on(folder: Path, scope: Scope, contract: Contract[Any] = CONTRACT) -> Report:
-    """Report on the tables `raw`, `enriched` and `raw.failed` in `folder`, where they are."""
+    """Return the report on the tables `raw`, `enriched` and `raw.failed` in `folder`."""
     other = [
         path if path.exists() else None for path in (folder / "enriched", folder / "raw.failed")
     ]
@@ -48,7 +48,7 @@ def report_on(folder: Path, scope: Scope, contract: Contract[Any] = CONTRACT) ->
 
 
 def cut(names: Counter[str | None], top: int) -> tuple[list[str | None], dict[str, int] | None]:
-    """Return the most frequent names, a null last of as many; and the others, summed."""
+    """Return the most frequent names, with null last among equals, and the sums of the others."""
     ordered = sorted(names, key=lambda name: (-names[name], name is None, name or ""))
     left = ordered[top:]
     rest = {"names": len(left), "events": sum(names[name] for name in left)} if left else None
@@ -56,7 +56,7 @@ def cut(names: Counter[str | None], top: int) -> tuple[list[str | None], dict[st
 
 
 def expected_products(rows: Sequence[StoredEvent], top: int) -> dict[str, Any]:
-    """Return what a report says of the products."""
+    """Return the products of a report."""
     counts = Counter(row.app_name for row in rows)
     names, rest = cut(counts, top)
     return {
@@ -79,7 +79,7 @@ def _product(name: str | None, rows: Sequence[StoredEvent]) -> dict[str, Any]:
 
 
 def expected_own_field(rows: Sequence[StoredEvent], name: str, top: int) -> dict[str, Any]:
-    """Return what a report says of the own text field `name`."""
+    """Return the values of the own text field `name` in a report."""
     counts: Counter[str | None] = Counter(getattr(row, name) for row in rows)
     shown, rest = cut(counts, top)
     return {
@@ -91,7 +91,7 @@ def expected_own_field(rows: Sequence[StoredEvent], name: str, top: int) -> dict
 
 
 def expected_categories(rows: Sequence[StoredEvent], top: int, most: int) -> dict[str, Any]:
-    """Return what a report says of the categories; `most` actions are told apart."""
+    """Return the categories of a report, with `most` separate actions."""
     counts = Counter(row.event_category for row in rows)
     actions = Counter(row.event_action for row in rows)
     names, rest = cut(counts, top)
@@ -115,7 +115,7 @@ def expected_categories(rows: Sequence[StoredEvent], top: int, most: int) -> dic
 
 
 def expected_activity(rows: Sequence[StoredEvent], top: int) -> dict[str, Any]:
-    """Return what a report says of the users, but for the bands without users."""
+    """Return the users' activity in a report, without the empty bands."""
     users = Counter(row.user_id for row in rows)
     without = users.pop(None, 0)
     bands = Counter(max(step for step in _STEPS if step <= events) for events in users.values())
@@ -129,7 +129,7 @@ def expected_activity(rows: Sequence[StoredEvent], top: int) -> dict[str, Any]:
 
 
 def expected_delay(rows: Sequence[StoredEvent]) -> dict[str, Any]:
-    """Return what a report says of the delays."""
+    """Return the delays of a report."""
     found = [
         row.received_time - row.event_time if row.received_time and row.event_time else None
         for row in rows
@@ -164,7 +164,7 @@ def _three_digits(number: int) -> int:
 
 
 def _ranked(delays: Sequence[int], part: float) -> int | None:
-    """Return the smallest delay that so large a part of all does not exceed."""
+    """Return the percentile of the delays by nearest rank."""
     return next((each for each in delays if _up_to(each, delays) >= part * len(delays)), None)
 
 

@@ -1,4 +1,4 @@
-"""`check` finds what is wrong with a published table, whatever it is."""
+"""`check` finds whatever is wrong with a published table."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -44,13 +44,13 @@ CONTRACT = Contract(Event)
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY, BEFORE = "event_date=2026-11-24", "event_date=2026-11-20"
 LAST, ASTRAL = "\uffff", "😀"
-"""The last is first by code point, and second in UTF-16, in which Java compares."""
+"""The last one is first by code point, but second in UTF-16, which Java compares."""
 
 Row = dict[str, Any]
 
 
 def event(user_id: int | None, action: str | None, ago: timedelta = timedelta(0)) -> StoredEvent:
-    """Return an event so long before `T`."""
+    """Return an event at this time before `T`."""
     return StoredEvent(
         event_time=T - ago,
         user_id=user_id,
@@ -87,12 +87,12 @@ VARIANTS: dict[str, JobOptions] = {
     "users": {"files": 1, "layout": Layout.USERS, "window": 6 * HOUR},
     "since": {"files": 1, "since": date(2026, 11, 24), "window": HOUR / 2},
 }
-"""The tables that are published, by name, and the options of their runs."""
+"""The published tables by name, with the options of their runs."""
 
 
 @pytest.fixture(scope="module")
 def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a raw table and what is made of it; the table of events twice."""
+    """A folder with a raw table and its results; the table of events is there twice."""
     folder = tmp_path_factory.mktemp("published")
     write(folder / "raw" / TODAY / "a.parquet", NEW)
     write(folder / "raw" / BEFORE / "b.parquet", OLD)
@@ -103,7 +103,7 @@ def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @dataclass(frozen=True)
 class Tables:
-    """A copy of the tables, to be damaged."""
+    """A copy of the tables that tests damage."""
 
     folder: Path
 
@@ -113,7 +113,7 @@ class Tables:
         return self.folder / "raw"
 
     def file(self, name: str) -> Path:
-        """Return the one file of the table `name`."""
+        """Return the only file of the table `name`."""
         (path,) = (self.folder / name).iterdir()
         return path
 
@@ -128,7 +128,7 @@ class Tables:
         pq.write_table(pa.Table.from_pylist(change(table.to_pylist()), table.schema), path)
 
     def claim(self, name: str) -> None:
-        """Let the manifest say what its table's file holds now."""
+        """Change the manifest to match the table's current file."""
         manifest = Manifest.model_validate_json(self.manifest(name).read_bytes())
         rows = read_footer(self.file(name)).rows
         files = (manifest.files[0].model_copy(update={"rows": rows}),)
@@ -140,7 +140,7 @@ class Tables:
         return str(verify(str(self.folder / name), CONTRACT, str(self.raw), sample))
 
     def refused(self, name: str, error: type[EventsError] = NotVerified) -> str:
-        """Verify the table `name`; return the line that refuses it."""
+        """Verify the table `name`; return the one-line error."""
         with pytest.raises(error) as raised:
             self.verify(name)
         assert "\n" not in str(raised.value)
@@ -149,7 +149,7 @@ class Tables:
 
 @pytest.fixture
 def tables(published: Path, tmp_path: Path) -> Tables:
-    """The tables, for this test alone."""
+    """A copy of the tables for one test."""
     return Tables(Path(shutil.copytree(published, tmp_path / "tables")))
 
 
@@ -162,14 +162,14 @@ def tables(published: Path, tmp_path: Path) -> Tables:
     ],
 )
 def test_a_good_table_is_verified(published: Path, name: str, rows: str, users: int) -> None:
-    """Each layout is, and a part of the days, with the raw files where the manifest says."""
+    """Both layouts and a table with some days are verified with the manifest's raw files."""
     for sample, recomputed in ((100, users), (2, 2), (0, 0)):
         verified = verify(str(published / name), CONTRACT, sample=sample)
         assert str(verified) == f"verified: {rows}, metrics of {recomputed} users recomputed"
 
 
 def test_an_empty_table_is_verified(spark: SparkSession, tmp_path: Path) -> None:
-    """A table made from no raw files has no rows, and that is right."""
+    """A table made from no raw files is correct without rows."""
     (tmp_path / "raw").mkdir()
     for name in ("events", "users"):
         options: JobOptions = {"layout": Layout(name), "allow_empty": True}
@@ -178,15 +178,15 @@ def test_an_empty_table_is_verified(spark: SparkSession, tmp_path: Path) -> None
 
 
 def files_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
-    """Return all that lies below a folder, and when it was written."""
+    """Return everything below a folder, and when it was written."""
     return {
         path: (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
         for path in folder.rglob("*")
     }
 
 
-def test_verifying_changes_nothing_and_waits_for_nobody(tables: Tables) -> None:
-    """It works while a run holds the table, and leaves every file and folder as it is."""
+def test_verifying_changes_nothing_and_does_not_wait(tables: Tables) -> None:
+    """It works while a run has the lock, and does not change any file or folder."""
     before = files_of(tables.folder)
     tables.verify("users")
     assert files_of(tables.folder) == before
@@ -195,7 +195,7 @@ def test_verifying_changes_nothing_and_waits_for_nobody(tables: Tables) -> None:
 
 
 def without_one(rows: list[Row], user_id: int | None = 2) -> list[Row]:
-    """Leave out one row of the user."""
+    """Remove one row of the user."""
     index = next(number for number, row in enumerate(rows) if row["user_id"] == user_id)
     return rows[:index] + rows[index + 1 :]
 
@@ -206,57 +206,57 @@ def with_one_more(rows: list[Row], user_id: int | None = 2) -> list[Row]:
 
 
 def moved(rows: list[Row]) -> list[Row]:
-    """Leave a row of one user out, and double another's."""
+    """Remove a row of one user, and double one of another."""
     return with_one_more(without_one(rows, user_id=1), user_id=2)
 
 
 def orphaned(rows: list[Row]) -> list[Row]:
-    """Leave a row of a user out, and double one without."""
+    """Remove a row of a user, and double one without a user."""
     return with_one_more(without_one(rows, user_id=1), user_id=None)
 
 
 @pytest.mark.parametrize("change", [without_one, with_one_more])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_row_too_few_or_many_is_found(
+def test_a_missing_or_additional_row_is_found(
     tables: Tables, name: str, change: Callable[[list[Row]], list[Row]]
 ) -> None:
-    """By the manifest, and by the raw files where the manifest says the same."""
+    """The manifest shows it, or the raw files if the manifest was changed as well."""
     right = read_footer(tables.file(name)).rows
     wrong = right + (1 if change is with_one_more else -1)
     tables.rewrite(name, change)
     said = tables.refused(name)
     assert tables.file(name).name in said
-    assert f"holds {wrong} rows; its manifest says {right};" in said
+    assert f"has {wrong} rows; its manifest says {right};" in said
     tables.claim(name)
     said = tables.refused(name)
-    by_layout = {"users": f"{wrong} rows are of {min(wrong, right)} users; expected"}
-    assert by_layout.get(name, f"{wrong} rows; its raw files hold {right}") in said
+    by_layout = {"users": f"{wrong} rows belong to {min(wrong, right)} users; expected"}
+    assert by_layout.get(name, f"{wrong} rows; its raw files have {right}") in said
 
 
 def test_a_row_of_another_user_is_found(tables: Tables) -> None:
-    """As many rows as there should be, but one of them in place of another, are refused."""
+    """The right number of rows, with one of them instead of another, is refused."""
     tables.rewrite("events", moved)
     said = tables.refused("events")
-    assert "user 1 has 2 rows; the raw files hold 3" in said
-    assert "user 2 has 4 rows; the raw files hold 3" in said
+    assert "user 1 has 2 rows; the raw files have 3" in said
+    assert "user 2 has 4 rows; the raw files have 3" in said
 
 
-def test_a_user_twice_is_found(tables: Tables) -> None:
-    """A row of one user in place of another's is refused in the table of users."""
+def test_a_user_with_two_rows_is_found(tables: Tables) -> None:
+    """In the table of users, a row of one user instead of another's is refused."""
     tables.rewrite("users", moved)
     said = tables.refused("users")
-    assert "4 rows are of 3 users; expected a row for each of the 4 users" in said
+    assert "4 rows belong to 3 users; expected one row for each of the 4 users" in said
 
 
 def test_a_row_that_lost_its_user_is_found(tables: Tables) -> None:
-    """Rows without a user are counted, whichever users are recomputed."""
+    """Rows without a user are counted whatever users are recomputed."""
     tables.rewrite("events", orphaned)
     with pytest.raises(NotVerified, match="3 rows have no user_id; expected 2"):
         tables.verify("events", sample=0)
 
 
 def changing(user_id: int | None, **values: object) -> Callable[[list[Row]], list[Row]]:
-    """Return what puts values into the first row of the user."""
+    """Return a function that sets values in the first row of the user."""
 
     def change(rows: list[Row]) -> list[Row]:
         (first, *_) = [row for row in rows if row["user_id"] == user_id]
@@ -286,106 +286,106 @@ def changing(user_id: int | None, **values: object) -> Callable[[list[Row]], lis
         ("users", 1, {"u_mp_ea": ASTRAL}, f"user 1 has u_count 2, u_mp_ea '{ASTRAL}'; expected"),
         ("users", 4, {"u_mp_ea": None}, "user 4 has u_count null, u_mp_ea null; expected"),
         ("users", 3, {"u_mp_ea": "a"}, "expected u_count 1, u_mp_ea null"),
-        ("events", None, {"u_count": 1}, "without user_id 1 and 0 have u_count and u_mp_ea"),
-        ("since", None, {"u_mp_ea": "a"}, "without user_id 0 and 1 have u_count and u_mp_ea"),
+        ("events", None, {"u_count": 1}, "without user_id, 1 and 0 have u_count and u_mp_ea"),
+        ("since", None, {"u_mp_ea": "a"}, "without user_id, 0 and 1 have u_count and u_mp_ea"),
     ],
 )
 def test_a_wrong_metric_is_found(
     tables: Tables, name: str, user_id: int | None, values: Row, said: str
 ) -> None:
-    """One row's metric that is not the user's is named, with what it should be."""
+    """The error has the wrong metric of a row, and the expected one."""
     tables.rewrite(name, changing(user_id, **values))
     assert said in tables.refused(name)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_other_columns_are_found(tables: Tables, name: str) -> None:
-    """The same columns in another order are refused, and so are other types."""
+    """Columns in another order or with other types are refused."""
     path = tables.file(name)
     table = pq.read_table(path)
     columns = table.column_names
     pq.write_table(table.select([*columns[:-2], columns[-1], columns[-2]]), path)
-    assert "u_mp_ea string, u_count int64; expected" in tables.refused(name)
+    assert "u_mp_ea: Text, u_count: Int64; expected" in tables.refused(name)
     index = columns.index("u_count")
     pq.write_table(table.set_column(index, "u_count", table["u_count"].cast(pa.int32())), path)
-    assert "u_count int32, u_mp_ea string; expected" in tables.refused(name)
+    assert "u_count: Int32, u_mp_ea: Text; expected" in tables.refused(name)
 
 
 def test_the_columns_of_the_other_layout_are_found(tables: Tables) -> None:
-    """A table of users in place of one of events is refused."""
+    """A table of users instead of a table of events is refused."""
     shutil.copy(tables.file("users"), tables.file("events"))
     tables.claim("events")
-    assert "holds user_id int32, u_count int64, u_mp_ea string; expected event_time" in (
+    assert "has user_id: Int32, u_count: Int64, u_mp_ea: Text; expected event_time" in (
         tables.refused("events")
     )
 
 
 def test_files_that_do_not_belong_are_found(tables: Tables) -> None:
-    """A file of another version, one that is not ours, and one that the manifest does not name."""
+    """It finds files of another version or another program, and files not in the manifest."""
     target = tables.folder / "events"
     (old,) = (path for path in (tables.folder / "events.versions").iterdir() if path.is_dir())
     first = tables.file("events")
     for name, said in (
         (next(old.iterdir()).name, "expected one version"),
-        ("_SUCCESS", "holds '_SUCCESS', which is not ours"),
-        (first.name.replace("-00000", "-00001"), "which its manifest does not name"),
+        ("_SUCCESS", "contains '_SUCCESS', which events-analytics did not write"),
+        (first.name.replace("-00000", "-00001"), "which is not in its manifest"),
     ):
         shutil.copy(first, target / name)
         assert said in tables.refused("events")
         (target / name).unlink()
     first.rename(target / first.name.replace("-00000", "-00001"))
-    assert f"lacks {first.name}, which its manifest names" in tables.refused("events")
+    assert f"lacks {first.name}, which is in its manifest" in tables.refused("events")
 
 
 def test_a_damaged_file_is_found(tables: Tables) -> None:
-    """Half a file is not what was published."""
+    """Half a file is refused."""
     path = tables.file("events")
     path.write_bytes(path.read_bytes()[:-20])
-    assert f"{path.name} is no parquet file" in tables.refused("events")
+    assert f"{path.name} is not a complete parquet file" in tables.refused("events")
 
 
 def test_a_table_without_its_manifest_cannot_be_verified(tables: Tables) -> None:
-    """A manifest that is gone or damaged is named."""
+    """The error names a missing or damaged manifest."""
     manifest = tables.manifest("users")
     manifest.write_text("{}")
     assert f"cannot read the manifest {manifest}" in tables.refused("users", ManifestMissing)
     manifest.unlink()
-    assert f"{manifest} is not there" in tables.refused("users", ManifestMissing)
+    assert f"the manifest {manifest} of target" in tables.refused("users", ManifestMissing)
 
 
 def test_raw_files_that_changed_are_named(tables: Tables) -> None:
-    """A raw file that has other rows, lost a column, is damaged or gone is named."""
+    """The error names a raw file that is missing or damaged, or has other rows or columns."""
     path = tables.raw / BEFORE / "b.parquet"
     write(path, OLD[:-1])
     said = tables.refused("users", SourceChanged)
-    assert f"raw file {path} holds 3 rows; it held 4" in said
+    assert f"raw file {path} has 3 rows; it had 4" in said
     pq.write_table(pq.read_table(path, columns=["user_id"], partitioning=None), path)
     assert str(path) in tables.refused("users", ColumnsMissing)
     path.write_bytes(b"")
     assert str(path) in tables.refused("users", UnreadableFile)
     path.unlink()
-    assert f"raw file {path}, which" in tables.refused("users", SourceChanged)
+    assert f"raw file {path}, from which" in tables.refused("users", SourceChanged)
     shutil.rmtree(tables.raw)
     assert f"source {tables.raw} does not exist" in tables.refused("users", SourceMissing)
 
 
-def test_raw_files_that_came_since_do_not_matter(tables: Tables) -> None:
-    """A table is compared with the files that it was made from, and no others."""
+def test_newer_raw_files_do_not_matter(tables: Tables) -> None:
+    """A table is compared only with the files it was made from."""
     write(tables.raw / TODAY / "later.parquet", NEW)
     assert "10 rows of 2 raw files" in tables.verify("events")
     assert "4 rows of 2 raw files" in tables.verify("users")
 
 
 def test_raw_events_that_changed_are_found(tables: Tables) -> None:
-    """A raw file with as many rows as there were, but other ones, gives other metrics."""
+    """A raw file with the same number of rows, but different ones, gives other metrics."""
     write(tables.raw / TODAY / "a.parquet", [*NEW[:-1], event(2, "b", HOUR)])
     said = tables.refused("events")
     assert "user 2 has u_count 1, u_mp_ea 'a'; expected u_count 2, u_mp_ea 'a'" in said
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "empty", "s3://bucket/enriched"])
-def test_what_is_no_table_is_refused(tmp_path: Path, wrong: str) -> None:
-    """A target that is not there, has no files or is remote cannot be verified."""
+def test_an_invalid_target_is_refused(tmp_path: Path, wrong: str) -> None:
+    """A target that is missing, empty or remote cannot be verified."""
     (tmp_path / "empty").mkdir()
     target = wrong if "://" in wrong else str(tmp_path / wrong)
     with pytest.raises((SourceMissing, NoData), match=r"publish with|local folder"):
@@ -393,7 +393,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path, wrong: str) -> None:
 
 
 def replacing(tables: Tables, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the two versions of the events change places before a footer is read."""
+    """Exchange the two versions of the events before a footer is read."""
     target = tables.folder / "events"
     (old,) = (path for path in (tables.folder / "events.versions").iterdir() if path.is_dir())
     exchanges = iter(range(times))
@@ -407,28 +407,28 @@ def replacing(tables: Tables, times: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(verification, "read_footer", read)
 
 
-def test_a_version_that_takes_its_place_is_verified(
+def test_a_version_that_replaces_the_table_is_verified(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the table is replaced while it is read, the version that is there then is read."""
+    """If the table is replaced while it is read, the new version is verified."""
     before = tables.file("events").name
     replacing(tables, 1, monkeypatch)
     verified = verify(str(tables.folder / "events"), CONTRACT, str(tables.raw))
     assert [path.name for path in verified.files] == [tables.file("events").name] != [before]
 
 
-def test_a_table_that_is_replaced_all_the_time_is_given_up(
+def test_a_table_that_is_replaced_all_the_time_is_refused(
     tables: Tables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a few tries it says so."""
+    """It gives up after a few tries."""
     replacing(tables, 1000, monkeypatch)
-    assert "was replaced each of 5 times" in tables.refused("events", TableReplaced)
+    assert "was replaced each of the 5 times" in tables.refused("events", TableReplaced)
 
 
-def test_the_command_ends_with_a_code_of_its_own(
+def test_the_command_has_its_own_exit_code(
     tables: Tables, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What is wrong ends with 5, what cannot be told with 1, both before Spark starts."""
+    """A wrong table ends with 5, one that cannot be verified with 1, both before Spark starts."""
     arguments = ["check", "--target", str(tables.folder / "events")]
     tables.rewrite("events", changing(1, u_count=7))
     assert main([*arguments, "--source", str(tables.folder / "nothing")]) == 1
@@ -442,13 +442,13 @@ def test_the_command_ends_with_a_code_of_its_own(
 
 @pytest.fixture(scope="module")
 def raw_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the raw table of an example is written."""
+    """The folder for the raw table of an example."""
     return tmp_path_factory.mktemp("examples") / "a.parquet"
 
 
 @pytest.fixture
 def database() -> Iterator[Database]:
-    """A DuckDB with nothing in it."""
+    """An empty DuckDB database."""
     with open_database() as opened:
         yield opened
 
@@ -463,7 +463,7 @@ WINDOWS = st.sampled_from([3 * HOUR, timedelta(microseconds=1), timedelta(days=3
 def test_the_recomputation_equals_the_definition(
     raw_file: Path, rows: list[StoredEvent], window: timedelta
 ) -> None:
-    """DuckDB's metrics of each user are those that plain Python finds."""
+    """DuckDB's metrics of each user equal those in plain Python."""
     expected = {
         row.user_id: (row.u_count, row.u_mp_ea)
         for row in CONTRACT.enrich(rows, T, window)
@@ -481,7 +481,7 @@ def test_the_recomputation_equals_the_definition(
 
 
 def test_times_of_every_kind_are_read_in_utc(tmp_path: Path, database: Database) -> None:
-    """INT96 and milliseconds beside microseconds count in the same window."""
+    """INT96, milliseconds and microseconds count in the same window."""
     table = pq.read_table(write(tmp_path / "a.parquet", [event(1, "a", HOUR)]))
     pq.write_table(table, tmp_path / "b.parquet", use_deprecated_int96_timestamps=True)
     pq.write_table(table, tmp_path / "c.parquet", coerce_timestamps="ms")
@@ -494,8 +494,8 @@ def test_times_of_every_kind_are_read_in_utc(tmp_path: Path, database: Database)
             assert opened.ask("SELECT recent FROM tally") == [(3,)], number
 
 
-def test_users_are_chosen_of_every_kind(tmp_path: Path, database: Database) -> None:
-    """The one with most rows is, then users with and without a count, by the seed alone."""
+def test_all_kinds_of_users_are_chosen(tmp_path: Path, database: Database) -> None:
+    """The user with the most rows comes first, then users with and without a count, by seed."""
     rows = [event(user, "a", HOUR if user % 2 else DAYS) for user in range(40)]
     path = write(tmp_path / "a.parquet", [*rows, event(8, "a", DAYS), event(None, "a")])
     tally_users(database, [], [path], CountedTimes(T - 3 * HOUR, T))

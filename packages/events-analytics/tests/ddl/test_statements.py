@@ -1,4 +1,4 @@
-"""The SQL that `ddl` prints: its dialects, its columns, and what it refuses."""
+"""The SQL that `ddl` prints: its dialects and columns, and what it refuses."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,13 +61,13 @@ def printed(
     location: str = "s3://b/e",
     contract: Contract[Any] = CONTRACT,
 ) -> str:
-    """Return the statements for tables that are nowhere."""
+    """Return the statements for tables that do not exist."""
     return ddl(engine, contract, "./no/raw", "./no/enriched", layout, location)
 
 
 def parsed(engine: Engine, text: str) -> list[exp.Create]:
-    """Return the statements that create something, as sqlglot reads the engine's dialect."""
-    registers = ("CALL", "MSCK")  # these it does not know
+    """Return the CREATE statements, parsed by sqlglot in the engine's dialect."""
+    registers = ("CALL", "MSCK")  # sqlglot does not know these
     pieces = [piece.strip() for piece in text.split(";\n")]
     statements = [
         sqlglot.parse_one(piece, dialect=engine)
@@ -79,8 +79,8 @@ def parsed(engine: Engine, text: str) -> list[exp.Create]:
 
 
 def declared(engine: Engine, table: exp.Create) -> list[tuple[str, str]]:
-    """Return the columns of a table, with their types as the engine writes them."""
-    dialect = "hive" if engine is Engine.ATHENA else engine  # its declarations are Hive's
+    """Return the columns of a table with the engine's types."""
+    dialect = "hive" if engine is Engine.ATHENA else engine  # Athena's declarations are Hive's
     return [
         (column.name, column.args["kind"].sql(dialect=dialect).upper())
         for column in table.find_all(exp.ColumnDef)
@@ -90,7 +90,7 @@ def declared(engine: Engine, table: exp.Create) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("engine", TYPES)
 def test_the_columns_are_the_contract(engine: Engine, layout: Layout) -> None:
-    """Each table has the contract's columns, in order, in the engine's types."""
+    """Each table has the contract's columns in order, with the engine's types."""
     creates = parsed(engine, printed(engine, layout))
     tables = {each.find(exp.Table).name: each for each in creates if each.kind == "TABLE"}  # type: ignore[union-attr]
     types = {"BIGINT": "BIGINT", "DATE": "DATE", **TYPES[engine]}
@@ -104,7 +104,7 @@ def test_the_columns_are_the_contract(engine: Engine, layout: Layout) -> None:
 @pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("engine", Engine)
 def test_the_default_contract_is_declared_as_before(engine: Engine, layout: Layout) -> None:
-    """For the default contract, each engine's statements are byte for byte those of 2.0."""
+    """For the default contract, each engine's statements are exactly those of 2.0."""
     text = ddl(engine, CONTRACT, "/data/raw", "/data/enriched", layout, "s3://bucket/events")
     assert f"{text}\n" == (KEPT / f"{engine}_{layout}.sql").read_text("utf-8")
 
@@ -114,7 +114,7 @@ OWN_TYPES = ["BOOLEAN", "DOUBLE", "number", "BIGINT", "time", "text"]
 
 @pytest.mark.parametrize("engine", TYPES)
 def test_own_columns_come_last_in_the_engines_types(engine: Engine) -> None:
-    """After ours, and before the day, stand a team's own columns, in their order."""
+    """A team's own columns come in order, after the others and before the day."""
     raw, enriched = (
         declared(engine, each)
         for each in parsed(engine, printed(engine, contract=SHOP))
@@ -124,14 +124,14 @@ def test_own_columns_come_last_in_the_engines_types(engine: Engine) -> None:
     kinds = ["text", *OWN_TYPES]
     own = [(n, TYPES[engine].get(kind, kind)) for n, kind in zip(names, kinds, strict=True)]
     assert enriched == [*declared(engine, parsed(engine, printed(engine))[-1]), *own]
-    # In Hive's statements the day stands outside of the columns.
+    # In Hive's statements, the day is not in the list of columns.
     assert [each for each in raw if each[0] != "event_date"][8:] == own
 
 
 @pytest.mark.parametrize("engine", Engine)
 @pytest.mark.parametrize("layout", Layout)
-def test_names_of_our_own_queries_are_parsed(engine: Engine, layout: Layout) -> None:
-    """Statements with own columns of any name are SQL of the engine."""
+def test_own_columns_may_have_any_name(engine: Engine, layout: Layout) -> None:
+    """Statements with own columns of any name are valid SQL of the engine."""
     last = parsed(engine, printed(engine, layout, contract=AWKWARD))[-1]
     found = (
         last.expression.named_selects
@@ -143,7 +143,7 @@ def test_names_of_our_own_queries_are_parsed(engine: Engine, layout: Layout) -> 
 
 @pytest.mark.parametrize("engine", Engine)
 def test_the_view_has_the_eight_columns(engine: Engine) -> None:
-    """With the small layout, `enriched_events` is a view of the enriched table's columns."""
+    """With the users' layout, `enriched_events` is a view with the enriched table's columns."""
     view = parsed(engine, printed(engine, Layout.USERS))[-1]
     assert (view.kind, view.this.name) == ("VIEW", "enriched_events")
     assert view.expression.named_selects == [*column_names(EnrichedEvent)]
@@ -161,7 +161,7 @@ def test_days_are_registered(engine: Engine) -> None:
 
 @pytest.mark.parametrize("engine", [each for each in Engine if each is not Engine.DUCKDB])
 def test_tables_are_external(engine: Engine) -> None:
-    """Dropping a table drops no file: each has the address of its folder."""
+    """Each table has the address of its folder, so dropping it deletes no files."""
     text = printed(engine, location="s3://bucket/a folder/".replace(" ", "-"))
     creates = [each for each in parsed(engine, text) if each.kind == "TABLE"]
     literals = [{each.name for each in table.find_all(exp.Literal)} for table in creates]
@@ -172,7 +172,7 @@ def test_tables_are_external(engine: Engine) -> None:
 
 @given(name=st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20))
 def test_any_name_becomes_one_literal(name: str) -> None:
-    """Whatever a folder is named, its literal is read back as its path, or it is refused."""
+    """Whatever a folder's name, its literal is read back as its path, or it is refused."""
     assume(name not in {".", ".."})
     for engine in (Engine.TRINO, Engine.PRESTO, Engine.SPARK):
         try:
@@ -187,7 +187,7 @@ def test_any_name_becomes_one_literal(name: str) -> None:
 
 
 def test_a_version_in_the_target_is_named_for_athena(tmp_path: Path) -> None:
-    """Athena's table shows the folder of the version that the target holds."""
+    """Athena's table reads the folder of the target's version."""
     target = tmp_path / "enriched"
     target.mkdir()
     (target / file_name(VERSION, 0)).touch()
@@ -213,16 +213,16 @@ def test_a_version_in_the_target_is_named_for_athena(tmp_path: Path) -> None:
         ("duckdb", "s3://bucket/a*", "'s3://bucket/a[*]/raw/event_date=*/*.parquet'"),
     ],
 )
-def test_a_location_is_where_the_engine_looks(
+def test_a_location_is_the_engines_address_of_the_folders(
     capsys: pytest.CaptureFixture[str], engine: str, location: str, seen: str
 ) -> None:
-    """A path or an address is where the engine sees both folders, under their own names."""
+    """A path or an address is the folder in which the engine sees both tables."""
     assert main(["ddl", "--engine", engine, "--location", location]) == 0
     assert seen in capsys.readouterr().out
 
 
-def test_nothing_needs_to_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --location the folders' own absolute paths are printed, and nothing is made."""
+def test_the_folders_need_not_exist(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --location, the folders' absolute paths are printed, and nothing is created."""
     folders = ["--source", f"{tmp_path}/a/../raw", "--target", f"{tmp_path}/enriched"]
     assert main(["ddl", "--engine", "trino", *folders]) == 0
     assert f"'file://{tmp_path}/raw'" in capsys.readouterr().out
@@ -233,35 +233,35 @@ def test_nothing_needs_to_exist(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ("arguments", "said"),
     [
         (["--engine", "oracle"], "'trino', 'presto', 'athena', 'duckdb' or 'spark'"),
-        ([], "--engine: Field required"),
-        (["--engine", "trino", "--layout", "wide"], "--layout: Input should be 'events'"),
+        ([], "--engine is missing"),
+        (["--engine", "trino", "--layout", "wide"], "--layout: expected 'events' or 'users'"),
         (["--engine", "trino", "--location", ""], "--location"),
         (["--engine", "trino", "--location", "events"], "neither an absolute path nor an address"),
-        (["--engine", "trino", "--location", "s3://"], "expected s3://BUCKET/FOLDER"),
-        (["--engine", "trino", "--location", "s3://b/e?x=1"], "no plain address"),
-        (["--engine", "trino", "--location", "s3://b/../e"], "no plain address"),
-        (["--engine", "trino", "--location", "s3://b:secret@x@y/e"], "no plain address"),
-        (["--engine", "trino", "--location", "file://host/e"], "expected file:///FOLDER"),
+        (["--engine", "trino", "--location", "s3://"], "give s3://BUCKET/FOLDER"),
+        (["--engine", "trino", "--location", "s3://b/e?x=1"], "is not a valid address"),
+        (["--engine", "trino", "--location", "s3://b/../e"], "is not a valid address"),
+        (["--engine", "trino", "--location", "s3://b:secret@x@y/e"], "is not a valid address"),
+        (["--engine", "trino", "--location", "file://host/e"], "give file:///FOLDER"),
         (["--engine", "trino", "--location", "/a\nb"], "character that SQL cannot show"),
         (["--engine", "trino", "--location", "/a\u2028b"], "character that SQL cannot show"),
         (["--engine", "trino", "--location", "ftp://b/e"], "does not read ftp://; give an address"),
         (["--engine", "athena"], "give --location s3://BUCKET/FOLDER"),
         (["--engine", "athena", "--location", "/mnt"], "give s3://BUCKET/FOLDER"),
         (["--engine", "athena", "--location", "s3://b/it's"], "give s3://BUCKET/FOLDER"),
-        (["--engine", "duckdb", "--location", "/a\\b"], "takes the \\"),
-        (["--engine", "spark", "--location", "/a[b]"], "takes the [ ]"),
+        (["--engine", "duckdb", "--location", "/a\\b"], "because it contains \\;"),
+        (["--engine", "spark", "--location", "/a[b]"], "because it contains [ ];"),
         (["--engine", "trino", "--source", "s3://b/raw"], "source 's3://b/raw' is a remote"),
-        (["--engine", "trino", "--target", "/"], "target '/' is no table's folder"),
+        (["--engine", "trino", "--target", "/"], "target '/' cannot be a table's folder"),
         (
             ["--engine", "trino", "--source", "a/t", "--target", "b/t", "--location", "/x"],
-            "have one name",
+            "have the same name",
         ),
     ],
 )
-def test_what_cannot_be_used_is_refused(
+def test_invalid_flags_are_refused(
     capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    """A flag that cannot be used ends with exit code 2 and one line that says what can."""
+    """An invalid flag ends with exit code 2 and one line that says what is valid."""
     assert main(["ddl", *arguments]) == 2
     out, err = capsys.readouterr()
     (line,) = err.splitlines()
@@ -270,7 +270,7 @@ def test_what_cannot_be_used_is_refused(
 
 
 def test_duckdb_needs_a_file(tmp_path: Path) -> None:
-    """Where a folder holds no file yet, DuckDB says so, and the printed comment did."""
+    """If a folder has no file yet, DuckDB says so, as the printed comment does."""
     text = ddl(
         Engine.DUCKDB, CONTRACT, f"{tmp_path}/raw", f"{tmp_path}/enriched", Layout.EVENTS, None
     )

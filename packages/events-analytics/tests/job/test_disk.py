@@ -1,4 +1,4 @@
-"""A disk that is full: refused in one line, the old result stays, and room is all it takes."""
+"""A full disk gives a one-line error, the old result stays, and the next run needs only space."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ ROWS = 100
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
+    """A separate small file system."""
     with small_disk(tmp_path / "disk", "2m") as disk:
         yield disk
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A raw table of a hundred rows, which lies elsewhere."""
+    """A raw table with a hundred rows, on another file system."""
     (tmp_path / "raw").mkdir()
     add_rows(tmp_path / "raw" / "a.parquet", ROWS)
     return tmp_path / "raw"
 
 
 def add_rows(path: Path, rows: int, text_bytes: int = 8) -> None:
-    """Write rows with texts of a size that no compression makes less."""
+    """Write rows with texts that cannot be compressed."""
     random = Random(rows)  # noqa: S311  # repeatable on purpose
     row = dict.fromkeys(RAW.names)
     texts = (random.randbytes(text_bytes).hex() for _ in range(rows))
@@ -54,7 +54,7 @@ def add_rows(path: Path, rows: int, text_bytes: int = 8) -> None:
 
 @pytest.fixture
 def run(spark: SparkSession, source: Path, disk: Path) -> Callable[[], int]:
-    """Return what runs the job, and returns how many rows it has published."""
+    """Return a function that runs the job and returns the number of published rows."""
 
     def run() -> int:
         return events_analytics.run(spark, CONTRACT, source, disk / "enriched", T).rows
@@ -63,12 +63,12 @@ def run(spark: SparkSession, source: Path, disk: Path) -> Callable[[], int]:
 
 
 def names(folder: Path) -> set[str]:
-    """Return the names in a folder."""
+    """Return the names of a folder's entries."""
     return {path.name for path in folder.iterdir()}
 
 
 def refusal(run: Callable[[], int], error: type[EventsError], disk: Path) -> str:
-    """Return the line with which a run ends, having left all as it was."""
+    """Return the one-line error of a run that left everything unchanged."""
     before = names(disk / "enriched"), names(disk / "enriched.versions")
     with pytest.raises(error) as refused:
         run()
@@ -80,7 +80,7 @@ def refusal(run: Callable[[], int], error: type[EventsError], disk: Path) -> str
 
 
 def has_room(spark: SparkSession, disk: Path) -> bool:
-    """Tell whether most of the disk is free.
+    """Return whether most of the disk is free.
 
     A failed task leaves a deleted file open until Java collects its garbage. A run of the command
     has a Java of its own, whose end does it.
@@ -92,7 +92,7 @@ def has_room(spark: SparkSession, disk: Path) -> bool:
 def test_a_disk_that_is_full_while_spark_writes_is_refused(
     spark: SparkSession, run: Callable[[], int], source: Path, disk: Path
 ) -> None:
-    """In one line that says what to do; with less to write, the next run publishes."""
+    """The error is one line that says what to do, and the next, smaller run publishes."""
     run()
     add_rows(source / "large.parquet", 64, text_bytes=MEBIBYTE // 16)
     line = refusal(run, SparkFailed, disk)
@@ -107,7 +107,7 @@ def test_a_disk_that_is_full_while_spark_writes_is_refused(
 def test_a_disk_that_is_full_at_the_manifest_is_refused(
     run: Callable[[], int], source: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With room again, the next run publishes."""
+    """When there is space again, the next run publishes."""
     run()
     add_rows(source / "b.parquet", ROWS)
 

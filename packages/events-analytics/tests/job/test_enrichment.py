@@ -1,4 +1,4 @@
-"""Spark's metrics equal the definition of them in plain Python."""
+"""Spark's metrics equal their definition in plain Python."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def frame(spark: SparkSession, events: Sequence[StoredEvent]) -> DataFrame:
-    """Return `events` as Spark has them."""
+    """Return `events` as a DataFrame."""
     names = column_names(StoredEvent)
     rows = [tuple(getattr(event, name) for name in names) for event in events]
     return spark.createDataFrame(rows, spark_schema(StoredEvent))
@@ -39,7 +39,7 @@ def multiset(rows: DataFrame) -> Counter[tuple[object, ...]]:
 def expected(
     events: Sequence[StoredEvent], processing_time: datetime, window: timedelta
 ) -> Counter[object]:
-    """Return what the definition says, in the form of `multiset`."""
+    """Return the rows of the definition, in the form of `multiset`."""
     return Counter(
         (
             None if event.event_time is None else (event.event_time - EPOCH) // MICROSECOND,
@@ -52,7 +52,7 @@ def expected(
 def event(
     time: datetime = T, user: int | None = 1, action: str | None = None, number: int = 0
 ) -> StoredEvent:
-    """Return a row of which little matters."""
+    """Return a row with default values for most columns."""
     return StoredEvent(
         event_time=time,
         user_id=user,
@@ -79,7 +79,7 @@ def metrics(
 def test_spark_equals_the_definition(
     spark: SparkSession, events: list[StoredEvent], choice: st.DataObject
 ) -> None:
-    """For any history, Spark's rows are those of `Contract.enrich`, each as often.
+    """For any history, Spark has the same rows as `Contract.enrich`, each equally often.
 
     Whichever actions are counted in columns: none, some, all, and such as no event has.
     """
@@ -92,7 +92,7 @@ def test_spark_equals_the_definition(
 
 
 def test_the_columns_are_the_contract(spark: SparkSession) -> None:
-    """The result has the eight columns in order, with the contract's types, all nullable."""
+    """The result has the eight columns in order, nullable and with the contract's types."""
     assert enrich(frame(spark, []), CONTRACT, T).schema == spark_schema(EnrichedEvent)
 
 
@@ -127,19 +127,19 @@ def test_the_window_is_exact(spark: SparkSession, offset: timedelta, count: int 
 def test_ties_go_to_the_first_code_point(
     spark: SparkSession, actions: list[str | None], favourite: str | None
 ) -> None:
-    """Of the most frequent actions the first by code point wins; null never does."""
+    """Of equally frequent actions, the first by code point wins, and null never wins."""
     events = [event(T, action=action) for action in actions]
     assert metrics(spark, events) == {(1, None, favourite)}
 
 
 def test_rows_without_a_user_keep_nulls(spark: SparkSession) -> None:
-    """Rows without a user are kept, without metrics, and count for nobody."""
+    """Rows without a user are kept without metrics, and count for no user."""
     events = [event(T - MICROSECOND, user, "a") for user in (None, None, 0)]
     assert metrics(spark, events) == {(None, None, None), (0, 1, "a")}
     assert enrich(frame(spark, events), CONTRACT, T).count() == 3
 
 
 def test_the_processing_time_may_be_in_any_zone(spark: SparkSession) -> None:
-    """The processing time is an instant; its zone changes nothing."""
+    """The zone of the processing time does not change the result."""
     local = T.astimezone(timezone(timedelta(hours=13, minutes=45)))
     assert metrics(spark, [event(T - MICROSECOND), event(T)], local) == {(1, 1, None)}

@@ -1,4 +1,4 @@
-"""The job on a real Spark: what it reads, writes and refuses."""
+"""The job with a real Spark: what it reads, writes and refuses."""
 
 import json
 import shutil
@@ -40,7 +40,7 @@ root
 
 
 def events(count: int = 6, start: int = 0) -> list[StoredEvent]:
-    """Return rows of three users and one without, a minute apart."""
+    """Return rows of three users and one row without a user, a minute apart."""
     return [
         StoredEvent(
             event_time=T - timedelta(minutes=number),
@@ -70,13 +70,13 @@ def rows_of(table: pa.Table) -> Counter[tuple[object, ...]]:
 
 
 def expected(stored: Sequence[StoredEvent]) -> Counter[tuple[object, ...]]:
-    """Return the rows that `stored` becomes."""
+    """Return the enriched rows of `stored` by the definition."""
     return Counter(tuple(dict(row).values()) for row in CONTRACT.enrich(stored, T))
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A raw table of two files."""
+    """A raw table with two files."""
     folder = tmp_path / "raw"
     write(folder / DAY / "a.parquet", events(6))
     write(folder / "event_date=2026-11-23" / "b.parquet", events(4, start=6))
@@ -85,7 +85,7 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the result goes; nothing is there yet."""
+    """The folder for the result, which does not exist yet."""
     return tmp_path / "enriched"
 
 
@@ -95,7 +95,7 @@ def run(spark: SparkSession, source: Path, target: Path, **more: Unpack[JobOptio
 
 
 def test_the_result_is_the_enriched_table(spark: SparkSession, source: Path, target: Path) -> None:
-    """pyarrow and DuckDB read the bare folder as the rows that the definition gives."""
+    """pyarrow and DuckDB read the rows of the definition from the folder."""
     published = run(spark, source, target)
     assert (published.rows, published.users) == (10, 3)
     table = pq.read_table(target)
@@ -106,7 +106,7 @@ def test_the_result_is_the_enriched_table(spark: SparkSession, source: Path, tar
 
 
 def test_times_are_int64_micros_in_utc(spark: SparkSession, source: Path, target: Path) -> None:
-    """The files' footers say INT64 TIMESTAMP_MICROS adjusted to UTC, compressed with zstd."""
+    """The files have INT64 TIMESTAMP_MICROS adjusted to UTC, and are compressed with zstd."""
     run(spark, source, target)
     for path in target.iterdir():
         metadata = pq.ParquetFile(path).metadata
@@ -118,7 +118,7 @@ def test_times_are_int64_micros_in_utc(spark: SparkSession, source: Path, target
 
 
 def test_the_target_holds_only_the_version(spark: SparkSession, source: Path, target: Path) -> None:
-    """The target holds parquet files named for the version, and not even hidden others."""
+    """The target has only parquet files named after the version, and no hidden files."""
     published = run(spark, source, target)
     assert {path.name for path in target.iterdir()} == {file.name for file in published.files}
     assert all(file.name.startswith(f"{published.version}-") for file in published.files)
@@ -128,7 +128,7 @@ def test_the_target_holds_only_the_version(spark: SparkSession, source: Path, ta
 def test_the_manifest_says_what_it_was_made_from(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """The stored manifest names the raw files with their rows, and the processing time."""
+    """The manifest lists the raw files with their rows, and the processing time."""
     published = run(spark, source, target)
     stored = target.with_name("enriched.versions") / f"{published.version}.json"
     assert Manifest.model_validate_json(stored.read_bytes()) == published
@@ -139,10 +139,8 @@ def test_the_manifest_says_what_it_was_made_from(
     assert published.processing_time == T
 
 
-def test_a_second_run_takes_the_place_of_the_first(
-    spark: SparkSession, source: Path, target: Path
-) -> None:
-    """The next run publishes what has come since, and the old version lies outside."""
+def test_a_second_run_replaces_the_first(spark: SparkSession, source: Path, target: Path) -> None:
+    """The next run publishes new events as well, and moves the old version out of the target."""
     first = run(spark, source, target)
     write(source / DAY / "c.parquet", events(2, start=10))
     second = run(spark, source, target)
@@ -153,16 +151,16 @@ def test_a_second_run_takes_the_place_of_the_first(
 
 
 def test_a_plain_folder_is_a_source(spark: SparkSession, tmp_path: Path, target: Path) -> None:
-    """Files that lie in the source itself are read, whatever characters its path holds."""
+    """Files directly in the source are read, whatever characters its path contains."""
     folder = tmp_path / "raw [1] {a,b}*? é"
     write(folder / "a.parquet", events(3))
     assert run(spark, folder, target).rows == 3
 
 
-def test_a_strange_target_path_is_no_pattern(
+def test_an_unusual_target_path_is_not_taken_for_a_pattern(
     spark: SparkSession, source: Path, tmp_path: Path
 ) -> None:
-    """The target's path may hold the characters of patterns."""
+    """The target's path may contain the characters of patterns."""
     target = tmp_path / "en[r]iched {a,b}*?"
     published = run(spark, source, target)
     assert published.users == 3
@@ -171,7 +169,7 @@ def test_a_strange_target_path_is_no_pattern(
 
 
 def test_an_empty_source_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
-    """A source without files, or with files without rows, is refused; the old result stays."""
+    """A source without files or rows is refused, and the old result stays."""
     published = run(spark, source, target)
     shutil.rmtree(source)
     source.mkdir()
@@ -184,10 +182,10 @@ def test_an_empty_source_is_refused(spark: SparkSession, source: Path, target: P
 
 
 @pytest.mark.parametrize("files", [0, 1])
-def test_an_empty_result_may_be_asked_for(
+def test_an_empty_result_is_possible(
     spark: SparkSession, tmp_path: Path, target: Path, files: int
 ) -> None:
-    """With `allow_empty` a source without rows becomes a typed result without rows."""
+    """With `allow_empty`, a source without rows gives a typed result without rows."""
     source = tmp_path / "raw"
     source.mkdir()
     for number in range(files):
@@ -200,10 +198,10 @@ def test_an_empty_result_may_be_asked_for(
 def test_a_file_without_a_column_is_refused(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """One file among many that lacks a column is refused by name, and never read as null."""
+    """If one of many files lacks a column, the error names the file; it is never read as null."""
     schema = RAW.remove(RAW.get_field_index("event_action"))
     write(source / DAY / "odd.parquet", events(1), schema)
-    with pytest.raises(ColumnsMissing, match=r"odd\.parquet lacks event_action string"):
+    with pytest.raises(ColumnsMissing, match=r"odd\.parquet lacks event_action: Text"):
         run(spark, source, target)
     assert not target.exists()
 
@@ -225,7 +223,7 @@ def test_int96_and_milliseconds_are_read(spark: SparkSession, tmp_path: Path, ta
     ("damaged", "error"),
     [(f"{DAY}/a.parquet", UnreadableFile), ("event_date=2026-11-23/b.parquet", SparkFailed)],
 )
-def test_a_damaged_file_is_one_line(
+def test_a_damaged_file_gives_a_one_line_error(
     spark: SparkSession, source: Path, target: Path, damaged: str, error: type[AnalyticsError]
 ) -> None:
     """A raw file whose rows are damaged fails the run with one line, and nothing is left.
@@ -247,7 +245,7 @@ def test_a_damaged_file_is_one_line(
 def test_a_session_without_the_settings_is_refused(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """A session that would write INT96 times is found out before anything is published."""
+    """A session that writes INT96 times is detected before anything is published."""
     key = "spark.sql.parquet.outputTimestampType"
     spark.conf.set(key, "INT96")
     try:
@@ -258,25 +256,23 @@ def test_a_session_without_the_settings_is_refused(
     assert not target.exists()
 
 
-def test_what_cannot_be_a_source_is_refused(
-    spark: SparkSession, source: Path, target: Path
-) -> None:
-    """A source that is missing, a file or remote is refused, also where empty is allowed."""
+def test_an_invalid_source_is_refused(spark: SparkSession, source: Path, target: Path) -> None:
+    """A missing or remote source, or a file, is refused even if an empty result is allowed."""
     for wrong in (source / "nothing", source / DAY / "a.parquet", "hdfs://host/raw"):
         with pytest.raises(SourceMissing):
             events_analytics.run(spark, CONTRACT, wrong, target, T, allow_empty=True)  # type: ignore[arg-type]
 
 
 def test_folders_that_overlap_are_refused(spark: SparkSession, source: Path) -> None:
-    """A target that is the source, or in it, or around it, or its versions, is refused."""
+    """The target must not be the source, contain it, or be inside it or its versions."""
     link = source.with_name("link")
     link.symlink_to(source)
     for target in (source, source / "enriched", source.parent, link, link / "enriched"):
-        with pytest.raises(PublishError, match="lie one in the other"):
+        with pytest.raises(PublishError, match=r"overlap; give separate folders"):
             run(spark, source, target)
     inside = source.with_name("x.versions") / "v"
     inside.mkdir(parents=True)
-    with pytest.raises(PublishError, match="lie one in the other"):
+    with pytest.raises(PublishError, match=r"overlap; give separate folders"):
         run(spark, inside, source.with_name("x"))
 
 
@@ -289,7 +285,7 @@ def test_a_time_without_zone_is_refused(spark: SparkSession, source: Path, targe
 def test_check_prints_the_result(
     spark: SparkSession, source: Path, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`check` prints 50 rows, how many there are, and the schema, all nullable, in order."""
+    """`check` prints 50 rows, the number of rows, and the schema with nullable columns."""
     write(source / DAY / "c.parquet", events(90, start=10))
     run(spark, source, target)
     show(read_published(spark, verify(str(target), CONTRACT).files))

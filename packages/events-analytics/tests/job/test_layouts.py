@@ -1,4 +1,4 @@
-"""What a run can be asked for: which rows, in which files, in which order."""
+"""The options of a run: which rows it publishes, in which files, in which order."""
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ EVERY = timedelta(minutes=7)
 
 
 def events(day: date, count: int) -> list[StoredEvent]:
-    """Return a day's rows of many users, of whom one has half of them, and some without one."""
+    """Return a day's rows of many users; one user has half of them, and some rows have no user."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return [
         StoredEvent(
@@ -56,7 +56,7 @@ HISTORY = [row for rows in ROWS.values() for row in rows]
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A raw table of six days, a file each, the later the smaller."""
+    """A raw table of six days with one file each; later files are smaller."""
     folder = tmp_path_factory.mktemp("table") / "raw"
     for day, rows in ROWS.items():
         path = folder / f"event_date={day}" / "a.parquet"
@@ -67,13 +67,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """Where the result goes; nothing is there yet."""
+    """The folder for the result, which does not exist yet."""
     return tmp_path / "enriched"
 
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every user is one too many for all tasks to know."""
+    """Make every number of users too large to send all metrics to each task."""
     monkeypatch.setattr(sink, "_HEAP_BYTES_PER_USER", 2**62)
 
 
@@ -90,7 +90,7 @@ def rows_in(target: Path) -> Counter[tuple[object, ...]]:
 def expected(
     since: date = date.min, window: timedelta = timedelta(hours=3)
 ) -> Counter[tuple[object, ...]]:
-    """Return the rows by the definition, of the days from `since`."""
+    """Return the rows of the definition, from the day `since` on."""
     return Counter(
         tuple(dict(row).values())
         for row in CONTRACT.enrich(HISTORY, T, window)
@@ -99,7 +99,7 @@ def expected(
 
 
 def ranges(target: Path, column: str) -> list[tuple[object, object]]:
-    """Return the least and the greatest of a column in each file, nulls left out."""
+    """Return the smallest and the largest value of a column in each file, without nulls."""
     files = (pq.read_table(path, columns=[column])[column] for path in sorted(target.iterdir()))
     found: list[Any] = [pc.min_max(values).as_py() for values in files]
     return [(each["min"], each["max"]) for each in found]
@@ -108,7 +108,7 @@ def ranges(target: Path, column: str) -> list[tuple[object, object]]:
 def test_the_users_layout_has_a_row_for_each_user(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """Each user that has an event has one row, those without metrics too; nobody has none."""
+    """Each user with an event has one row, even without metrics, and there is no other row."""
     manifest = run(spark, source, target, layout=Layout.USERS)
     users = {
         (row.user_id, row.u_count, row.u_mp_ea)
@@ -121,8 +121,8 @@ def test_the_users_layout_has_a_row_for_each_user(
     assert any(count is None for _, count, _ in users)
 
 
-def test_layouts_take_each_others_place(spark: SparkSession, source: Path, target: Path) -> None:
-    """A target of one layout becomes one of the other in the same one step."""
+def test_layouts_replace_each_other(spark: SparkSession, source: Path, target: Path) -> None:
+    """A target with one layout is replaced by the other layout in one step."""
     run(spark, source, target, layout=Layout.USERS)
     run(spark, source, target)
     assert rows_in(target) == expected()
@@ -134,7 +134,7 @@ def test_layouts_take_each_others_place(spark: SparkSession, source: Path, targe
 def test_since_leaves_out_days_but_not_their_events_count(
     spark: SparkSession, source: Path, target: Path, since: date | timedelta
 ) -> None:
-    """Days before `since` are not in the result, and are counted in its metrics all the same."""
+    """Days before `since` are not in the result, but their events count in the metrics."""
     manifest = run(spark, source, target, since=since)
     assert rows_in(target) == expected(DAYS[2])
     assert manifest.since == DAYS[2]
@@ -144,7 +144,7 @@ def test_since_leaves_out_days_but_not_their_events_count(
 def test_since_later_than_all_events_is_refused(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """Where no day is left the run is refused, unless an empty result is asked for."""
+    """If no day is left, the run is refused, unless an empty result is allowed."""
     tomorrow = DAYS[0] + timedelta(days=1)
     with pytest.raises(NoData, match=r"of 2026-11-25 or later; wait for events"):
         run(spark, source, target, since=tomorrow)
@@ -152,27 +152,27 @@ def test_since_later_than_all_events_is_refused(
 
 
 def test_since_needs_days(spark: SparkSession, source: Path, tmp_path: Path) -> None:
-    """A plain folder of files, of which nobody knows the days, is refused."""
+    """A plain folder of files is refused, because their days are unknown."""
     (tmp_path / "plain").mkdir()
     pq.write_table(pq.read_table(source), tmp_path / "plain" / "a.parquet")
-    with pytest.raises(SourceMissing, match=r"a\.parquet outside a folder of one day"):
+    with pytest.raises(SourceMissing, match=r"a\.parquet outside of a day's folder"):
         run(spark, tmp_path / "plain", tmp_path / "enriched", since=DAYS[0])
 
 
 @pytest.mark.parametrize("window", [timedelta(minutes=14), timedelta(days=4)])
-def test_the_window_may_be_another(
+def test_the_window_can_be_changed(
     spark: SparkSession, source: Path, target: Path, window: timedelta
 ) -> None:
-    """`u_count` counts the window that was asked for, and the manifest says which."""
+    """`u_count` counts the given window, and the manifest has it."""
     assert run(spark, source, target, window=window).window == window
     assert rows_in(target) == expected(window=window)
 
 
 @pytest.mark.parametrize("files", [1, 3, 6, 9])
-def test_files_are_as_many_as_asked_for(
+def test_the_number_of_files_is_as_given(
     spark: SparkSession, source: Path, target: Path, files: int
 ) -> None:
-    """There are as many files as asked for, also more than the raw table has, in order of time."""
+    """The result has the given number of files, in order of time, even more than the raw table."""
     assert len(run(spark, source, target, files=files).files) == files
     assert rows_in(target) == expected()
     times = ranges(target, "event_time")
@@ -180,7 +180,7 @@ def test_files_are_as_many_as_asked_for(
 
 
 def test_rows_can_be_sorted_by_user(spark: SparkSession, source: Path, target: Path) -> None:
-    """Sorted by user, no user but the one with half of all rows is in two files."""
+    """Sorted by user, only the user with half of all rows is in two files."""
     run(spark, source, target, sort_by=SortBy.USER_ID, files=4)
     assert rows_in(target) == expected()
     users = ranges(target, "user_id")
@@ -193,7 +193,7 @@ def test_rows_can_be_sorted_by_user(spark: SparkSession, source: Path, target: P
 
 @pytest.mark.usefixtures("little_memory")
 def test_more_users_than_memory_can_hold(spark: SparkSession, source: Path, target: Path) -> None:
-    """Where not every task can hold all users' metrics, rows are the same, in order of time."""
+    """If a task cannot hold all users' metrics, the rows are the same, in order of time."""
     run(spark, source, target, files=3)
     assert rows_in(target) == expected()
     times = ranges(target, "event_time")
@@ -201,7 +201,7 @@ def test_more_users_than_memory_can_hold(spark: SparkSession, source: Path, targ
 
 
 def test_users_have_no_days(spark: SparkSession, source: Path, target: Path) -> None:
-    """The users' layout with a first day, or an order of its own, is refused."""
+    """The users' layout is refused with a first day or with another order."""
     for options in (JobOptions(since=DAYS[0]), JobOptions(sort_by=SortBy.USER_ID)):
         options["layout"] = Layout.USERS
         with pytest.raises(UsageError, match="leave out --since and --sort-by"):
@@ -209,7 +209,7 @@ def test_users_have_no_days(spark: SparkSession, source: Path, target: Path) -> 
 
 
 def test_frequent_actions_come_first(source: Path) -> None:
-    """The most frequent actions of the largest file are found, at most eight."""
+    """At most eight of the most frequent actions of the largest file are found."""
     found = frequent_actions(list_raw(source, CONTRACT))
     assert found[0] == "b"
     assert len(found) == len(set(found)) == 8
@@ -217,7 +217,7 @@ def test_frequent_actions_come_first(source: Path) -> None:
 
 @given(sizes=st.lists(st.integers(0, 10**9), max_size=40), count=st.integers(1, 50))
 def test_runs_of_files_keep_their_order(sizes: list[int], count: int) -> None:
-    """Split into runs, files are all there, in order, in no more runs than asked for."""
+    """Split into at most the given number of runs, all files are there in order."""
     files = tuple(RawFile(f"{number}", 1, size) for number, size in enumerate(sizes))
     runs = RawFiles(Path(), files).split(count)
     assert tuple(file for run in runs for file in run.files) == files

@@ -1,4 +1,4 @@
-"""The job with a team's own fields: old files among new ones, and contracts that changed."""
+"""The job with a team's own fields: old files among new ones, and changed contracts."""
 
 import shutil
 from collections import Counter
@@ -42,7 +42,7 @@ DAY = "event_date=2026-11-24"
 
 
 def event(contract: Contract[Any], number: int = 0, **own: object) -> StoredEvent:
-    """Return a row of which little matters."""
+    """Return a row with default values for most columns."""
     return contract.stored.model_validate(
         {
             "event_time": T,
@@ -64,13 +64,13 @@ def table_rows(target: Path) -> Counter[tuple[object, ...]]:
 
 
 def expected(contract: Contract[Any], rows: list[StoredEvent]) -> Counter[tuple[object, ...]]:
-    """Return what the definition makes of `rows`."""
+    """Return the enriched `rows` of the definition."""
     return Counter(tuple(dict(row).values()) for row in contract.enrich(rows, T))
 
 
 @pytest.fixture(scope="module")
 def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a raw table and what is made of it, both with all own columns."""
+    """A folder with a raw table and its result, both with all own columns."""
     folder = tmp_path_factory.mktemp("published")
     write_raw(folder / "raw" / DAY / "a.parquet", SHOP, [event(SHOP)])
     events_analytics.run(spark, SHOP, folder / "raw", folder / "enriched", T)
@@ -79,7 +79,7 @@ def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture
 def tables(published: Path, tmp_path: Path) -> Path:
-    """The same, for this test alone."""
+    """A copy of that folder for one test."""
     return Path(shutil.copytree(published, tmp_path / "tables"))
 
 
@@ -91,7 +91,7 @@ def tables(published: Path, tmp_path: Path) -> Path:
 )
 @given(data=st.data())
 def test_the_job_equals_the_definition(spark: SparkSession, data: st.DataObject) -> None:
-    """For any contract and rows, files of its first fields or of none among files of all."""
+    """This holds for any contract, if files have all, some or none of its own fields."""
     contract = data.draw(contracts(min_fields=1, max_fields=20))
     old = data.draw(raw_tables(DEFAULT, T))
     new = data.draw(raw_tables(contract, T))
@@ -106,8 +106,8 @@ def test_the_job_equals_the_definition(spark: SparkSession, data: st.DataObject)
     assert names == list(contract.enriched.model_fields)
 
 
-def test_the_columns_are_typed_where_no_file_has_them(spark: SparkSession, tmp_path: Path) -> None:
-    """From old files alone comes a result with all own columns, null and of their types."""
+def test_own_columns_are_typed_if_no_file_has_them(spark: SparkSession, tmp_path: Path) -> None:
+    """A result of old files only has all own columns with their types, and all values are null."""
     write_raw(tmp_path / "raw" / DAY / "a.parquet", DEFAULT, [event(DEFAULT)])
     events_analytics.run(spark, SHOP, tmp_path / "raw", tmp_path / "enriched", T)
     own = pq.read_table(tmp_path / "enriched").select(list(SHOP.own_types))
@@ -115,10 +115,8 @@ def test_the_columns_are_typed_where_no_file_has_them(spark: SparkSession, tmp_p
     assert own.to_pylist() == [dict.fromkeys(SHOP.own_types)]
 
 
-def test_names_of_our_own_queries_are_names_like_others(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    """An own field may have any name that Spark's transforms have for something else."""
+def test_own_fields_may_have_names_that_the_job_uses(spark: SparkSession, tmp_path: Path) -> None:
+    """An own field may have any name that Spark's transforms use for something else."""
     rows = [event(AWKWARD, n, **{name: f"{name} {n}" for name in AWKWARD_NAMES}) for n in range(4)]
     write_raw(tmp_path / "raw" / DAY / "a.parquet", AWKWARD, rows)
     events_analytics.run(spark, AWKWARD, tmp_path / "raw", tmp_path / "enriched", T)
@@ -126,7 +124,7 @@ def test_names_of_our_own_queries_are_names_like_others(
 
 
 def test_the_contract_may_get_more_fields(spark: SparkSession, tmp_path: Path) -> None:
-    """Each version has the columns of its contract, and its manifest says which."""
+    """Each version has the columns of its contract, and its manifest lists them."""
     raw, target = tmp_path / "raw", tmp_path / "enriched"
     rows: list[StoredEvent] = []
     for number, contract in enumerate((DEFAULT, PLAN, SHOP)):
@@ -139,7 +137,7 @@ def test_the_contract_may_get_more_fields(spark: SparkSession, tmp_path: Path) -
 
 @contextmanager
 def no_session() -> Iterator[SparkSession]:
-    """Fail where Spark would be started."""
+    """Fail if Spark is started."""
     pytest.fail("Spark was started")
     yield
 
@@ -154,7 +152,7 @@ def files_of(folder: Path) -> dict[Path, bytes]:
 def test_a_contract_without_the_results_fields_is_refused(
     tables: Path, contract: Contract[Any], layout: Layout
 ) -> None:
-    """Fewer fields than the result has, or other ones: refused before Spark, nothing written."""
+    """A contract with fewer or other fields is refused before Spark, and nothing is written."""
     target = tables / "enriched"
     before = files_of(tables)
     job = Job(contract, str(tables / "raw"), str(target), T, layout=layout)
@@ -166,7 +164,7 @@ def test_a_contract_without_the_results_fields_is_refused(
 def test_a_refused_contract_is_exit_code_5(
     published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command without --contract, on a result with own fields, names the flag."""
+    """Without --contract, on a result with own fields, the error names the flag."""
     folders = ["--source", f"{published}/raw", "--target", f"{published}/enriched"]
     for verb in ("run", "check"):
         assert main([verb, *folders]) == 5
@@ -176,15 +174,15 @@ def test_a_refused_contract_is_exit_code_5(
 
 
 def test_users_have_no_own_columns(spark: SparkSession, published: Path, tmp_path: Path) -> None:
-    """The users' layout is the same whichever contract published it, so any may follow."""
+    """The users' layout does not depend on the contract, so another contract may follow."""
     raw, target = published / "raw", tmp_path / "enriched"
     for contract in (SHOP, DEFAULT):
         manifest = events_analytics.run(spark, contract, raw, target, T, layout=Layout.USERS)
         assert manifest.own_types == {}
 
 
-def test_raw_columns_of_a_longer_contract_are_left_out(spark: SparkSession, tmp_path: Path) -> None:
-    """A folder of files with more columns is a source, as any folder of such files is."""
+def test_raw_columns_of_a_longer_contract_are_ignored(spark: SparkSession, tmp_path: Path) -> None:
+    """A plain folder whose files have more columns is a valid source."""
     raw, target = tmp_path / "raw", tmp_path / "enriched"
     rows = [event(SHOP, plan="pro", cents=3)]
     write_raw(raw / DAY / "a.parquet", SHOP, rows)
@@ -195,7 +193,7 @@ def test_raw_columns_of_a_longer_contract_are_left_out(spark: SparkSession, tmp_
 def test_the_streams_table_of_a_longer_contract_is_refused(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It remembers its fields: a job that was not given the contract would drop them."""
+    """The table remembers its fields, which a job with a shorter contract would drop."""
     raw, target = tmp_path / "raw", tmp_path / "enriched"
     write_raw(raw / DAY / "a.parquet", SHOP, [event(SHOP, plan="pro", cents=3)])
     (tmp_path / "raw.control" / "log").mkdir(parents=True)
@@ -208,8 +206,10 @@ def test_the_streams_table_of_a_longer_contract_is_refused(
     events_analytics.run(spark, SHOP, raw, target, T)
 
 
-def test_a_result_of_which_nothing_is_known_is_replaced(spark: SparkSession, tables: Path) -> None:
-    """Where the manifest is damaged, a run publishes anew, as `check` advises."""
+def test_a_result_with_an_unreadable_manifest_is_replaced(
+    spark: SparkSession, tables: Path
+) -> None:
+    """If the manifest is damaged, a run publishes again, as `check` advises."""
     (manifest,) = (tables / "enriched.versions").glob("*.json")
     manifest.write_text("{}")
     again = events_analytics.run(spark, DEFAULT, tables / "raw", tables / "enriched", T)
@@ -219,22 +219,22 @@ def test_a_result_of_which_nothing_is_known_is_replaced(spark: SparkSession, tab
 @pytest.mark.parametrize(
     ("name", "type_", "said"),
     [
-        ("plan", pa.int32(), "lacks plan string"),
-        ("plan", pa.list_(pa.string()), "lacks plan string"),
-        ("gift", pa.int32(), "lacks gift bool"),
-        ("price", pa.float32(), "lacks price float64"),
-        ("items", pa.int64(), "lacks items int32"),
-        ("cents", pa.int32(), "lacks cents int64"),
-        ("shipped", pa.timestamp("us"), "lacks shipped timestamp"),
-        ("shipped", pa.string(), "lacks shipped timestamp"),
-        ("event_action", None, "lacks event_action string"),
-        ("received_time", None, "lacks received_time timestamp"),
+        ("plan", pa.int32(), "lacks plan: Text"),
+        ("plan", pa.list_(pa.string()), "lacks plan: Text"),
+        ("gift", pa.int32(), "lacks gift: Bool"),
+        ("price", pa.float32(), "lacks price: Float64"),
+        ("items", pa.int64(), "lacks items: Int32"),
+        ("cents", pa.int32(), "lacks cents: Int64"),
+        ("shipped", pa.timestamp("us"), "lacks shipped: Time"),
+        ("shipped", pa.string(), "lacks shipped: Time"),
+        ("event_action", None, "lacks event_action: Text"),
+        ("received_time", None, "lacks received_time: Time"),
     ],
 )
-def test_what_a_file_must_have_is_refused_by_name(
+def test_a_file_with_a_missing_or_mistyped_column_is_refused_by_name(
     tmp_path: Path, name: str, type_: pa.DataType | None, said: str
 ) -> None:
-    """An own column of another type, and one of ours that is not there, before Spark starts."""
+    """A mistyped own column or a missing other column is refused before Spark starts."""
     raw = tmp_path / "raw"
     write_raw(raw / DAY / "a.parquet", SHOP, [event(SHOP)])
     schema = raw_schema(SHOP)
@@ -248,8 +248,10 @@ def test_what_a_file_must_have_is_refused_by_name(
     assert list(tmp_path.iterdir()) == [raw]
 
 
-def test_times_of_own_columns_may_be_of_another_kind(spark: SparkSession, tmp_path: Path) -> None:
-    """INT96 and milliseconds are read in own columns as in ours."""
+def test_times_of_own_columns_may_be_stored_in_another_way(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """INT96 and milliseconds are read in own columns as in the others."""
     rows = [event(SHOP, shipped=T)]
     path = write_raw(tmp_path / "raw" / DAY / "a.parquet", SHOP, rows)
     table = pq.read_table(path, partitioning=None)

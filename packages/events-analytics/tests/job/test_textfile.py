@@ -1,4 +1,4 @@
-"""What a run leaves for node_exporter, however it ends."""
+"""The metrics that a run writes for node_exporter, however it ends."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ABOUT_THE_RESULT = {
 
 
 def publish(target: Path) -> None:
-    """Publish a version of 12 rows of 5 users."""
+    """Publish a version with 12 rows of 5 users."""
     with open_versions(TablePaths.at(str(target))) as versions:
         version = versions.new(BEGAN)
         versions.staging(version).mkdir()
@@ -60,25 +60,25 @@ def publish(target: Path) -> None:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    """A target that nothing is published to."""
+    """A target to which nothing is published."""
     return tmp_path / "enriched"
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A metrics file that is not there, in a folder of its own."""
+    """A metrics file that does not exist yet, in a new folder."""
     (tmp_path / "metrics").mkdir()
     return tmp_path / "metrics" / "events.prom"
 
 
 def samples(file: Path) -> list[Sample]:
-    """Return what Prometheus reads in the file."""
+    """Return the samples that Prometheus reads from the file."""
     families = text_string_to_metric_families(file.read_bytes().decode())
     return [sample for family in families for sample in family.samples]
 
 
 def values(file: Path) -> dict[str, float]:
-    """Return the metrics by the part of their names that is not the same for all."""
+    """Return the metrics by their names without the common prefix."""
     return {sample.name.removeprefix("events_analytics_"): sample.value for sample in samples(file)}
 
 
@@ -87,13 +87,13 @@ ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 @contextmanager
 def failing(file: Path, target: Path, kind: type[ErrorT]) -> Iterator[pytest.ExceptionInfo[ErrorT]]:
-    """Write the metrics of the context, which ends in an error of that kind."""
+    """Write the metrics of a run that ends with this error."""
     with pytest.raises(kind) as raised, writing_metrics(file, str(target)):
         yield raised
 
 
-def test_a_run_leaves_what_it_did(target: Path, file: Path) -> None:
-    """How it ended and when, how long it took, and what is published now."""
+def test_a_run_writes_its_metrics(target: Path, file: Path) -> None:
+    """They say how and when the run ended, how long it took, and what is published now."""
     before = datetime.now(UTC).timestamp()
     with writing_metrics(file, str(target)):
         publish(target)
@@ -102,7 +102,7 @@ def test_a_run_leaves_what_it_did(target: Path, file: Path) -> None:
     assert before <= now["last_run_timestamp_seconds"] <= datetime.now(UTC).timestamp()
     assert 0 < now["last_run_duration_seconds"] < 60
     assert ABOUT_THE_RESULT.items() <= now.items()
-    assert list(file.parent.iterdir()) == [file]  # nothing half-written stays
+    assert list(file.parent.iterdir()) == [file]  # no temporary file stays
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_run_leaves_what_it_did(target: Path, file: Path) -> None:
 def test_a_run_that_fails_says_so(
     target: Path, file: Path, error: BaseException, code: int
 ) -> None:
-    """With its exit code; what was published before it is published still."""
+    """The metrics have its exit code, and the numbers of the version that is still published."""
     with failing(file, target, type(error)):
         raise error
     assert set(values(file)) == {"build_info", *(f"last_run_{name}" for name in ABOUT_THE_RUN)}
@@ -130,8 +130,8 @@ def test_a_run_that_fails_says_so(
     assert ABOUT_THE_RESULT.items() <= now.items()
 
 
-def test_a_run_that_may_not_start_leaves_the_metrics_alone(target: Path, file: Path) -> None:
-    """They are those of the run that holds the target."""
+def test_a_run_that_cannot_lock_the_target_does_not_write_metrics(target: Path, file: Path) -> None:
+    """The run that has the lock writes them."""
     with failing(file, target, AlreadyLocked):
         raise AlreadyLocked("held")
     assert not file.exists()
@@ -145,10 +145,10 @@ def test_a_run_that_may_not_start_leaves_the_metrics_alone(target: Path, file: P
 
 @given(name=st.text(min_size=1).filter(lambda name: name.strip("/") and "\0" not in name))
 def test_each_metric_names_its_table(name: str) -> None:
-    """Whatever its path holds, so that the files of two tables can lie in one folder."""
+    """The label has any path, so that the files of two tables can be in one folder."""
     try:
         target = os.fsdecode(name.encode())
-    except UnicodeEncodeError:  # a lone surrogate is in no path
+    except UnicodeEncodeError:  # a path cannot contain a lone surrogate
         return
     with TemporaryDirectory() as folder:
         file = Path(folder, "events.prom")
@@ -159,7 +159,7 @@ def test_each_metric_names_its_table(name: str) -> None:
     assert set(labels) == {str(Path(target).absolute())}
 
 
-def test_a_path_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path, file: Path) -> None:
+def test_a_path_that_is_not_text_is_shown_with_question_marks(tmp_path: Path, file: Path) -> None:
     """Bytes that are not UTF-8 become question marks in the label."""
     target = os.fsdecode(bytes(tmp_path / "table-") + b"\xff")
     with writing_metrics(file, target):
@@ -169,8 +169,8 @@ def test_a_path_that_is_no_text_is_shown_as_far_as_it_is(tmp_path: Path, file: P
 
 
 @pytest.mark.parametrize("damage", ["manifest", "target"])
-def test_what_cannot_be_told_is_left_out(target: Path, file: Path, damage: str) -> None:
-    """A result whose manifest is damaged, or that is not ours, has no numbers."""
+def test_unknown_numbers_are_left_out(target: Path, file: Path, damage: str) -> None:
+    """There are no numbers for a result with a damaged manifest or from another program."""
     publish(target)
     if damage == "target":
         (target / "readme.txt").touch()
@@ -184,7 +184,7 @@ def test_what_cannot_be_told_is_left_out(target: Path, file: Path, damage: str) 
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str]:
-    """Run the command in this process; return its exit code and its one line on stderr."""
+    """Run the command in this process; return its exit code and the one line on stderr."""
     code = main(["run", *map(str, arguments)])
     (line,) = capsys.readouterr().err.splitlines()
     return code, line
@@ -194,32 +194,32 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
 def test_a_file_that_cannot_be_written_is_refused_first(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: str
 ) -> None:
-    """Before even Java is looked for; nothing is made."""
+    """It is refused before the search for Java, and nothing is created."""
     (tmp_path / "folder.prom").mkdir()
     (tmp_path / "file").touch()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     code, line = refused(capsys, "--metrics-file", tmp_path / path)
     assert code == 1
     assert f"cannot write metrics file {tmp_path / path}: " in line
-    assert "expected a name in a folder" in line
+    assert "give a file in an existing folder" in line
     assert {entry.name for entry in tmp_path.iterdir()} == {"folder.prom", "file"}
 
 
 @pytest.mark.parametrize("path", ["metrics.txt", "metrics", ".prom"])
-def test_only_names_that_are_read_are_taken(
+def test_only_names_that_node_exporter_reads_are_accepted(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, path: str
 ) -> None:
-    """node_exporter reads what ends in .prom, and a run says so before it starts."""
+    """node_exporter reads only files that end in .prom, and a run says so before it starts."""
     code, line = refused(capsys, "--metrics-file", f"{tmp_path}/{path}")
     assert code == 2
     assert line.startswith("events-analytics: --metrics-file: ")
     assert "does not end in .prom" in line
 
 
-def test_the_command_leaves_metrics_where_it_is_told(
+def test_the_command_writes_metrics_to_the_given_file(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, file: Path, target: Path
 ) -> None:
-    """By flag or by environment, also of a run without a source; by default nowhere."""
+    """A flag or a variable sets the file, also for a failing run; by default, there is none."""
     arguments = ("--source", str(target), "--target", str(target))
     assert refused(capsys, *arguments)[0] == 1
     assert not file.exists()
@@ -231,10 +231,10 @@ def test_the_command_leaves_metrics_where_it_is_told(
     assert values(file)["last_run_exit_code"] == 1
 
 
-def test_what_is_published_stays_where_its_metrics_cannot_be_written(
+def test_a_result_stays_published_if_its_metrics_cannot_be_written(
     target: Path, file: Path
 ) -> None:
-    """The run ends with an error, and an exit code, of its own."""
+    """The run ends with a separate error and exit code."""
     with failing(file, target, MetricsNotWritten) as raised:
         publish(target)
         shutil.rmtree(file.parent)
@@ -243,10 +243,10 @@ def test_what_is_published_stays_where_its_metrics_cannot_be_written(
     assert len(list(target.iterdir())) == 1
 
 
-def test_a_failure_is_not_hidden_by_that_of_its_metrics(
+def test_a_failure_is_not_hidden_by_a_failure_of_the_metrics(
     capsys: pytest.CaptureFixture[str], target: Path, file: Path
 ) -> None:
-    """The run ends with its own error, after a warning of one line."""
+    """The run ends with its own error, after a one-line warning."""
     with failing(file, target, NoData):
         shutil.rmtree(file.parent)
         raise NoData("no rows")
@@ -268,8 +268,8 @@ def selected(expression: str) -> set[str]:
     return names
 
 
-def test_the_alerts_are_about_metrics_that_there_are(target: Path, file: Path) -> None:
-    """Each expression parses, and each of its metrics is one that a run leaves."""
+def test_the_alerts_use_existing_metrics(target: Path, file: Path) -> None:
+    """Each expression parses, and a run writes all of its metrics."""
     with writing_metrics(file, str(target)):
         publish(target)
     rules = yaml.safe_load(RULES.read_text())

@@ -1,4 +1,4 @@
-"""Reading parquet footers."""
+"""Parquet footers are read and checked."""
 
 import contextlib
 from pathlib import Path
@@ -26,13 +26,13 @@ ENRICHED = Layout.EVENTS.column_types({})
 
 
 def write(path: Path, schema: pa.Schema, rows: int = 0) -> Path:
-    """Write a parquet file of nulls."""
+    """Write a parquet file with only nulls."""
     pq.write_table(pa.table([pa.nulls(rows, field.type) for field in schema], schema=schema), path)
     return path
 
 
 def test_rows_and_columns_are_read(tmp_path: Path) -> None:
-    """A footer gives the number of rows and the columns with their types, in order."""
+    """A footer has the number of rows, and the columns with their types in order."""
     footer = read_footer(write(tmp_path / "a.parquet", RAW, rows=1000))
     assert footer.rows == 1000
     assert list(footer.columns) == list(column_names(StoredEvent))
@@ -57,8 +57,8 @@ def test_rows_and_columns_are_read(tmp_path: Path) -> None:
         pa.struct([("x", pa.int32())]),
     ],
 )
-def test_other_types_are_told_apart(tmp_path: Path, type_: pa.DataType) -> None:
-    """A column is of one type of the contract at most, and most types are of none."""
+def test_other_types_are_distinguished(tmp_path: Path, type_: pa.DataType) -> None:
+    """A column has at most one type of the contract, and most types have none."""
     schema = pa.schema([("x", type_), ("last", pa.string())])
     footer = read_footer(write(tmp_path / "a.parquet", schema, rows=2))
     for wanted in set(ColumnType) - {PLAIN.get(type_)}:
@@ -68,7 +68,7 @@ def test_other_types_are_told_apart(tmp_path: Path, type_: pa.DataType) -> None:
 
 
 def test_int96_times_are_read_and_not_written(tmp_path: Path) -> None:
-    """INT96 times may stand in the source, and never in the result."""
+    """INT96 times may be in the source, but not in the result."""
     path = tmp_path / "a.parquet"
     table = pa.table({"event_time": pa.nulls(1, TIME)})
     pq.write_table(table, path, use_deprecated_int96_timestamps=True)
@@ -77,11 +77,11 @@ def test_int96_times_are_read_and_not_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("column", column_names(StoredEvent))
 def test_a_missing_or_mistyped_column_is_named(tmp_path: Path, column: str) -> None:
-    """A file that lacks a column, or has it in another type, is refused by name."""
+    """A file that lacks a column, or has it with another type, is refused by name."""
     position = RAW.get_field_index(column)
     for schema in (RAW.remove(position), RAW.set(position, pa.field(column, pa.float32()))):
         path = write(tmp_path / "a.parquet", schema)
-        with pytest.raises(ColumnsMissing, match=f"lacks {column} "):
+        with pytest.raises(ColumnsMissing, match=f"lacks {column}: "):
             check_columns(path, read_footer(path), StoredEvent)
 
 
@@ -98,19 +98,21 @@ def test_the_result_has_its_columns_in_order(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=60) | st.binary(max_size=200).map(lambda b: b"PAR1" + b + b"PAR1"))
-def test_what_is_no_parquet_is_refused(tmp_path_factory: pytest.TempPathFactory, b: bytes) -> None:
-    """Bytes that are no parquet file are refused in one line that names the file."""
+def test_bytes_that_are_not_parquet_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, b: bytes
+) -> None:
+    """The error is one line that names the file."""
     path = tmp_path_factory.getbasetemp() / "garbage.parquet"
     path.write_bytes(b)
-    with pytest.raises(UnreadableFile, match=r"garbage\.parquet is no parquet file"):
+    with pytest.raises(UnreadableFile, match=r"garbage\.parquet is not a complete parquet file"):
         read_footer(path)
 
 
 @given(st.data())
-def test_a_damaged_footer_never_does_worse(
+def test_a_damaged_footer_gives_no_other_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """A file cut short, or with a byte changed, is read or refused, without another error."""
+    """A file that is cut off or has a changed byte is read or refused."""
     path = write(tmp_path_factory.getbasetemp() / "damaged.parquet", RAW, rows=3)
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans()):
@@ -123,10 +125,10 @@ def test_a_damaged_footer_never_does_worse(
 
 
 def test_damaged_sizes_do_not_end_the_process(tmp_path: Path) -> None:
-    """A list of another length than it had is read or refused: pyarrow ends the process there."""
+    """A changed length of a list is read or refused, although pyarrow aborts the process there."""
     path = write(tmp_path / "damaged.parquet", RAW, rows=3)
     content = path.read_bytes()
-    lists = b"\x06\x19\x26"  # as Thrift writes two lists of integers: of none, and of two
+    lists = b"\x06\x19\x26"  # two lists of integers in Thrift's encoding, with none and with two
     heads = [at for at in range(len(content)) if content.startswith(lists, at)]
     assert len(heads) == len(RAW)
     for at in heads:
@@ -136,16 +138,16 @@ def test_damaged_sizes_do_not_end_the_process(tmp_path: Path) -> None:
 
 
 def test_a_file_whose_sizes_cannot_be_read_is_named(tmp_path: Path) -> None:
-    """Of two files, the one whose footer names no column of UTF-8 is refused by name."""
+    """Of two files, the one whose footer has a column name that is not UTF-8 is refused by name."""
     write(tmp_path / "whole.parquet", RAW, rows=3)
     path = write(tmp_path / "damaged.parquet", RAW, rows=3)
     before, name, after = path.read_bytes().rpartition(b"event_time")
     path.write_bytes(before + b"\xff" + name[1:] + after)
-    with pytest.raises(UnreadableFile, match=r"damaged\.parquet is no parquet file, or a part"):
+    with pytest.raises(UnreadableFile, match=r"damaged\.parquet is not a complete parquet file"):
         list_raw(tmp_path, CONTRACT)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    """A file that is gone is refused by name."""
+    """A missing file is refused by name."""
     with pytest.raises(UnreadableFile, match="cannot read"):
         read_footer(tmp_path / "gone.parquet")

@@ -1,4 +1,4 @@
-"""`events-analytics report`: its flags, what it writes and where, and what it refuses."""
+"""`events-analytics report`: its flags, its output, and what it refuses."""
 
 import json
 import os
@@ -24,7 +24,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 
 @pytest.fixture
 def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A raw table with an event in each hour of two days; its folder is the current one."""
+    """A raw table with an event in each hour of two days, in the current folder."""
     rows = [
         StoredEvent(
             event_time=START + timedelta(hours=hour),
@@ -44,15 +44,17 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    """Run the command in this process; return its exit code and its one line on stderr."""
+    """Run the command in this process; return its exit code and the one line on stderr."""
     code = main(["report", *arguments])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("events-analytics: ")
     return code, line
 
 
-def test_the_page_is_a_file_here(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without flags but for the table, report.html appears, that all may read, and nothing else."""
+def test_the_page_is_a_file_in_the_current_folder(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By default, it writes only report.html, which all users may read."""
     assert main(["report", "--raw", "raw"]) == 0
     assert capsys.readouterr().out == "wrote report.html\n"
     assert {path.name for path in raw.parent.iterdir()} == {"raw", "report.html"}
@@ -64,7 +66,7 @@ def test_the_page_is_a_file_here(raw: Path, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_report_replaces_the_old_one(raw: Path) -> None:
-    """The file at the path, or what a link there leads to, is the new report."""
+    """The new report replaces the file at the path, or the target of a link there."""
     (raw.parent / "old.html").write_text("old")
     (raw.parent / "link.html").symlink_to("old.html")
     assert main(["report", "--raw", "raw", "--output", "link.html"]) == 0
@@ -75,7 +77,7 @@ def test_a_report_replaces_the_old_one(raw: Path) -> None:
 def test_json_is_printed_and_is_as_documented(
     raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """JSON goes to standard output, fits the schema in docs, and reads back as the model."""
+    """JSON goes to standard output, matches the schema in docs, and parses as the model."""
     assert main(["report", "--raw", "raw", "--format", "json"]) == 0
     text = capsys.readouterr().out
     jsonschema.validate(json.loads(text), json.loads(SCHEMA.read_text()))
@@ -83,13 +85,13 @@ def test_json_is_printed_and_is_as_documented(
     assert json.loads(text)["events"] == 48
 
 
-def test_the_documented_schema_is_that_of_the_model() -> None:
-    """docs/reference/report.schema.json says of every field what the model says."""
+def test_the_documented_schema_is_the_models() -> None:
+    """docs/reference/report.schema.json has every field and description of the model."""
     assert json.loads(SCHEMA.read_text()) == Report.model_json_schema(mode="serialization")
 
 
 def test_hours_are_utc_hours_wherever_it_runs(raw: Path) -> None:
-    """In New York, on the day on which clocks go back there, each hour has its own event."""
+    """In New York, on the day when clocks go back, each hour has one event."""
     shown = subprocess.run(
         [sys.executable, "-m", "events_analytics", "report", "--raw", raw, "--format", "json"],
         env={**os.environ, "TZ": "America/New_York"},
@@ -104,7 +106,7 @@ def test_hours_are_utc_hours_wherever_it_runs(raw: Path) -> None:
 
 
 def test_flags_are_environment_variables_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The defaults are those of the stream and of `run`; the environment names the same."""
+    """The defaults are those of the stream and of `run`, and variables set the same folders."""
     settings = read_settings(ReportSettings, "events-analytics report")
     assert (settings.raw, settings.enriched) == ("./events-data/raw", "./events-data/enriched")
     assert settings.destination == "report.html"
@@ -139,10 +141,10 @@ def test_today_is_the_last_of_the_days(days: str, since: tuple[int, int, int]) -
         ("--top", "0", 2),
     ],
 )
-def test_what_cannot_be_used_is_refused(
+def test_invalid_flags_are_refused(
     raw: Path, capsys: pytest.CaptureFixture[str], flag: str, value: str, code: int
 ) -> None:
-    """One line names the flag or its value, and no report appears."""
+    """One line names the flag or its value, and no report is written."""
     flags = {"--raw": "raw", flag: value}
     found, line = refused(capsys, *(word for pair in flags.items() for word in pair))
     assert found == code
@@ -151,11 +153,11 @@ def test_what_cannot_be_used_is_refused(
 
 
 def test_a_failing_report_leaves_the_old_one(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where a file cannot be read, the report that was there stays as it was."""
+    """If a file cannot be read, the old report stays unchanged."""
     (raw / DAY / "b.parquet").write_bytes(b"no parquet")
     (raw.parent / "report.html").write_text("old")
     code, line = refused(capsys, "--raw", "raw")
     assert code == 1
-    assert "b.parquet is no parquet file" in line
+    assert "b.parquet is not a complete parquet file" in line
     assert (raw.parent / "report.html").read_text() == "old"
     assert {path.name for path in raw.parent.iterdir()} == {"raw", "report.html"}

@@ -1,4 +1,4 @@
-"""The report's page: what is in it, and how it looks and works in a real Chromium."""
+"""The report's page: its content, and how it looks and works in a real Chromium."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ HOSTILE = [
 
 
 class Elements(HTMLParser):
-    """The elements of a page, what each kind of attribute says, and the text of all."""
+    """Collects the elements of a page, the values of each attribute, and the text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -56,17 +56,17 @@ class Elements(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note an element."""
+        """Collect an element."""
         self.tags.append(tag)
         self.attributes.update(name for name, _ in attrs)
 
     def handle_data(self, data: str) -> None:
-        """Note a text."""
+        """Collect a text."""
         self.text += data
 
 
 def rows() -> list[StoredEvent]:
-    """Return events of hostile and awkward names, over three days; each name has its own number."""
+    """Return events with hostile and awkward names over three days, each with its own count."""
     return [
         STORED(
             event_time=T - timedelta(hours=number),
@@ -85,7 +85,7 @@ def rows() -> list[StoredEvent]:
 
 
 def page_of(folder: Path) -> str:
-    """Return the page of tables with rows of all kinds."""
+    """Return the page for tables with all kinds of rows."""
     write_raw(folder / "raw" / DAY / "a.parquet", SHOP, rows())
     write(folder / "enriched" / "a.parquet", SHOP.enrich(rows(), T), ENRICHED)
     failed = [FailedRow(reason=name, timestamp=T) for name in HOSTILE]
@@ -104,14 +104,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(context: BrowserContext, file: Path) -> Page:
-    """The page, opened without a server."""
+    """The page, opened from a file."""
     page = context.new_page()
     page.goto(file.as_uri())
     return page
 
 
-def test_names_are_text_whatever_is_in_them(file: Path) -> None:
-    """No name becomes an element or an attribute, and each can be read."""
+def test_names_are_shown_as_text_whatever_they_contain(file: Path) -> None:
+    """No name becomes an element or an attribute, and each is readable."""
     found = Elements(file.read_text(encoding="utf-8"))
     assert not {"b", "img"} & set(found.tags)
     assert (found.tags.count("script"), found.tags.count("style")) == (1, 1)
@@ -120,8 +120,8 @@ def test_names_are_text_whatever_is_in_them(file: Path) -> None:
         assert spell_out(name) in found.text
 
 
-def test_the_page_names_no_other_place(file: Path) -> None:
-    """Nothing in it can fetch anything: no address, no file, and no style of an element's own."""
+def test_the_page_refers_to_no_other_resource(file: Path) -> None:
+    """It has no URLs, no files and no style attributes, so nothing in it can fetch anything."""
     found = Elements(file.read_text(encoding="utf-8"))
     assert not {"link", "iframe", "object", "embed", "base", "form", "a"} & set(found.tags)
     assert not {"src", "href", "style", "srcset", "action"} & found.attributes
@@ -131,7 +131,7 @@ def test_the_page_names_no_other_place(file: Path) -> None:
 @settings(max_examples=200)
 @given(name=texts())
 def test_names_can_be_seen(name: str) -> None:
-    """What is shown of a name has nothing that prints nothing, and no blanks at its ends."""
+    """A shown name has no invisible characters, and no blanks at its ends."""
     shown = spell_out(name)
     assert shown.strip() == shown != ""
     assert all(each.isprintable() or each in "\u200c\u200d" for each in shown)
@@ -141,8 +141,8 @@ def test_names_can_be_seen(name: str) -> None:
 
 @settings(max_examples=200)
 @given(values=st.lists(st.integers(0, 10**12), min_size=1, max_size=120))
-def test_bars_are_as_high_as_their_values(values: list[int]) -> None:
-    """Bars are in proportion, none leaves the chart, and a value that is not 0 is seen."""
+def test_bars_are_proportional_to_their_values(values: list[int]) -> None:
+    """No bar leaves the chart, and a value above 0 is visible."""
     chart = bar_chart(values)
     scale = chart.ticks[-1].value
     assert scale >= max(values)
@@ -172,7 +172,7 @@ def test_bars_are_as_high_as_their_values(values: list[int]) -> None:
     ],
 )
 def test_durations_are_short(ms: int | None, said: str) -> None:
-    """A duration is said in its two largest units, a short one with decimals."""
+    """A duration has its two largest units, and a short one has decimals."""
     assert say_duration(ms) == said
 
 
@@ -187,8 +187,8 @@ def test_durations_are_short(ms: int | None, said: str) -> None:
         (10**6 - 1, 10**6, "99.9 %"),
     ],
 )
-def test_only_all_is_everything(part: int, whole: int, said: str) -> None:
-    """A little is not said to be nothing, nor nearly all to be all."""
+def test_only_the_whole_is_100_percent(part: int, whole: int, said: str) -> None:
+    """A small share is not shown as 0 %, and almost everything is not shown as 100 %."""
     assert say_share(part, whole) == said
 
 
@@ -204,7 +204,7 @@ def test_only_all_is_everything(part: int, whole: int, said: str) -> None:
     ],
 )
 def test_large_counts_are_short(count: int, said: str) -> None:
-    """A million or more is cut to three digits."""
+    """A count from one million on is truncated to three digits."""
     assert say_briefly(count) == said
 
 
@@ -215,8 +215,8 @@ def first_cells(page: Page, caption: str) -> list[str]:
 
 
 @pytest.mark.parametrize("way", ["mouse", "Enter", "Space"])
-def test_a_press_sorts_and_the_next_reverses(page: Page, way: str) -> None:
-    """Mouse and keys sort by a column, first numbers downwards; the heading says which way."""
+def test_the_first_press_sorts_and_the_next_reverses(page: Page, way: str) -> None:
+    """Mouse and keys sort by a column, numbers in descending order first."""
     heading = page.locator("section:has(#nulls) th", has_text="Nulls")
     columns = list(STORED.model_fields)
 
@@ -240,7 +240,7 @@ def test_a_press_sorts_and_the_next_reverses(page: Page, way: str) -> None:
 
 
 def test_names_sort_by_letters_and_what_is_missing_is_last(page: Page) -> None:
-    """A text column sorts by its text; products without a value stay last either way."""
+    """A text column sorts by its text, and products without a value stay last in both orders."""
     section = page.locator("section:has(#products)")
     section.get_by_role("button", name="Value").click()
     cells = section.locator("tbody td:nth-child(4)")
@@ -255,7 +255,7 @@ def test_names_sort_by_letters_and_what_is_missing_is_last(page: Page) -> None:
 
 
 def test_own_fields_are_ranked_under_their_names(page: Page) -> None:
-    """Each own text has a section with its entries, those without a value among them."""
+    """Each own text field has a section with its values, including events without a value."""
     plan, coupon = (page.locator(f"section:has(#own-{number})") for number in (1, 2))
     expect(plan.get_by_role("heading")).to_have_text("plan")
     expect(plan.locator("tbody tr")).to_have_count(len(HOSTILE))
@@ -267,7 +267,7 @@ def test_own_fields_are_ranked_under_their_names(page: Page) -> None:
 
 
 def test_the_default_contract_adds_no_section(tmp_path: Path) -> None:
-    """Without own fields the page says nothing of them."""
+    """Without own fields, the page has no section for them."""
     write(tmp_path / "raw" / DAY / "a.parquet", rows())
     page = render_page(report_on(tmp_path, ALL))
     assert "own-1" not in page
@@ -275,7 +275,7 @@ def test_the_default_contract_adds_no_section(tmp_path: Path) -> None:
 
 
 def test_the_keyboard_reaches_every_column(page: Page) -> None:
-    """Tab goes from heading to heading, in order."""
+    """Tab moves from heading to heading in order."""
     page.locator("section:has(#products) button").first.focus()
     reached = []
     for _ in range(4):
@@ -289,7 +289,7 @@ def test_the_keyboard_reaches_every_column(page: Page) -> None:
 def test_the_page_is_accessible_and_fits(
     chromium: Browser, file: Path, scheme: Literal["light", "dark"], size: tuple[int, int]
 ) -> None:
-    """axe finds nothing; nothing is cut off, said in the console, or fetched, all being open."""
+    """axe finds no problem, and nothing is cut off, logged to the console or fetched."""
     said: list[str] = []
     requests: list[str] = []
     width, height = size
@@ -314,7 +314,7 @@ def test_the_page_is_accessible_and_fits(
 
 
 def test_the_policy_stops_what_would_fetch_or_run(page: Page) -> None:
-    """An image from elsewhere, a script and a style that someone puts in are all refused."""
+    """An injected remote image, script or style is refused."""
     page.evaluate(
         """() => {
             window.stopped = [];
@@ -337,15 +337,15 @@ def test_the_policy_stops_what_would_fetch_or_run(page: Page) -> None:
 
 @pytest.fixture
 def plain(chromium: Browser, file: Path) -> Iterator[Page]:
-    """The page where scripts are switched off."""
+    """The page with scripts disabled."""
     with chromium.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(file.as_uri())
         yield page
 
 
-def test_without_scripts_all_is_there(plain: Page) -> None:
-    """Every figure is in the page as it stands; only the buttons are missing."""
+def test_without_scripts_everything_is_there(plain: Page) -> None:
+    """Every figure is in the page; only the buttons are missing."""
     assert plain.locator("button").count() == 0
     expect(plain.locator(".figures .value").first).to_have_text(str(len(rows())))
     expect(plain.locator("section:has(#products) tbody tr")).to_have_count(len(HOSTILE))

@@ -1,4 +1,4 @@
-"""The report's figures: as plain Python counts them, whatever is in the tables."""
+"""The report's figures equal those that plain Python counts, whatever the tables contain."""
 
 import itertools
 import os
@@ -56,7 +56,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 def event(time: datetime | None = T, **other: object) -> StoredEvent:
-    """Return a row of that time, received a second later."""
+    """Return a row with this time, received a second later."""
     row = StoredEvent(
         event_time=time,
         user_id=1,
@@ -71,7 +71,7 @@ def event(time: datetime | None = T, **other: object) -> StoredEvent:
 
 
 def report(rows: Sequence[StoredEvent], scope: Scope = ALL) -> Report:
-    """Report on a raw table of these rows, in two files."""
+    """Return the report on a raw table with these rows in two files."""
     with TemporaryDirectory() as folder:
         raw = Path(folder) / "raw"
         write(raw / DAY / "a.parquet", rows[::2])
@@ -81,8 +81,8 @@ def report(rows: Sequence[StoredEvent], scope: Scope = ALL) -> Report:
 
 @settings(max_examples=15)
 @given(rows=repetitive_tables(CONTRACT, T))
-def test_figures_are_those_of_the_rows(rows: list[StoredEvent]) -> None:
-    """Each figure is what plain Python counts, also with nulls anywhere."""
+def test_figures_match_the_rows(rows: list[StoredEvent]) -> None:
+    """Each figure equals the count in plain Python, also with nulls."""
     found = report(rows)
     assert found.products.model_dump() == expected_products(rows, TOP)
     assert found.categories.model_dump() == expected_categories(rows, TOP, ACTIONS)
@@ -97,8 +97,8 @@ def test_figures_are_those_of_the_rows(rows: list[StoredEvent]) -> None:
 
 @settings(max_examples=15)
 @given(data=st.data())
-def test_own_fields_are_counted_like_ours(data: st.DataObject) -> None:
-    """Own texts are ranked and nulls of own columns counted, also where old files lack them."""
+def test_own_fields_are_counted_like_others(data: st.DataObject) -> None:
+    """Own texts are ranked and nulls of own columns counted, even if old files lack them."""
     contract = data.draw(contracts(max_fields=6))
     old = data.draw(repetitive_tables(DEFAULT, T))
     new = [  # their texts come again, as product names do
@@ -121,12 +121,12 @@ def test_own_fields_are_counted_like_ours(data: st.DataObject) -> None:
 
 
 def texts_of(contract: Contract[Any]) -> list[str]:
-    """Return the own text fields of a contract."""
+    """Return the names of a contract's own text fields."""
     return [each.name for each in contract.own_columns if each.type is ColumnType.STRING]
 
 
-def test_names_of_our_own_queries_are_names_like_others(tmp_path: Path) -> None:
-    """An own field may have any name that the report's queries have for something else."""
+def test_own_fields_may_have_names_that_the_queries_use(tmp_path: Path) -> None:
+    """An own field may have any name that the report's queries use for something else."""
     names = list(AWKWARD.own_types)
     rows = [
         row.model_copy(update={name: f"{name} {number}" for name in names})
@@ -142,7 +142,7 @@ def test_names_of_our_own_queries_are_names_like_others(tmp_path: Path) -> None:
 
 
 def test_own_fields_without_events_are_there(tmp_path: Path) -> None:
-    """An empty raw table has each own text, without a value; the default contract has none."""
+    """The report on an empty raw table lists each own text field, without values."""
     (tmp_path / "raw").mkdir()
     plan, coupon = report_on(tmp_path, ALL, SHOP).own_fields
     assert (plan.field, plan.names, plan.rows, plan.rest) == ("plan", 0, (), None)
@@ -151,7 +151,7 @@ def test_own_fields_without_events_are_there(tmp_path: Path) -> None:
 
 
 def test_percentiles_are_by_nearest_rank() -> None:
-    """Of a hundred different delays the 50th is the median, and 5 are longer than the 95th."""
+    """Of a hundred different delays, the 50th is the median, and 5 exceed the 95th percentile."""
     counts: dict[int | None, int] = dict.fromkeys(range(100), 1)
     delay = delay_of(counts | {-1: 7, None: 9})
     assert (delay.median_ms, delay.p95_ms, delay.longest_ms) == (49, 94, 99)
@@ -161,7 +161,7 @@ def test_percentiles_are_by_nearest_rank() -> None:
 @settings(max_examples=15)
 @given(rows=repetitive_tables(CONTRACT, T))
 def test_each_event_is_in_its_bin(rows: list[StoredEvent]) -> None:
-    """Bins hold the events between their starts; what has no time, or a later one, is in none."""
+    """A bin has the events up to the next one's start; events without a usable time are in none."""
     found = report(rows)
     known = sorted(row.event_time for row in rows if row.event_time and row.event_time <= T)
     times_ = [row.event_time for row in rows if row.event_time]
@@ -181,7 +181,7 @@ def test_each_event_is_in_its_bin(rows: list[StoredEvent]) -> None:
 @settings(max_examples=300)
 @given(span=st.tuples(times(), times()).map(sorted))
 def test_any_span_gives_few_bins_without_gaps(span: list[datetime]) -> None:
-    """From a microsecond to 8,000 years, bins are few, in order, and hold both ends."""
+    """For spans from a microsecond to 8,000 years, there are few bins, and they cover both ends."""
     first, last = span
     size = bin_size(first, last)
     stretches = [(each - datetime(1970, 1, 1, tzinfo=UTC)) // size.counted_by for each in span]
@@ -210,14 +210,14 @@ def test_any_span_gives_few_bins_without_gaps(span: list[datetime]) -> None:
     ],
 )
 def test_bins_are_as_fine_as_people_expect(span: timedelta, size: str) -> None:
-    """Months of days, two years of weeks, and so on."""
+    """Months are shown by day, two years by week, and so on."""
     assert bin_size(T - span, T) == size
 
 
 @settings(max_examples=100)
 @given(users=st.dictionaries(st.integers(1, 10**9), st.integers(1, 10**6)))
 def test_bands_hold_every_user(users: dict[int, int]) -> None:
-    """Bands follow each other, from the first user's to the last one's, and lose nobody."""
+    """Bands follow each other from the first user's to the last one's, and include every user."""
     bands = activity_bands(users)
     assert sum(band.users for band in bands) == sum(users.values())
     assert sum(band.events for band in bands) == sum(
@@ -229,7 +229,7 @@ def test_bands_hold_every_user(users: dict[int, int]) -> None:
 
 
 def test_days_limit_what_is_counted_and_read(tmp_path: Path) -> None:
-    """With a first day, files of earlier days are not even opened; the chart starts there."""
+    """With a first day, the chart starts there, and files of earlier days are not opened."""
     day = T - timedelta(hours=12)
     write(tmp_path / "raw" / DAY / "a.parquet", [event(day), event(T), event(day - MICROSECOND)])
     old = tmp_path / "raw" / "event_date=2026-11-22" / "b.parquet"
@@ -243,14 +243,14 @@ def test_days_limit_what_is_counted_and_read(tmp_path: Path) -> None:
     assert found.over_time.bins[0].start == day
     assert found.quality.failed
     assert found.quality.failed.events == 1
-    with pytest.raises(UnreadableFile, match=r"b\.parquet is no parquet file"):
+    with pytest.raises(UnreadableFile, match=r"b\.parquet is not a complete parquet file"):
         report_on(tmp_path, ALL)
 
 
 @settings(max_examples=10)
 @given(reasons=st.lists(st.none() | st.sampled_from([*FailureReason, "other"])))
 def test_failed_events_are_counted_by_reason(reasons: list[str | None]) -> None:
-    """Reasons are in order, with the time of the newest; those beyond the top are summed."""
+    """Reasons are in order, with the newest time, and those below the top are summed."""
     rows = [
         FailedRow(reason=reason, timestamp=T - timedelta(hours=hour))
         for hour, reason in enumerate(reasons)
@@ -272,8 +272,8 @@ def test_failed_events_are_counted_by_reason(reasons: list[str | None]) -> None:
 
 @settings(max_examples=10)
 @given(rows=repetitive_tables(CONTRACT, T))
-def test_both_layouts_of_the_enriched_table_say_the_same(rows: list[StoredEvent]) -> None:
-    """A row for each event or one for each user: the figures are those of the definition."""
+def test_both_layouts_of_the_enriched_table_give_the_same_figures(rows: list[StoredEvent]) -> None:
+    """With one row per event or per user, the figures equal the definition's."""
     enriched = CONTRACT.enrich(rows, T)
     users = {row.user_id: row for row in enriched if row.user_id is not None}
     version = new_version(T)
@@ -319,8 +319,8 @@ def test_both_layouts_of_the_enriched_table_say_the_same(rows: list[StoredEvent]
 @pytest.mark.parametrize(
     "nothing", [[], [event(None, received_time=None)], [event(T + MICROSECOND)]]
 )
-def test_little_is_a_report_too(nothing: list[StoredEvent]) -> None:
-    """A table without rows, without times or with later ones only has a report without bins."""
+def test_a_table_with_few_data_has_a_report(nothing: list[StoredEvent]) -> None:
+    """Without rows, without times or with only later times, the report has no bins."""
     found = report(nothing)
     assert found.over_time is None
     assert found.events == len(nothing)
@@ -328,7 +328,7 @@ def test_little_is_a_report_too(nothing: list[StoredEvent]) -> None:
 
 
 def test_a_raw_table_without_files_has_a_report(tmp_path: Path) -> None:
-    """A folder without files gives zeros; the enriched and the failed events are said to lack."""
+    """A folder without files gives zeros, and the other tables are null."""
     (tmp_path / "raw").mkdir()
     found = report_on(tmp_path, ALL)
     assert (found.events, found.activity.users, found.products.rows) == (0, 0, ())
@@ -336,15 +336,15 @@ def test_a_raw_table_without_files_has_a_report(tmp_path: Path) -> None:
     assert "There is no enriched table yet" in render_page(found)
 
 
-def test_an_enriched_folder_without_files_is_no_table_yet(tmp_path: Path) -> None:
-    """Where nothing was published yet, there is nothing to report on."""
+def test_an_enriched_folder_without_files_is_not_a_table_yet(tmp_path: Path) -> None:
+    """If nothing was published yet, the report has no enriched table."""
     (tmp_path / "raw").mkdir()
     (tmp_path / "enriched").mkdir()
     assert report_on(tmp_path, ALL).enriched is None
 
 
 def test_folders_may_be_named_like_patterns(tmp_path: Path) -> None:
-    """Names that DuckDB takes for patterns are names."""
+    """Characters that DuckDB takes for patterns are allowed in names."""
     folder = tmp_path / "we[ir]d*?" / "a{b}"
     write(folder / "raw" / DAY / "a.parquet", [event()])
     write(tmp_path / "weid*?" / "a{b}" / "raw" / DAY / "a.parquet", [event()] * 3)
@@ -352,15 +352,15 @@ def test_folders_may_be_named_like_patterns(tmp_path: Path) -> None:
 
 
 def test_files_without_the_columns_are_refused(tmp_path: Path) -> None:
-    """A file of another kind is named, with the columns that it lacks."""
+    """The error names the file and the columns that it lacks."""
     write(tmp_path / "raw" / DAY / "a.parquet", [event()])
     write(tmp_path / "enriched" / "a.parquet", [event()])
-    with pytest.raises(ColumnsMissing, match=r"a\.parquet lacks u_count int64, u_mp_ea string"):
+    with pytest.raises(ColumnsMissing, match=r"a\.parquet lacks u_count: Int64, u_mp_ea: Text"):
         report_on(tmp_path, ALL)
 
 
-def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
-    """A file whose footer is fine and whose pages are not ends the report with one line."""
+def test_a_damaged_file_gives_a_one_line_error(tmp_path: Path) -> None:
+    """A file with a valid footer and damaged pages ends the report with one line."""
     path = write(tmp_path / "raw" / DAY / "a.parquet", [event()] * 100)
     content = bytearray(path.read_bytes())
     content[4:60] = b"\xff" * 56
@@ -370,8 +370,8 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_table_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
-    """Where files go between listing and reading, the new version is what is read."""
+def test_a_table_that_is_replaced_is_read_again(tmp_path: Path) -> None:
+    """If files vanish between listing and reading, the new version is read."""
     table, new = tmp_path / "enriched", tmp_path / "new"
     write(table / "v1.parquet", CONTRACT.enrich([event()] * 2, T), ENRICHED)
     write(new / "v2.parquet", CONTRACT.enrich([event()] * 3, T), ENRICHED)
@@ -387,10 +387,10 @@ def test_a_table_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
     assert read_steadily(lambda: enriched_files(table), count) == 3
 
 
-def test_a_table_that_never_stays_is_given_up(
+def test_a_table_that_changes_all_the_time_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a few tries the error names a file that was gone, and may be tried again."""
+    """After a few tries, the error names a file that vanished, and is retriable."""
     monkeypatch.setattr(database_module, "RETRY_SECONDS", 0)
     tries = []
 
@@ -399,17 +399,17 @@ def test_a_table_that_never_stays_is_given_up(
         files[0].unlink()
         view_files(database, "stored", files, StoredEvent)
 
-    with pytest.raises(TableReplaced, match=r"a\.parquet was gone") as raised:
+    with pytest.raises(TableReplaced, match=r"a\.parquet disappeared") as raised:
         read_steadily(lambda: [write(tmp_path / "a.parquet", [event()])], count)
     assert raised.value.retriable
     assert len(tries) == database_module.READ_TRIES
 
 
 def test_memory_is_bounded_and_the_disk_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What does not fit into the bound goes to a temporary folder, which does not stay."""
+    """DuckDB spills to a temporary folder beyond the limit, and the folder is deleted."""
     monkeypatch.setattr(database_module, "MEMORY", "40MB")
     with open_database() as database:
-        database.ask("SET threads = 2")  # each needs some of it
+        database.ask("SET threads = 2")  # each thread needs some memory
         database.ask("CREATE TEMP TABLE large AS SELECT uuid() AS id FROM range(4000000)")
         assert database.one("SELECT count(*) FROM large") == (4_000_000,)
         (spilt,) = database.one("SELECT sum(size) FROM duckdb_temporary_files()")
@@ -419,8 +419,8 @@ def test_memory_is_bounded_and_the_disk_is_used(monkeypatch: pytest.MonkeyPatch)
     assert not Path(folder).exists()
 
 
-def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk does not help either, one line says how much was there, and what to do."""
+def test_too_little_memory_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk does not help either, one line says the limit and what to do."""
     monkeypatch.setattr(database_module, "MEMORY", "40MB")
     with pytest.raises(DatabaseFailed, match=r"more than 40MB .* set TMPDIR"):
         read_steadily(
@@ -432,7 +432,7 @@ def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ("number", "error"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)]
 )
 def test_a_signal_ends_a_query(number: signal.Signals, error: type[Interrupted]) -> None:
-    """A query under way ends on a signal, as that signal's error."""
+    """A signal ends a running query with the signal's error."""
     alarm = threading.Timer(0.2, os.kill, (os.getpid(), number))
 
     def query() -> None:

@@ -1,4 +1,4 @@
-"""Publishing, without Spark: one complete version at any moment, whatever is killed."""
+"""Publishing (without Spark) shows one complete version at any moment, whatever is killed."""
 
 import os
 import threading
@@ -24,12 +24,12 @@ FILES = 3
 
 @pytest.fixture
 def paths(tmp_path: Path) -> TablePaths:
-    """A table that is not there yet."""
+    """A table that does not exist yet."""
     return TablePaths.at(str(tmp_path / "enriched"))
 
 
 def stage(versions: Versions, files: int = FILES) -> Manifest:
-    """Write a version's staging folder, by way of names such as Spark's."""
+    """Write a version's staging folder, with files named like Spark's."""
     version = versions.new(datetime.now(UTC))
     folder = versions.staging(version)
     folder.mkdir()
@@ -50,7 +50,7 @@ def stage(versions: Versions, files: int = FILES) -> Manifest:
 
 
 def publish(paths: TablePaths, keep: int = 1) -> str:
-    """Publish a new version, as a run does; return its name."""
+    """Publish a new version as a run does; return its name."""
     with open_versions(paths) as versions:
         manifest = stage(versions)
         versions.publish(manifest, keep)
@@ -58,7 +58,7 @@ def publish(paths: TablePaths, keep: int = 1) -> str:
 
 
 def listing(folder: Path) -> set[str]:
-    """Return the names in a folder, read in one go."""
+    """Return the names in a folder, from one listing."""
     return {entry.name for entry in folder.iterdir()}
 
 
@@ -68,12 +68,12 @@ def complete(version: str) -> set[str]:
 
 
 def beside(paths: TablePaths, *old: str, current: str) -> set[str]:
-    """Return what the versions' folder holds where nothing is left over."""
+    """Return the entries of the versions' folder if nothing is left over."""
     return {"lock", f"{current}.json", *old, *(f"{version}.json" for version in old)}
 
 
 def test_the_first_version_becomes_the_target(paths: TablePaths) -> None:
-    """Where there is no target, the staged folder becomes it, and its manifest stays."""
+    """If there is no target, the staging folder becomes the target, and the manifest stays."""
     version = publish(paths)
     assert listing(paths.target) == complete(version)
     assert listing(paths.versions) == beside(paths, current=version)
@@ -82,8 +82,8 @@ def test_the_first_version_becomes_the_target(paths: TablePaths) -> None:
     assert not paths.target.is_symlink()
 
 
-def test_missing_folders_above_the_target_are_made(tmp_path: Path) -> None:
-    """The folders above a target are made with it."""
+def test_missing_parent_folders_of_the_target_are_created(tmp_path: Path) -> None:
+    """All missing parent folders are created."""
     paths = TablePaths.at(str(tmp_path / "a" / "b" / "enriched"))
     version = publish(paths)
     assert listing(paths.target) == complete(version)
@@ -91,7 +91,7 @@ def test_missing_folders_above_the_target_are_made(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("keep", [0, 1, 2])
 def test_the_newest_old_versions_are_kept(paths: TablePaths, keep: int) -> None:
-    """As many old versions stay as asked for, whole and with their manifests."""
+    """The given number of old versions stay, complete and with their manifests."""
     published = [publish(paths, keep) for _ in range(4)]
     kept = published[3 - keep : 3]
     assert listing(paths.target) == complete(published[3])
@@ -101,7 +101,7 @@ def test_the_newest_old_versions_are_kept(paths: TablePaths, keep: int) -> None:
 
 
 def test_an_empty_target_is_replaced(paths: TablePaths) -> None:
-    """An empty folder that is there already becomes the table and leaves nothing over."""
+    """An existing empty folder becomes the table, and nothing is left over."""
     paths.target.mkdir()
     version = publish(paths)
     assert listing(paths.target) == complete(version)
@@ -109,7 +109,7 @@ def test_an_empty_target_is_replaced(paths: TablePaths) -> None:
 
 
 def test_a_failing_run_leaves_the_old_version(paths: TablePaths) -> None:
-    """An error between staging and publishing keeps the old version and removes the new one."""
+    """An error between staging and publishing keeps the old version and deletes the new one."""
     old = publish(paths)
 
     def run() -> None:
@@ -124,7 +124,7 @@ def test_a_failing_run_leaves_the_old_version(paths: TablePaths) -> None:
 
 
 def test_a_second_run_refuses(paths: TablePaths) -> None:
-    """While one run holds the table, another is refused with exit code 3."""
+    """While one run has the lock, another is refused with exit code 3."""
     with (
         open_versions(paths),
         pytest.raises(AlreadyLocked, match=f"process {os.getpid()}") as refused,
@@ -134,8 +134,8 @@ def test_a_second_run_refuses(paths: TablePaths) -> None:
     assert refused.value.exit_code == 3
 
 
-def test_what_is_not_ours_is_refused(paths: TablePaths) -> None:
-    """A target with a foreign file, folder or version is refused and stays as it is."""
+def test_foreign_files_are_refused(paths: TablePaths) -> None:
+    """A target with a foreign file, folder or version is refused and not changed."""
     for make in (
         (paths.target / "notes.txt").touch,
         (paths.target / "part-0.parquet").touch,
@@ -145,7 +145,10 @@ def test_what_is_not_ours_is_refused(paths: TablePaths) -> None:
         paths.target.mkdir()
         make()
         before = listing(paths.target)
-        with pytest.raises(PublishError, match=r"not ours|does not know"), open_versions(paths):
+        with (
+            pytest.raises(PublishError, match=r"did not write|does not know"),
+            open_versions(paths),
+        ):
             pass
         assert listing(paths.target) == before
         assert not paths.versions.exists()
@@ -154,19 +157,19 @@ def test_what_is_not_ours_is_refused(paths: TablePaths) -> None:
         paths.target.rmdir()
 
 
-def test_what_appears_during_a_run_is_refused(paths: TablePaths) -> None:
-    """A foreign file that is put into the target during a run stops the publishing."""
+def test_files_that_appear_during_a_run_are_refused(paths: TablePaths) -> None:
+    """A foreign file that is added to the target during a run stops the publishing."""
     old = publish(paths)
     with open_versions(paths) as versions:
         manifest = stage(versions)
         (paths.target / "notes.txt").touch()
-        with pytest.raises(PublishError, match="not ours"):
+        with pytest.raises(PublishError, match="did not write"):
             versions.publish(manifest, 1)
     assert listing(paths.target) == complete(old) | {"notes.txt"}
 
 
 def test_other_files_beside_the_versions_stay(paths: TablePaths) -> None:
-    """What people keep in the versions' folder is not touched."""
+    """Other files in the versions' folder are not touched."""
     publish(paths)
     (paths.versions / "notes.txt").touch()
     publish(paths)
@@ -175,14 +178,14 @@ def test_other_files_beside_the_versions_stay(paths: TablePaths) -> None:
 
 @pytest.mark.parametrize("target", ["/dev/null/x", "/proc/x"])
 def test_an_unwritable_target_is_refused(target: str) -> None:
-    """A target where no folder can be made is refused in one line."""
+    """A target where no folder can be created is refused in one line."""
     with pytest.raises(PublishError, match="cannot write"), open_versions(TablePaths.at(target)):
         pass
 
 
 @contextmanager
 def without_privileges() -> Iterator[None]:
-    """Be nobody where this process is root, who may write anywhere."""
+    """Become the user nobody if this process is root, because root may write anywhere."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -194,7 +197,7 @@ def without_privileges() -> Iterator[None]:
 
 def test_a_read_only_folder_is_refused() -> None:
     """A target in a read-only folder is refused before the work."""
-    with TemporaryDirectory() as parent:  # not `tmp_path`, which root keeps to itself
+    with TemporaryDirectory() as parent:  # not `tmp_path`, which only root may read
         Path(parent).chmod(0o555)
         paths = TablePaths.at(f"{parent}/enriched")
         refused = pytest.raises(PublishError, match="cannot write")
@@ -204,7 +207,7 @@ def test_a_read_only_folder_is_refused() -> None:
 
 
 def test_readers_see_one_complete_version(paths: TablePaths) -> None:
-    """Whoever lists the folder while versions are published sees exactly one, complete."""
+    """Each listing of the folder during publishing shows exactly one complete version."""
     publish(paths)
     stopping = threading.Event()
     seen: set[frozenset[str]] = set()
@@ -227,11 +230,11 @@ def test_readers_see_one_complete_version(paths: TablePaths) -> None:
 
 
 class Killed(BaseException):
-    """Stands for kill -9: nothing that comes after it changes the disk."""
+    """Stands for kill -9: after it, nothing changes the disk."""
 
 
 class Disk:
-    """Counts the steps that change the disk, and dies at one of them."""
+    """Counts the steps that change the disk, and raises `Killed` at one of them."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.steps = 0
@@ -256,13 +259,13 @@ class Disk:
         return counted
 
     def revive(self) -> None:
-        """Let the next run change the disk again."""
+        """Allow changes of the disk again, for the next run."""
         self.steps, self.die_at = 0, -1
 
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """The disk, of which every change can be the last."""
+    """The disk, on which every change can be the last one."""
     yield Disk(monkeypatch)
     monkeypatch.undo()
 
@@ -272,7 +275,7 @@ EXISTING = {"nothing": 0, "an empty folder": 0, "a version": 1, "two versions": 
 
 @pytest.mark.parametrize("before", EXISTING)
 def test_a_run_killed_at_any_step_is_recovered(tmp_path: Path, disk: Disk, before: str) -> None:
-    """After a kill at any step readers see one whole version, and the next run tidies up."""
+    """After a kill at any step, readers see one complete version, and the next run cleans up."""
     died = True
     step = 0
     while died:
@@ -310,7 +313,7 @@ def _dies(paths: TablePaths) -> bool:
 
 
 def test_a_killed_recovery_is_recovered(tmp_path: Path, disk: Disk) -> None:
-    """A kill during the recovery from a kill, at any step of either, loses nothing."""
+    """A kill during the recovery from a kill, at any step of both, loses nothing."""
     for first in range(1, 45, 3):
         for second in range(1, 20, 2):
             paths = TablePaths.at(str(tmp_path / f"{first}-{second}"))

@@ -1,1 +1,1 @@
-"""Whether a published table is what it should be."""
+"""Verifies a published table."""

@@ -1,4 +1,4 @@
-"""`events-analytics check`: shows a published table, once it is verified."""
+"""The command `events-analytics check`, which verifies a published table and prints it."""
 
 from __future__ import annotations
 

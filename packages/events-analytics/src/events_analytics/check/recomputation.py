@@ -1,6 +1,6 @@
-"""The metrics of some users, computed anew from the raw files, and compared with a table's.
+"""Computes the metrics of some users again from the raw files, and compares them with a table.
 
-By DuckDB, from the definition in `Contract.enrich`: nothing of the job's own code.
+It uses DuckDB and the definition in `Contract.enrich`, and none of the job's code.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ SELECT count(*), count(u_count), count(u_mp_ea) FROM target WHERE user_id IS NUL
 
 @dataclass(frozen=True)
 class CountedTimes:
-    """The times that `u_count` counts: from `start`, and before `end`."""
+    """The times that `u_count` counts: from `start` to before `end`."""
 
     start: datetime
     end: datetime
@@ -91,9 +91,9 @@ class CountedTimes:
 def tally_users(
     database: Database, earlier: Sequence[Path], later: Sequence[Path], window: CountedTimes
 ) -> None:
-    """Count the rows of each user of the raw files; those of `earlier` are not in the target.
+    """Count each user's rows in the raw files; the rows of `earlier` are not in the target.
 
-    Rows without a user are counted as one more.
+    Rows without a user are counted as one user.
     """
     view_files(database, "earlier", earlier, StoredEvent)
     view_files(database, "later", later, StoredEvent)
@@ -102,9 +102,10 @@ def tally_users(
 
 
 def choose_users(database: Database, seed: str, count: int) -> list[int]:
-    """Return at most `count` users that have rows in the target, the same for the same `seed`.
+    """Return at most `count` users with rows in the target; the same `seed` gives the same users.
 
-    The one with most rows; the others at random, with and without a `u_count` by turns.
+    The first has the most rows. The others are chosen at random, alternately with and without a
+    `u_count`.
     """
     some = [
         _ids(database.ask(_SOME, recent=recent, seed=seed, count=count)) for recent in (True, False)
@@ -120,12 +121,12 @@ def _ids(rows: Iterable[tuple[int]]) -> list[int]:
 
 
 def recompute(database: Database, users: Sequence[int]) -> None:
-    """Make the table `expected` of the metrics of `users`, after `tally_users`."""
+    """Create the table `expected` with the metrics of `users`; call `tally_users` first."""
     database.ask(_EXPECTED, users=list(users))
 
 
 def compare_metrics(database: Database) -> None:
-    """Raise `NotVerified` where a row of a recomputed user in `target` has other metrics."""
+    """Check the metrics of the recomputed users' rows in `target`. Raises `NotVerified`."""
     others = [
         f"user {user} has {_metrics(*found)}; expected {_metrics(*expected)}"
         for user, *found, expected_count, expected_action in database.ask(_OTHER_METRICS)
@@ -135,21 +136,27 @@ def compare_metrics(database: Database) -> None:
 
 
 def compare_rows(database: Database) -> None:
-    """Raise `NotVerified` where a recomputed user has not as many events in `target` as in raw."""
+    """Check that `target` has as many rows of each recomputed user as the raw files.
+
+    Raises `NotVerified`.
+    """
     others = [
-        f"user {user} has {found} rows; the raw files hold {expected}"
+        f"user {user} has {found} rows; the raw files have {expected}"
         for user, found, expected in database.ask(_OTHER_ROWS)
     ]
     _refuse(others)
 
 
 def check_userless(database: Database, layout: Layout) -> None:
-    """Raise `NotVerified` where `target` has other rows without a user, or metrics in them."""
+    """Check the number of rows without a user, and that they have no metrics.
+
+    Raises `NotVerified`.
+    """
     found, *metrics = database.one(_USERLESS)
     if any(metrics):
         counts = " and ".join(map(str, metrics))
         raise NotVerified(
-            f"of the rows without user_id {counts} have u_count and u_mp_ea; expected null"
+            f"among the rows without user_id, {counts} have u_count and u_mp_ea; expected null"
         )
     expected = 0
     if layout is Layout.EVENTS:
@@ -161,13 +168,13 @@ def check_userless(database: Database, layout: Layout) -> None:
 
 
 def check_each_user_once(database: Database) -> None:
-    """Raise `NotVerified` where `target` has not one row for each user of the raw files."""
+    """Check that `target` has one row for each user of the raw files. Raises `NotVerified`."""
     (expected,) = database.one("SELECT count(user_id) FROM tally")
     rows, users = database.one("SELECT count(*), count(DISTINCT user_id) FROM target")
     if (rows, users) != (expected, expected):
         raise NotVerified(
-            f"{rows} rows are of {users} users; expected a row for each of the {expected} users "
-            f"of the raw files"
+            f"{rows} rows belong to {users} users; expected one row for each of the {expected} "
+            f"users in the raw files"
         )
 
 

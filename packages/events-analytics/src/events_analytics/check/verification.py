@@ -1,6 +1,6 @@
-"""Verifying a published table against its manifest and the raw files that it was made from.
+"""Verifies a published table against its manifest and the raw files it was made from.
 
-Nothing is locked and nothing is changed, so that a run may publish meanwhile.
+Nothing is locked or changed, so a run may publish meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _AGAIN = "publish again with events-analytics run"
 
 @dataclass(frozen=True)
 class Verified:
-    """A version that is as it should be: its manifest, its files, and what it was compared with."""
+    """A verified version: its manifest, its files, and the raw files and users compared with it."""
 
     manifest: Manifest
     files: tuple[Path, ...]
@@ -65,14 +65,16 @@ class Verified:
 def verify(
     target: str, contract: Contract[Any], source: str | None = None, sample: int = SAMPLE
 ) -> Verified:
-    """Verify the version that readers of `target` see, and return what it is.
+    """Verify the version of `target` that readers see, and describe it.
 
-    The raw files are looked for in `source`, or where the manifest says; the metrics of at most
-    `sample` users are recomputed. Where a new version is published meanwhile, that one is
-    verified, and own columns that `contract` has got since may be missing. Raises `NotVerified`
-    where the table is not what it should be, `NotAnEvolution` where it is another contract's, and
-    `SourceMissing`, `NoData`, `ManifestMissing`, `SourceChanged`, `TableReplaced`,
-    `ColumnsMissing`, `UnreadableFile` and `DatabaseFailed` where that cannot be told.
+    The raw files are read from `source`, or from the folder in the manifest. The metrics of at
+    most `sample` users are recomputed. If a new version is published meanwhile, that one is
+    verified. The table may lack own columns that `contract` got later.
+
+    Raises `NotVerified` if the table is wrong, and `NotAnEvolution` if it has own fields that
+    `contract` lacks. Raises `SourceMissing`, `NoData`, `ManifestMissing`, `SourceChanged`,
+    `TableReplaced`, `ColumnsMissing`, `UnreadableFile` or `DatabaseFailed` if it cannot be
+    verified.
     """
     folder = _find_target(target)
     for _ in range(READ_TRIES):
@@ -83,8 +85,8 @@ def verify(
             if _list(folder) == names:
                 raise
     raise TableReplaced(
-        f"target {folder} was replaced each of {READ_TRIES} times that it was read; "
-        f"try again when the table is quiet"
+        f"target {folder} was replaced each of the {READ_TRIES} times that it was read; "
+        f"try again when no run is publishing"
     )
 
 
@@ -96,10 +98,10 @@ def _find_target(target: str) -> Path:
 
 def _list(folder: Path) -> list[str]:
     if not folder.is_dir():
-        raise SourceMissing(f"target {folder} is no folder; publish with events-analytics run")
+        raise SourceMissing(f"target {folder} is not a folder; publish with events-analytics run")
     names = sorted(path.name for path in folder.iterdir())
     if not names:
-        raise NoData(f"target {folder} holds no parquet files; publish with events-analytics run")
+        raise NoData(f"target {folder} has no parquet files; publish with events-analytics run")
     return names
 
 
@@ -116,7 +118,7 @@ def _verify(
     found = sum(footer.rows for footer in footers.values())
     if manifest.layout is Layout.EVENTS and found != shown.rows:
         raise NotVerified(
-            f"target {folder} holds {found} rows; its raw files hold {shown.rows}; {_AGAIN}"
+            f"target {folder} has {found} rows; its raw files have {shown.rows}; {_AGAIN}"
         )
     files = tuple(folder / name for name in names)
     try:
@@ -128,18 +130,21 @@ def _verify(
 
 
 def _the_version(folder: Path, names: Sequence[str]) -> str:
-    """Return the one version that the files are of."""
+    """Return the version of the files, which must all have the same one."""
     versions: dict[str, None] = {}
     for name in names:
         version = version_of_file(name)
         if version is None:
-            raise NotVerified(f"target {folder} holds {name!r}, which is not ours; take it out")
+            raise NotVerified(
+                f"target {folder} contains {name!r}, which events-analytics did not write; "
+                f"remove it"
+            )
         versions[version] = None
     first, *others = versions
     if others:
         raise NotVerified(
-            f"target {folder} holds files of {first} and of {others[0]}; expected one version: "
-            f"take out what was put there"
+            f"target {folder} contains files of the versions {first} and {others[0]}; expected "
+            f"one version: remove the files that were added by hand"
         )
     return first
 
@@ -150,7 +155,7 @@ def _read_manifest(folder: Path, version: str) -> Manifest:
         return read_manifest(path)
     except FileNotFoundError:
         raise ManifestMissing(
-            f"{path} is not there, which says what target {folder} was made from; {_AGAIN}"
+            f"the manifest {path} of target {folder} does not exist; {_AGAIN}"
         ) from None
     except (OSError, ValueError) as error:
         cause = " ".join(str(error).split())
@@ -158,18 +163,20 @@ def _read_manifest(folder: Path, version: str) -> Manifest:
 
 
 def _read_footers(folder: Path, names: Sequence[str], manifest: Manifest) -> Mapping[str, Footer]:
-    """Return the footers of the files, having checked that they are those of the manifest."""
+    """Return the footers of the files, after comparing the files with the manifest."""
     expected = {file.name: file.rows for file in manifest.files}
     for name in sorted({*names, *expected}):
         if name not in expected:
-            raise NotVerified(f"target {folder} holds {name}, which its manifest does not name")
+            raise NotVerified(
+                f"target {folder} contains {name}, which is not in its manifest; remove it"
+            )
         if name not in names:
-            raise NotVerified(f"target {folder} lacks {name}, which its manifest names; {_AGAIN}")
+            raise NotVerified(f"target {folder} lacks {name}, which is in its manifest; {_AGAIN}")
     footers = {name: _read_footer(folder / name) for name in names}
     for name, footer in footers.items():
         if footer.rows != expected[name]:
             raise NotVerified(
-                f"{folder / name} holds {footer.rows} rows; its manifest says {expected[name]}; "
+                f"{folder / name} has {footer.rows} rows; its manifest says {expected[name]}; "
                 f"{_AGAIN}"
             )
     return footers
@@ -190,7 +197,7 @@ def _check_columns(path: Path, footer: Footer, manifest: Manifest) -> None:
 
 
 def _find_raw(source: str | None, manifest: Manifest, contract: Contract[Any]) -> RawFiles:
-    """Return the raw files that the manifest names, as it names them."""
+    """Return the raw files that the manifest lists, in its order."""
     folder = find_folder("source", source or manifest.source)
     files = (_raw_file(folder, file, contract) for file in manifest.raw_files)
     return RawFiles(folder, tuple(files))
@@ -200,27 +207,27 @@ def _raw_file(folder: Path, expected: FileRows, contract: Contract[Any]) -> RawF
     path = folder / expected.name
     if not path.exists():
         raise SourceChanged(
-            f"raw file {path}, which the target was made from, is gone; {_AGAIN}, or give the "
-            f"folder that holds it as --source"
+            f"raw file {path}, from which the target was made, does not exist; {_AGAIN}, or give "
+            f"the folder that contains it as --source"
         )
     found = read_raw_file(folder, path, contract)
     if found.rows != expected.rows:
         raise SourceChanged(
-            f"raw file {path} holds {found.rows} rows; it held {expected.rows} when the target "
-            f"was made from it; {_AGAIN}"
+            f"raw file {path} has {found.rows} rows; it had {expected.rows} when the target was "
+            f"made; {_AGAIN}"
         )
     return found
 
 
 def _shown(raw: RawFiles, manifest: Manifest) -> RawFiles:
-    """Return the raw files whose rows are in the target."""
+    """Return the raw files whose rows are in the target, without those before its first day."""
     return raw.since(manifest.since) if manifest.since else raw
 
 
 def _verify_rows(
     database: Database, files: Sequence[Path], raw: RawFiles, manifest: Manifest, sample: int
 ) -> int:
-    """Verify what the rows hold; return of how many users the metrics were recomputed."""
+    """Verify the content of the rows; return how many users' metrics were recomputed."""
     window = CountedTimes(manifest.processing_time - manifest.window, manifest.processing_time)
     shown = _shown(raw, manifest)
     earlier = sorted(set(raw.files) - set(shown.files), key=lambda file: file.name)

@@ -1,1 +1,1 @@
-"""SQL that lets engines read the tables."""
+"""SQL with which query engines can read the tables."""

@@ -1,4 +1,4 @@
-"""Where an engine sees the folders of the two tables."""
+"""The addresses under which an engine sees the folders of the two tables."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ SCHEMES: Mapping[Engine, frozenset[str]] = {
     Engine.DUCKDB: frozenset({"s3", "gs", "gcs", "r2", "az", "azure", "abfss", FILE}),
     Engine.SPARK: _HADOOP,
 }
-"""The schemes of the addresses under which an engine can list a folder."""
+"""The URL schemes under which each engine can list a folder."""
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9]*)://([^/]*)(/.*)?", re.DOTALL)
 _AUTHORITY = re.compile(r"[A-Za-z0-9][\w.:-]*(@[A-Za-z0-9][\w.-]*)?", re.ASCII)
 _WITHOUT_AUTHORITY = frozenset({FILE, "local"})
 _PLAIN = re.compile(r"[\w./:=+@-]+", re.ASCII)
 _MISREAD: Mapping[Engine, frozenset[str]] = {
-    Engine.DUCKDB: frozenset("\\"),  # a slash
-    Engine.SPARK: frozenset("\\{}[]*?"),  # patterns, where a table is not partitioned
+    Engine.DUCKDB: frozenset("\\"),  # taken for a slash
+    Engine.SPARK: frozenset("\\{}[]*?"),  # taken for patterns if a table is not partitioned
 }
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, lone surrogates, line ends
 
 
 @dataclass(frozen=True)
 class Locations:
-    """Where an engine sees the raw table's folder and the result's."""
+    """The addresses of the raw table's folder and of the result's, for an engine."""
 
     raw: str
     result: str
 
 
 def locate(engine: Engine, source: str, target: str, location: str | None) -> Locations:
-    """Return where `engine` sees the local folders `source` and `target`.
+    """Return the addresses of the local folders `source` and `target` for `engine`.
 
-    With `location` as the folder that holds both, under their own names; without it where they
-    are. Neither needs to exist. Raises `UsageError`.
+    If `location` is given, it is the folder that contains both of them for the engine. Otherwise
+    the local paths are used. Neither folder needs to exist. Raises `UsageError`.
     """
     raw, result = _local(source, "source"), _local(target, "target")
     if location is None:
         if engine is Engine.ATHENA:
-            raise UsageError("Athena reads S3 alone; give --location s3://BUCKET/FOLDER")
+            raise UsageError("Athena reads only S3; give --location s3://BUCKET/FOLDER")
         return Locations(*(_seen(engine, str(path)) for path in (raw, result)))
     if raw.name == result.name:
         raise UsageError(
-            f"source {raw} and target {result} have one name, so no folder can hold both; "
-            f"leave --location out, or give them names that differ"
+            f"source {raw} and target {result} have the same name, so --location cannot contain "
+            f"both; leave --location out, or rename one"
         )
     folder = check_location(location)
     return Locations(*(_seen(engine, f"{folder}/{path.name}") for path in (raw, result)))
@@ -68,20 +68,22 @@ def locate(engine: Engine, source: str, target: str, location: str | None) -> Lo
 def _local(path: str, what: str) -> Path:
     if "://" in path:
         raise UsageError(
-            f"{what} {path!r} is a remote address; give the local folder, and --location for "
-            f"where the engine sees it"
+            f"{what} {path!r} is a remote address; give the local folder, and the engine's address "
+            f"of it as --location"
         )
     _check_printable(path, what)
     resolved = Path(path).resolve()
     if not resolved.name:
-        raise UsageError(f"{what} {str(resolved)!r} is no table's folder; give one inside it")
+        raise UsageError(
+            f"{what} {str(resolved)!r} cannot be a table's folder; give a folder in it"
+        )
     return resolved
 
 
 def check_location(location: str) -> str:
-    """Return `location` without what does not count, such as a slash at its end.
+    """Return `location` in its normal form, for example without a slash at the end.
 
-    It is an absolute path, or an address such as `s3://bucket/events`. Raises `UsageError`.
+    It must be an absolute path, or an address such as `s3://bucket/events`. Raises `UsageError`.
     """
     _check_printable(location, "location")
     if location.startswith("/"):
@@ -91,7 +93,7 @@ def check_location(location: str) -> str:
     if match is None:
         raise UsageError(
             f"location {location!r} is neither an absolute path nor an address; "
-            f"give one, such as /mnt/events or s3://bucket/events"
+            f"give one, for example /mnt/events or s3://bucket/events"
         )
     scheme, authority, path = match[1], match[2], match[3] or ""
     bare = scheme in _WITHOUT_AUTHORITY
@@ -99,30 +101,30 @@ def check_location(location: str) -> str:
         authority if bare else not _AUTHORITY.fullmatch(authority)
     ):
         expected = f"{scheme}:///FOLDER" if bare else f"{scheme}://BUCKET/FOLDER"
-        raise UsageError(f"location {location!r} is no plain address; expected {expected}")
+        raise UsageError(f"location {location!r} is not a valid address; give {expected}")
     return f"{scheme}://{authority}{path.rstrip('/')}"
 
 
 def _check_printable(text: str, what: str) -> None:
     if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-        raise UsageError(f"{what} {text!r} holds a character that SQL cannot show; rename it")
+        raise UsageError(f"{what} {text!r} contains a character that SQL cannot show; rename it")
 
 
 def _seen(engine: Engine, place: str) -> str:
-    """Return the path or address `place` as `engine` wants it. Raises `UsageError`."""
+    """Return the path or address `place` in the form for `engine`. Raises `UsageError`."""
     scheme, separator, path = place.partition("://")
     if separator and scheme not in SCHEMES[engine]:
         known = ", ".join(f"{each}://" for each in sorted(SCHEMES[engine]))
-        raise UsageError(f"{engine} does not read {scheme}://; give an address of {known}")
+        raise UsageError(f"{engine} does not read {scheme}://; give an address with {known}")
     if engine is Engine.ATHENA and not (separator and _PLAIN.fullmatch(place)):
         raise UsageError(
-            f"Athena cannot read {place!r}; give s3://BUCKET/FOLDER, and folders named with "
-            f"ASCII letters, digits and . / : = + @ _ -"
+            f"Athena cannot read {place!r}; give s3://BUCKET/FOLDER, with only ASCII letters, "
+            f"digits and . / : = + @ _ - in the names"
         )
     if misread := sorted(set(place) & _MISREAD.get(engine, frozenset())):
         raise UsageError(
-            f"{engine} takes the {' '.join(misread)} in {place!r} for something else; "
-            f"give folders without"
+            f"{engine} cannot read {place!r}, because it contains {' '.join(misread)}; "
+            f"rename the folder"
         )
     if engine is Engine.DUCKDB:
         return path if scheme == FILE and separator else place
@@ -130,7 +132,7 @@ def _seen(engine: Engine, place: str) -> str:
 
 
 def current_version(target: str) -> str | None:
-    """Return the version that lies in the local folder `target`; None where none can be seen."""
+    """Return the version in the local folder `target`, or None if there is none."""
     try:
         names = [entry.name for entry in Path(target).iterdir()]
     except OSError:

@@ -1,4 +1,4 @@
-"""A table, as an engine is told of it."""
+"""A table to declare in an engine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 @dataclass(frozen=True)
 class DeclaredTable:
-    """A table of the columns of `model`, in the parquet files at `location`.
+    """A table with the columns of `model`, in the parquet files at `location`.
 
-    A partitioned one has a folder for each `event_date`, which is then its last column.
+    A partitioned table has one folder per `event_date`, which is its last column.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How each engine declares a table of parquet files, and what it needs when files change."""
+"""The SQL with which each engine declares a table of parquet files and learns of new files."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ SCHEMA = "events"
 
 
 class Dialect(ABC):
-    """The SQL of one engine: statements, with comments before them that say when to run what.
+    """The SQL of one engine: statements, and comments before them that say when to run them.
 
-    Comments hold no semicolon, so that a text can be cut into statements at `;` and a line's end.
+    Comments have no semicolon, so a text can be split into statements at `;` and a line break.
     """
 
     timestamp: str
@@ -29,7 +29,7 @@ class Dialect(ABC):
     schema_prefix = f"{SCHEMA}."
 
     def type_of(self, column_type: ColumnType) -> str:
-        """Return the name of a column's type."""
+        """Return the engine's name of a column type."""
         types: Mapping[ColumnType, str] = {
             ColumnType.BOOL: "boolean",
             ColumnType.FLOAT64: "double",
@@ -42,11 +42,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def raw(self, table: DeclaredTable) -> str:
-        """Return what declares the partitioned `table` and registers its days."""
+        """Return the SQL that declares the partitioned `table` and registers its days."""
 
     @abstractmethod
     def result(self, table: DeclaredTable) -> str:
-        """Return what declares `table`, of which new versions are published."""
+        """Return the SQL that declares `table`, which new versions replace."""
 
     def _columns(self, table: DeclaredTable) -> list[str]:
         return [f"{each.name} {self.type_of(each.type)}" for each in columns(table.model)]
@@ -64,7 +64,7 @@ def _quoted(text: str) -> str:
 
 
 def _quoted_for_spark(text: str) -> str:
-    """Quote a text without backslashes: Spark joins 'it''s' to its."""
+    """Quote a text without backslashes, escaping quotes, since Spark reads 'it''s' as its."""
     return "'" + text.replace("'", "\\'") + "'"
 
 
@@ -78,14 +78,14 @@ class Presto(Dialect):
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
     def raw(self, table: DeclaredTable) -> str:
-        """Return an external table, and the call that registers its days."""
+        """Return the SQL of an external table, and the call that registers its days."""
         return (
             f"{self._create(table)}\n\n-- Again whenever a day is new, or gone:\n"
             f"CALL system.sync_partition_metadata('{SCHEMA}', '{table.name}', 'FULL');"
         )
 
     def result(self, table: DeclaredTable) -> str:
-        """Return an external table, whose folder is listed for each query."""
+        """Return the SQL of an external table, whose folder Presto lists for each query."""
         return f"-- When a new version is published: nothing to run.\n{self._create(table)}"
 
     def _create(self, table: DeclaredTable) -> str:
@@ -99,7 +99,7 @@ CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
 
 class Trino(Presto):
-    """Trino's Hive connector, whose times have microseconds."""
+    """Trino's Hive connector, with times to the microsecond."""
 
     timestamp = "timestamp(6)"
     opening = f"""\
@@ -109,7 +109,7 @@ CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
 
 class Spark(Dialect):
-    """Spark SQL's own tables of files."""
+    """Spark SQL's tables of parquet files."""
 
     timestamp = "timestamp"
     string = "string"
@@ -120,7 +120,7 @@ class Spark(Dialect):
 CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
     def raw(self, table: DeclaredTable) -> str:
-        """Return an external table, and the repair that registers its days."""
+        """Return the SQL of an external table, and the repair that registers its days."""
         return (
             f"{self._create(table)}\n\n"
             "-- Again whenever a day is new, or gone, and in a long session for new files:\n"
@@ -128,7 +128,7 @@ CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
         )
 
     def result(self, table: DeclaredTable) -> str:
-        """Return an external table, which a session lists once."""
+        """Return the SQL of an external table, whose folder a session lists once."""
         return (
             "-- When a new version is published, in a long session: "
             f"REFRESH TABLE {self._name(table)}\n{self._create(table)}"
@@ -146,7 +146,7 @@ CREATE SCHEMA IF NOT EXISTS {SCHEMA};"""
 
 
 class Athena(Dialect):
-    """Athena, whose declarations are Hive's."""
+    """Athena, with declarations in Hive's SQL."""
 
     timestamp = "timestamp"
     string = "string"
@@ -156,7 +156,7 @@ class Athena(Dialect):
 CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
 
     def raw(self, table: DeclaredTable) -> str:
-        """Return an external table whose days follow from the calendar, without registration."""
+        """Return the SQL of an external table whose days follow from the calendar."""
         return (
             "-- New days need no registration. Days outside the range are not seen, without an "
             "error. To widen it:\n"
@@ -166,7 +166,7 @@ CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
         )
 
     def result(self, table: DeclaredTable) -> str:
-        """Return an external table of one version's folder."""
+        """Return the SQL of an external table over one version's folder."""
         folder = table.location.rpartition("/")[0]
         return (
             "-- When a new version is published, once its folder is in S3:\n"
@@ -196,7 +196,7 @@ CREATE DATABASE IF NOT EXISTS {SCHEMA};"""
 
 
 class DuckDB(Dialect):
-    """DuckDB, where a table of files is a view."""
+    """DuckDB, where a view reads the files."""
 
     timestamp = "timestamptz"
     schema_prefix = ""
@@ -220,7 +220,7 @@ class DuckDB(Dialect):
         ]
         pattern, options = "*.parquet", "hive_partitioning = false"
         if table.partitioned:
-            # Not typed as a date: DuckDB before 2 cannot read __HIVE_DEFAULT_PARTITION__ as one.
+            # As text: DuckDB before 2 cannot read __HIVE_DEFAULT_PARTITION__ as a date.
             declared.append(f"try_cast({PARTITION_COLUMN} AS date) AS {PARTITION_COLUMN}")
             pattern = f"{PARTITION_COLUMN}=*/*.parquet"
             options = f"hive_partitioning = true, hive_types = {{'{PARTITION_COLUMN}': varchar}}"
@@ -232,9 +232,9 @@ class DuckDB(Dialect):
         return f"CREATE OR REPLACE VIEW {self._name(table)} AS\nSELECT\n{selected}\nFROM {rows};"
 
     def _by_name(self, table: DeclaredTable, files: str) -> str:
-        """Return the rows of `files`, of which some lack own columns, or all do.
+        """Return the rows of `files`, some or all of which may lack own columns.
 
-        For all of them, the rows that are not there stand.
+        A SELECT without rows adds the own columns even if all files lack them.
         """
         own = own_columns(table.model)
         nulls = ", ".join(f"NULL::{self.type_of(each.type)} AS {each.name}" for each in own)

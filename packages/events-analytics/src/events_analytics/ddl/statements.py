@@ -1,4 +1,4 @@
-"""SQL that lets an engine read the raw table and the enriched one."""
+"""The SQL statements with which an engine can read the raw table and the enriched one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ def ddl(  # noqa: PLR0917
 ) -> str:
     """Return statements for `engine` that declare `raw_events` and `enriched_events`.
 
-    `source` and `target` are the local folders, `location` is where the engine sees the folder
-    that holds both, None where it sees them as they are. With `Layout.USERS` the target is
-    `user_metrics`, and `enriched_events` a view. Nothing needs to exist. Raises `UsageError`.
+    `source` and `target` are local folders. `location` is the engine's address of the folder that
+    contains both, or None if the engine uses the local paths. With `Layout.USERS`, the target is
+    declared as `user_metrics`, and `enriched_events` is a view. The folders need not exist.
+    Raises `UsageError`.
     """
     seen = locate(engine, source, target, location)
     dialect = DIALECTS[engine]
     folder = seen.result
-    if engine is Engine.ATHENA:  # in S3 no folder takes the place of another in one step
+    if engine is Engine.ATHENA:  # in S3, folders cannot be exchanged in one step
         folder += f"/{current_version(target) or 'VERSION'}"
     raw = DeclaredTable(RAW, contract.stored, seen.raw, partitioned=True)
     result = (
@@ -44,7 +45,7 @@ def ddl(  # noqa: PLR0917
 
 
 def _view(dialect: Dialect, contract: Contract[Any]) -> str:
-    """Return the view that joins the two: as many rows as the raw table, since users are unique."""
+    """Return the view that joins both; it has the raw table's rows, because users are unique."""
     prefix = dialect.schema_prefix
     raw = frozenset(column_names(contract.stored))
     selected = ",\n".join(
@@ -59,7 +60,7 @@ def _view(dialect: Dialect, contract: Contract[Any]) -> str:
 
 
 def print_ddl(settings: DdlSettings) -> None:
-    """Print the tables' SQL."""
+    """Print the SQL of the tables."""
     contract = settings.load_contract()
     tables = settings.source, settings.target, settings.layout, settings.location
     print(ddl(settings.engine, contract, *tables))

@@ -1,1 +1,1 @@
-"""The batch job: from the raw table's rows to a new version."""
+"""The batch job, which turns the raw table's rows into a new version of the result."""

@@ -1,4 +1,4 @@
-"""`events-analytics run`."""
+"""The command `events-analytics run`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from events_schema.runtime.java.find import find_java
 
 
 def run(settings: RunSettings) -> None:
-    """Run the job once, print what was published, and leave metrics where they are asked for."""
+    """Run the job once, print what was published, and write metrics if a file is given."""
     contract = settings.load_contract()
     started = time.monotonic()
     with writing_metrics(settings.metrics_file, settings.target):
@@ -36,7 +36,7 @@ def run(settings: RunSettings) -> None:
 
 
 def make_job(settings: RunSettings, contract: Contract[Any], now: datetime) -> Job:
-    """Return the job that the flags ask for, at `now` where they name no time."""
+    """Return the job for these flags; its processing time is `now` if they do not set one."""
     return Job(
         contract=contract,
         source=settings.source,

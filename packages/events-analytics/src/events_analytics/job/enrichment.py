@@ -1,4 +1,4 @@
-"""The two metrics of each user, as Spark transforms equal to `Contract.enrich`."""
+"""The two metrics of each user, as Spark transforms with the same results as `Contract.enrich`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def enrich(
     processing_time: datetime,
     window: timedelta = WINDOW,
 ) -> DataFrame:
-    """Return each row of the raw table once, with its user's metrics: `contract.enriched`.
+    """Return each row of the raw table once, with its user's metrics: rows of `contract.enriched`.
 
-    `processing_time` has a zone. `Contract.enrich` defines the metrics.
+    `processing_time` must have a zone. `Contract.enrich` defines the metrics.
     """
     return with_metrics(events, contract, user_metrics(events, processing_time, window))
 
 
 def with_metrics(events: DataFrame, contract: Contract[Any], metrics: DataFrame) -> DataFrame:
-    """Return each of `events` with its user's row of `metrics`: `contract.enriched`."""
-    # A null user_id equals nothing in a join, so such rows keep nulls.
+    """Return `events`, each joined with its user's `metrics`: rows of `contract.enriched`."""
+    # In a join, a null user_id does not match any other, so the metrics of such rows are null.
     enriched = events.join(metrics, on="user_id", how="left")
     return enriched.select(*column_names(contract.enriched))
 
@@ -39,12 +39,12 @@ def user_metrics(
     window: timedelta = WINDOW,
     frequent_actions: Sequence[str] = (),
 ) -> DataFrame:
-    """Return one row per user: `UserMetrics`' columns.
+    """Return one row per user, with the columns of `UserMetrics`.
 
-    `frequent_actions` are counted in a column each, and all others in a row for each user and
-    action. The result is the same whichever they are; well chosen, they halve the time, which
-    goes into finding a group's place in memory. Grouping by other actions first keeps a user
-    with very many events from being one task.
+    `frequent_actions` affect only the speed. Each of them is counted in its own column, and all
+    other actions in one row per user and action. Well chosen, they halve the time, most of which
+    is spent on looking up groups in memory. Grouping by the other actions first splits a user with
+    very many events over several tasks.
     """
     action = F.col("event_action")
     counts = [f"count_{number}" for number in range(len(frequent_actions))]
@@ -86,14 +86,14 @@ def _is_recent(processing_time: datetime, window: timedelta) -> Column:
 
 
 def _other_action(frequent_actions: Sequence[str]) -> Column:
-    """The action that is none of these; null for these, and for the null action."""
+    """Return the action if it is not one of `frequent_actions`, otherwise null."""
     action = F.col("event_action")
     return F.when(~action.isin(*frequent_actions), action) if frequent_actions else action
 
 
 def _candidate(occurrences: Column, action: Column) -> Column:
-    """A sort key: the most frequent action is the smallest.
+    """Return a sort key that is smallest for the most frequent action.
 
-    Spark compares strings by their UTF-8 bytes, which is the order of code points.
+    Spark compares strings by their UTF-8 bytes, which gives the order of code points.
     """
     return F.struct((-occurrences).alias("rank"), action.alias("action"))

@@ -1,4 +1,4 @@
-"""The batch job: reads the raw table, enriches its rows, publishes the result."""
+"""The batch job: it reads the raw table, enriches its rows and publishes the result."""
 
 from __future__ import annotations
 
@@ -37,30 +37,30 @@ _USER_TYPES = Layout.USERS.column_types({})
 
 
 class JobOptions(TypedDict, total=False):
-    """What a job can be told beyond its folders and its time."""
+    """The options of a job."""
 
     allow_empty: bool
-    """Let a source without rows become a result without rows."""
+    """Publish a result without rows if the source has no rows."""
     keep_versions: int
-    """How many old versions stay beside the new one."""
+    """How many old versions to keep beside the new one."""
     layout: Layout
-    """What is published: events with metrics, or the metrics alone."""
+    """What to publish: events with metrics, or only the metrics."""
     window: timedelta
-    """How long before the processing time events are counted in `u_count`."""
+    """How long before the processing time `u_count` starts to count events."""
     since: date | timedelta | None
-    """The first day of the rows, or how long before the processing time's day it is."""
+    """The first day of the rows, or how long it is before the day of the processing time."""
     files: int | None
-    """How many files there are to be; of about 128 MiB where not given."""
+    """How many files to write; if None, files have about 128 MiB."""
     sort_by: SortBy
-    """In which order rows lie."""
+    """The order of the rows."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run: the contract, the raw table's folder, the enriched one's, the metrics' time.
+    """One run: its contract, its source and target folders, and its processing time.
 
-    `processing_time` has a zone. `JobOptions` describes the others. Raises `UsageError` for
-    what goes together with nothing.
+    `processing_time` must have a zone. `JobOptions` describes the other fields. Raises
+    `UsageError` for fields that cannot be combined.
     """
 
     contract: Contract[Any]
@@ -77,10 +77,10 @@ class Job:
 
     def __post_init__(self) -> None:
         if self.processing_time.tzinfo is None:
-            raise UsageError("the processing time has no zone; give one, such as UTC")
+            raise UsageError("the processing time has no zone; give one, for example UTC")
         if self.layout is Layout.USERS and (self.since or self.sort_by is not SortBy.DAY):
             raise UsageError(
-                "--layout users holds a row for each user, of whatever day; "
+                "--layout users has one row per user, and these have no day; "
                 "leave out --since and --sort-by"
             )
 
@@ -102,9 +102,9 @@ def run(
 ) -> Manifest:
     """Publish the enriched rows of `source` as `target` and return the new version's manifest.
 
-    A raw file that lacks one of the contract's own columns has null in it.
-    `spark` has the settings of `events_schema.spark.SESSION_SETTINGS`. Raises `UsageError` for
-    a `processing_time` without a zone, and what `run_job` raises.
+    If a raw file lacks one of the contract's own columns, its values are null.
+    `spark` must have the settings of `events_schema.spark.SESSION_SETTINGS`. Raises `UsageError`
+    for a `processing_time` without a zone, and the errors of `run_job`.
     """
     job = Job(contract, str(source), str(target), processing_time, **options)
     return run_job(job, lambda: nullcontext(spark))
@@ -115,11 +115,11 @@ def run_job(
     session: Callable[[], AbstractContextManager[SparkSession]],
     before_publish: Callable[[], None] = lambda: None,
 ) -> Manifest:
-    """Carry out `job`, starting Spark once all else is checked; return the version's manifest.
+    """Run `job` and return the new version's manifest. Spark starts after all other checks.
 
-    `before_publish` is called when the result is complete and Spark no longer needed. Raises
-    `EventsError`, such as `AnalyticsError`, `NotAnEvolution`, `SparkFailed`, `PublishError` and
-    `AlreadyLocked`; the old result then stays.
+    `before_publish` is called when the result is complete and Spark is no longer needed. Raises
+    an `EventsError`, for example `AnalyticsError`, `NotAnEvolution`, `SparkFailed`,
+    `PublishError` or `AlreadyLocked`; the old result then stays.
     """
     paths = TablePaths.at(job.target)
     folder = find_folder("source", job.source)
@@ -132,7 +132,7 @@ def run_job(
     actions = frequent_actions(raw)
     types = job.layout.column_types(job.layout.own_types(job.contract))
     with open_versions(paths) as versions:
-        _check_evolves(job.contract, paths)  # again, since nobody else publishes from here on
+        _check_evolves(job.contract, paths)  # again: from here on, no other run can publish
         created_time = datetime.now(UTC)
         version = versions.new(created_time)
         staging = versions.staging(version)
@@ -164,7 +164,7 @@ def run_job(
 
 
 def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
-    """Write the result to `staging` by way of each user's metrics; return how many users."""
+    """Compute each user's metrics, write the result to `staging`, return the number of users."""
     if job.layout is Layout.USERS:
         write_users(metrics, staging, job.files)
         return row_count(written_files(staging, _USER_TYPES))
@@ -177,7 +177,7 @@ def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
 
 
 def _check_evolves(contract: Contract[Any], paths: TablePaths) -> None:
-    """Refuse a contract without own columns that the published rows have.
+    """Check that the contract has all own columns of the published rows.
 
     A result whose manifest cannot be read is replaced, as `check` advises.
     """
@@ -190,7 +190,7 @@ def _check_evolves(contract: Contract[Any], paths: TablePaths) -> None:
 
 
 def _check_apart(source: Path, paths: TablePaths) -> None:
-    """Refuse a target that would be read as source, or be taken away with it."""
+    """Check that source and target do not overlap, since the job would read or replace both."""
     for one, other in (
         (source, paths.target),
         (paths.target, source),
@@ -198,6 +198,5 @@ def _check_apart(source: Path, paths: TablePaths) -> None:
     ):
         if one.is_relative_to(other):
             raise PublishError(
-                f"source {source} and target {paths.target} lie one in the other; "
-                f"give folders that are apart"
+                f"source {source} and target {paths.target} overlap; give separate folders"
             )

@@ -1,4 +1,4 @@
-"""The sink: writes a version's rows to its staging folder."""
+"""The sink, which writes the rows of a version to its staging folder."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from events_schema.spark import spark_schema
 from events_schema.tables.locations import spark_path
 
 FILE_BYTES = 128 * 1024 * 1024
-"""About how large a file is."""
+"""The approximate size of a file."""
 LEAST_FILE_BYTES = 16 * 1024 * 1024
-"""Below this a table is not split into more files, whatever cores there are."""
+"""A table is not split into files smaller than this, even if more cores are free."""
 ROW_GROUP_BYTES = 16 * 1024 * 1024
-"""About how large a row group is before compression; readers pass over those of other days."""
+"""The approximate size of a row group before compression; readers skip groups of other days."""
 _RUNS = 32
-"""How many runs of days are told apart at least, where there are as many files."""
+"""The least number of runs of days, if there are as many files."""
 _HEAP_BYTES_PER_USER = 1024
-"""Where the heap has so much for each user, their metrics are sent to every task as they are."""
+"""If the heap has this much memory per user, all users' metrics are sent to every task."""
 
 
 def file_count(spark: SparkSession, raw: RawFiles) -> int:
-    """Return how many files the rows of `raw` become: of some 128 MiB, or one for each core."""
+    """Return how many files to write for `raw`: files of about 128 MiB, or one per core."""
     cores = spark.sparkContext.defaultParallelism
     return max(min(cores, -(-raw.bytes // LEAST_FILE_BYTES)), -(-raw.bytes // FILE_BYTES), 1)
 
 
 def write_users(metrics: DataFrame, folder: Path, files: int | None = None) -> None:
-    """Write each user's metrics to `folder`, in as many `files` as given, or as Spark likes."""
+    """Write each user's metrics to `folder`, in `files` files, or as many as Spark chooses."""
     rows = metrics.repartition(files) if files else metrics
     _write(rows.sortWithinPartitions("user_id"), folder)
 
 
 def read_users(spark: SparkSession, folder: Path) -> DataFrame:
-    """Return each user's metrics, as `write_users` wrote them to `folder`."""
+    """Return each user's metrics that `write_users` wrote to `folder`."""
     return spark.read.schema(spark_schema(UserMetrics)).parquet(spark_path(folder))
 
 
@@ -64,9 +64,9 @@ def write_events(
 ) -> None:
     """Write each row of `raw` with its user's `metrics` to `folder`, in about `files` files.
 
-    The rows stay in the order of the raw table's days. Where there are too many `users` for
-    every task to hold all of their metrics, or where `sort_by` says so, rows are exchanged
-    between tasks, by ranges of time or of users.
+    Rows stay in the order of the raw table's days. If a task cannot hold the metrics of all
+    `users`, or if `sort_by` requires it, rows are exchanged between tasks, by ranges of time or
+    of users.
     """
     spark = metrics.sparkSession
     count = files or file_count(spark, raw)
@@ -75,16 +75,16 @@ def write_events(
     if known_to_all and sort_by is SortBy.DAY and (not files or len(raw.files) >= files):
         _write(with_metrics(_by_day(spark, raw, contract, count), contract, joined), folder)
         return
-    # With the time, since half of all rows may be one user's.
+    # The time is a key as well, because one user may have half of all rows.
     keys = ("user_id", "event_time") if sort_by is SortBy.USER_ID else ("event_time",)
     rows = with_metrics(read_raw(spark, raw, contract.event), contract, joined)
     _write(rows.repartitionByRange(count, *keys).sortWithinPartitions(*keys), folder)
 
 
 def _by_day(spark: SparkSession, raw: RawFiles, contract: Contract[Any], count: int) -> DataFrame:
-    """Return the rows of `raw` in `count` partitions, or as many as there are, by day.
+    """Return the rows of `raw` in at most `count` partitions, by day.
 
-    Spark reads files by falling size, so that runs of days have to be read one by one.
+    Spark reads the largest files first, so each run of days must be read separately.
     """
     runs = raw.split(max(count, _RUNS)) if len(raw.files) >= count else [raw]
     rows = (read_raw(spark, run, contract.event) for run in runs)
@@ -102,7 +102,7 @@ def _write(rows: DataFrame, folder: Path) -> None:
 
 
 def name_files(folder: Path, version: str) -> None:
-    """Name the files that Spark wrote for their version, and remove what is no parquet."""
+    """Rename the files that Spark wrote after their version, and remove all other files."""
     named = [
         part.rename(folder / file_name(version, number))
         for number, part in enumerate(sorted(folder.glob("part-*.parquet")))
@@ -115,7 +115,7 @@ def name_files(folder: Path, version: str) -> None:
 
 
 def written_files(folder: Path, types: Mapping[str, str]) -> tuple[FileRows, ...]:
-    """Return the files in `folder`. Raises `ColumnsMissing` where one has not these columns."""
+    """Return the files in `folder`. Raises `ColumnsMissing` if one has other columns than these."""
     return tuple(_checked(path, types) for path in sorted(folder.glob("*.parquet")))
 
 
@@ -126,11 +126,13 @@ def _checked(path: Path, types: Mapping[str, str]) -> FileRows:
 
 
 def row_count(files: Sequence[FileRows]) -> int:
-    """Return how many rows the files hold."""
+    """Return the number of rows in the files."""
     return sum(file.rows for file in files)
 
 
 def check_rows(written: int, expected: int) -> None:
-    """Raise `ResultDiffers` where not as many rows are written as were read."""
+    """Check that as many rows were written as were read. Raises `ResultDiffers`."""
     if written != expected:
-        raise ResultDiffers(f"{written} rows written of {expected} read; the old result stays")
+        raise ResultDiffers(
+            f"{expected} rows were read, but {written} were written; the old result stays"
+        )

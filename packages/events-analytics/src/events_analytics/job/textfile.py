@@ -1,4 +1,4 @@
-"""The metrics that a run leaves behind, for node_exporter's textfile collector."""
+"""Writes the metrics of a run to a file, for node_exporter's textfile collector."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ log = structlog.get_logger()
 
 @contextmanager
 def writing_metrics(file: Path | None, target: str) -> Iterator[None]:
-    """Write the metrics of the run that is the context to `file` at its end, however it ends.
+    """Write the metrics of a run to `file` when the context ends, even if the run fails.
 
-    A run that is refused since another one holds `target` writes nothing: the metrics are that
-    one's to write. Raises `MetricsFileUnwritable` before the run, and `MetricsNotWritten` after
-    one that has published; a run that failed ends with its own error, and a warning.
+    Nothing is written for a run that is refused because another run has `target` locked: the
+    other run writes the metrics. Raises `MetricsFileUnwritable` before the run, and
+    `MetricsNotWritten` after a run that published. If a failed run cannot write its metrics, it
+    logs a warning and ends with its own error.
     """
     if file is None:
         yield
@@ -52,12 +53,12 @@ def writing_metrics(file: Path | None, target: str) -> Iterator[None]:
     except OSError as unwritable:
         raise MetricsNotWritten(
             f"published, but cannot write metrics file {file}: {unwritable.strerror}; "
-            f"it still tells of an earlier run"
+            f"it still has the metrics of an earlier run"
         ) from unwritable
 
 
 def _check_writable(file: Path) -> None:
-    """Refuse, before the work, a file that could not be put in its place after it."""
+    """Check before the run that the file can be replaced after it."""
     try:
         if file.is_dir():
             raise IsADirectoryError(0, "is a folder")
@@ -66,7 +67,7 @@ def _check_writable(file: Path) -> None:
     except OSError as error:
         raise MetricsFileUnwritable(
             f"cannot write metrics file {file}: {error.strerror}; "
-            f"expected a name in a folder that is there and that this user can write to"
+            f"give a file in an existing folder that this user may write to"
         ) from None
 
 
@@ -77,7 +78,7 @@ def _exit_code(error: BaseException) -> int:
 
 
 def _write(file: Path, target: str, exit_code: int, seconds: float) -> None:
-    # Two tables on one machine have two files, in which only this label may differ.
+    # Two tables on one machine have two files with the same metrics, which differ in this label.
     path = os.fsencode(Path(target).absolute()).decode("utf-8", "replace")
     registry = CollectorRegistry()
 
@@ -87,22 +88,24 @@ def _write(file: Path, target: str, exit_code: int, seconds: float) -> None:
         gauge.labels(**labels).set(value)
 
     gauge("build_info", "The version that ran", 1, version=version("events-analytics"))
-    gauge("last_run_exit_code", "What the last run ended with", exit_code)
-    gauge("last_run_success", "Whether the last run published", exit_code == 0)
+    gauge("last_run_exit_code", "The exit code of the last run", exit_code)
+    gauge("last_run_success", "Whether the last run published a result", exit_code == 0)
     gauge("last_run_timestamp_seconds", "When the last run ended", time.time())
     gauge("last_run_duration_seconds", "How long the last run took", seconds)
     result = _published(target)
     if result is not None:
         began, processed = result.created_time.timestamp(), result.processing_time.timestamp()
-        gauge("last_success_timestamp_seconds", "When the run that published began", began)
-        gauge("processing_timestamp_seconds", "The published metrics' processing time", processed)
-        gauge("rows", "Rows that are published", result.rows)
-        gauge("users", "Different users of the raw rows", result.users)
+        gauge("last_success_timestamp_seconds", "When the last successful run started", began)
+        gauge(
+            "processing_timestamp_seconds", "The processing time of the published result", processed
+        )
+        gauge("rows", "Published rows", result.rows)
+        gauge("users", "Different users in the raw rows", result.users)
     write_to_textfile(str(file), registry)
 
 
 def _published(target: str) -> Manifest | None:
-    """Return the manifest of what readers see; None where it cannot be told."""
+    """Return the manifest of the version that readers see, or None if it cannot be read."""
     try:
         return Versions(TablePaths.at(target)).manifest()
     except (EventsError, OSError, ValueError):

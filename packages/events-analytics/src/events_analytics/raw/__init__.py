@@ -1,1 +1,1 @@
-"""The raw table as the batch job reads it."""
+"""Reads the raw table for the batch job."""

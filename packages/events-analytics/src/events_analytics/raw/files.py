@@ -1,4 +1,4 @@
-"""The raw table's files, listed once."""
+"""The list of the raw table's files."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from events_schema.tables.partitions import partition_day, partition_files
 
 @dataclass(frozen=True)
 class RawFile:
-    """A parquet file: its name below the folder, and its rows."""
+    """A parquet file: its path relative to the table's folder, and its rows."""
 
     name: str
     rows: int
     bytes: int = 0
-    """Of the columns that become the enriched table's; 0 where nobody asked."""
+    """The compressed size of the columns that the enriched table needs; 0 if not determined."""
 
     @property
     def day(self) -> str | None:
-        """The value of the file's partition; None in a plain folder."""
+        """The value of the file's partition, or None in a plain folder."""
         return partition_day(self.name.partition("/")[0])
 
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The parquet files under `folder` at one moment, by day; what comes later is not read."""
+    """The parquet files below `folder` at one moment, by day; later files are not read."""
 
     folder: Path
     files: tuple[RawFile, ...]
@@ -46,25 +46,25 @@ class RawFiles:
 
     @property
     def rows(self) -> int:
-        """How many rows the files hold."""
+        """The number of rows in the files."""
         return sum(file.rows for file in self.files)
 
     @property
     def bytes(self) -> int:
-        """How many bytes the files' columns that become the enriched table's take."""
+        """The compressed size of the columns that the enriched table needs, in bytes."""
         return sum(file.bytes for file in self.files)
 
     @property
     def manifest(self) -> tuple[FileRows, ...]:
-        """The files, as a manifest names them."""
+        """The files as listed in a manifest."""
         return tuple(FileRows(name=file.name, rows=file.rows) for file in self.files)
 
     def check_not_empty(self) -> None:
-        """Raise `NoData` where there are no rows."""
+        """Check that there are rows. Raises `NoData`."""
         if not self.rows:
             what = "only parquet files without rows" if self.files else "no parquet files"
             raise NoData(
-                f"source {self.folder} holds {what}{self._first_day()}; "
+                f"source {self.folder} has {what}{self._first_day()}; "
                 f"wait for events, or give --allow-empty"
             )
 
@@ -72,22 +72,22 @@ class RawFiles:
         return f" of {self.first_day} or later" if self.first_day else ""
 
     def since(self, day: date) -> RawFiles:
-        """Return the files of `day` and of later ones.
+        """Return the files of `day` and later days.
 
-        Raises `SourceMissing` where the files do not lie by day.
+        Raises `SourceMissing` if the files are not partitioned by day.
         """
         plain = [file.name for file in self.files if file.day is None]
         if plain:
             raise SourceMissing(
-                f"source {self.folder} holds {plain[0]} outside a folder of one day; --since "
-                f"needs the raw table that events-stream makes: leave it out"
+                f"source {self.folder} has {plain[0]} outside of a day's folder; --since needs a "
+                f"raw table from events-stream: leave it out"
             )
         first = day.isoformat()
         kept = tuple(file for file in self.files if file.day and file.day >= first)
         return replace(self, files=kept, first_day=day)
 
     def split(self, count: int) -> list[RawFiles]:
-        """Return at most `count` runs of the files, in order, of about equal bytes."""
+        """Split the files, in order, into at most `count` runs of about the same size in bytes."""
         total = max(self.bytes, 1)
         runs: dict[int, list[RawFile]] = {}
         before = 0
@@ -99,10 +99,10 @@ class RawFiles:
 
 
 def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
-    """List the raw table in `folder`, or the parquet files of a plain folder, checking each.
+    """List and check the files of the raw table, or of a plain folder of parquet files.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, `DatabaseFailed`, and
-    `NotAnEvolution` for a table of the stream that has own fields which `contract` lacks.
+    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, `DatabaseFailed`, and
+    `NotAnEvolution` if a table of the stream has own fields that `contract` lacks.
     """
     paths = sorted([*partition_files(folder), *plain_files(folder)])
     files = [read_raw_file(folder, path, contract) for path in paths]
@@ -114,9 +114,9 @@ def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
 
 
 def read_raw_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
-    """Return what the footer of the file at `path`, below `folder`, says, having checked it.
+    """Read and check the footer of the file at `path`, which is below `folder`.
 
-    Raises `ColumnsMissing`, `UnreadableFile` and `NotAnEvolution`.
+    Raises `ColumnsMissing`, `UnreadableFile` or `NotAnEvolution`.
     """
     footer = read_footer(path)
     check_evolution(folder, footer, contract)
@@ -125,9 +125,9 @@ def read_raw_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
 
 
 def _column_bytes(paths: Sequence[Path], columns: Sequence[str]) -> Counter[str]:
-    """Return how much `columns` take in each file, compressed.
+    """Return the compressed size of `columns` in each file, in bytes.
 
-    By DuckDB, since pyarrow ends the process where this part of a footer is damaged.
+    This uses DuckDB, because pyarrow aborts the process if this part of a footer is damaged.
     """
     if not paths:
         return Counter()
@@ -135,7 +135,7 @@ def _column_bytes(paths: Sequence[Path], columns: Sequence[str]) -> Counter[str]
         try:
             return _ask_bytes(database, paths, columns)
         except duckdb.Error:
-            for path in paths:  # for the name of the one
+            for path in paths:  # to find the file that cannot be read
                 try:
                     _ask_bytes(database, [path], columns)
                 except duckdb.IOException:

@@ -1,11 +1,11 @@
-"""Parquet footers: how many rows a file holds, and in which columns.
+"""Reads and checks parquet footers: the number of rows and the columns of a file.
 
-Read before Spark starts, so that a file that lacks a column is refused: Spark would read it as
-null.
+They are checked before Spark starts, because Spark reads a missing column as null.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_schema import ColumnType, Contract, columns
+from events_schema.models.types import TYPE_NAMES
 from events_schema.tables.own_columns import own_columns
 from events_schema.tables.paths import TablePaths
 
@@ -29,20 +30,20 @@ READABLE: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.STRING: frozenset({"string"}),
     ColumnType.TIMESTAMP: frozenset({"timestamp", "timestamp(milliseconds)", "int96"}),
 }
-"""The types in a file that Spark reads as a column of the contract without a change of value."""
+"""The types in a file that Spark can read as a type of the contract without changing a value."""
 
 
 _PLAIN = {"boolean": "bool", "double": "float64"}
-"""Parquet's words for plain types of the contract, where they differ from ours."""
+"""The `ColumnType` of parquet's plain types that have another name."""
 
 
 @dataclass(frozen=True)
 class Footer:
-    """What a parquet file says of itself: its rows, and the type of each column.
+    """A parquet file's number of rows, and the type of each column by name.
 
-    A type is that of `ColumnType` where the file stores it as the contract does (`timestamp`
-    is INT64 `TIMESTAMP_MICROS` in UTC, `float64` is DOUBLE), and another word, for people,
-    elsewhere. Columns of columns are one, `nested`.
+    A type is a value of `ColumnType` if the file stores the column as the contract does
+    (`timestamp` is INT64 `TIMESTAMP_MICROS` in UTC, `float64` is DOUBLE). Otherwise it is a
+    description of the type. A column that contains columns has the type `nested`.
     """
 
     rows: int
@@ -57,19 +58,19 @@ def read_footer(path: Path) -> Footer:
         types = dict(_column(column) for column in stored)
         return Footer(metadata.num_rows, types)
     except FileNotFoundError:
-        raise UnreadableFile(f"cannot read {path}: it is gone") from None
+        raise UnreadableFile(f"cannot read {path}: it does not exist") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> UnreadableFile:
-    """Return the error of a file that is no parquet file."""
+    """Return the error for a file that is not a valid parquet file."""
     cause = str(error).partition("\n")[0]
-    return UnreadableFile(f"{path} is no parquet file, or a part of one ({cause}); remove it")
+    return UnreadableFile(f"{path} is not a complete parquet file ({cause}); remove it")
 
 
 def _column(column: pq.ColumnSchema) -> tuple[str, str]:
-    """Return the name and the type of the column that this one is, or is a part of."""
+    """Return the name and the type of a column, or of the nested column that it belongs to."""
     if column.path != column.name:
         return column.path.partition(".")[0], "nested"
     return column.name, _type(column)
@@ -90,25 +91,30 @@ def _type(column: pq.ColumnSchema) -> str:
 
 
 def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
-    """Refuse a file without the columns of `model`, but for a team's own: older files lack those.
+    """Check that a file has the columns of `model`, with their types. Raises `ColumnsMissing`.
 
-    Any column of another type is refused. Raises `ColumnsMissing`.
+    It may lack a team's own columns, as older files do.
     """
     absent = {column for column in own_columns(model) if column.name not in footer.columns}
     missing = [
-        f"{column.name} {column.type}"
+        _described(column.name, column.type)
         for column in columns(model)
         if column not in absent and footer.columns.get(column.name) not in READABLE[column.type]
     ]
     if missing:
-        found = ", ".join(f"{name} {type_}" for name, type_ in footer.columns.items())
+        found = ", ".join(itertools.starmap(_described, footer.columns.items()))
         raise ColumnsMissing(f"{path} lacks {', '.join(missing)}; found {found or 'no columns'}")
 
 
-def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> None:
-    """Refuse a contract that does not go on from a file of the stream's table in `folder`.
+def _described(name: str, type_: str) -> str:
+    """Return a column as a team's class declares it, such as `plan: Text`."""
+    return f"{name}: {TYPE_NAMES[ColumnType(type_)] if type_ in set(ColumnType) else type_}"
 
-    Of any other folder of such files, more columns are left out. Raises `NotAnEvolution`.
+
+def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> None:
+    """Check that `contract` has all own fields of a file, if `folder` is a table of the stream.
+
+    In any other folder of parquet files, additional columns are ignored. Raises `NotAnEvolution`.
     """
     if not TablePaths(folder).log.is_dir():
         return
@@ -118,12 +124,9 @@ def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> No
 
 
 def check_exact_columns(path: Path, footer: Footer, types: Mapping[str, str]) -> None:
-    """Refuse a file that has not exactly the columns of these `types`, by name, in this order.
-
-    Raises `ColumnsMissing`.
-    """
+    """Check that a file has exactly the columns `types`, in this order. Raises `ColumnsMissing`."""
     wanted = list(types.items())
     if wanted != list(footer.columns.items()):
-        expected = ", ".join(map(" ".join, wanted))
-        found = ", ".join(map(" ".join, footer.columns.items()))
-        raise ColumnsMissing(f"{path} holds {found or 'no columns'}; expected {expected}")
+        expected = ", ".join(itertools.starmap(_described, wanted))
+        found = ", ".join(itertools.starmap(_described, footer.columns.items()))
+        raise ColumnsMissing(f"{path} has {found or 'no columns'}; expected {expected}")

@@ -1,4 +1,4 @@
-"""The rows of the raw table's files."""
+"""Reads the rows of the raw table's files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from events_schema.spark import spark_schema
 from events_schema.tables.locations import spark_path
 
 _MOST_ACTIONS = 8
-"""How many actions are worth a column of counts each: each row is compared with all of them."""
+"""The most actions that have their own column of counts; each row is compared with all of them."""
 
 
 def frequent_actions(raw: RawFiles) -> list[str]:
-    """Return the actions that are frequent in a part of the largest file, at most 8."""
+    """Return the most frequent actions in the first row group of the largest file, at most 8."""
     if not raw.rows:
         return []
     path = raw.folder / max(raw.files, key=lambda file: file.rows).name
@@ -41,12 +41,12 @@ def frequent_actions(raw: RawFiles) -> list[str]:
 def read_raw(spark: SparkSession, raw: RawFiles, model: type[BaseModel]) -> DataFrame:
     """Return the rows of exactly these files, with the columns of `model`.
 
-    Columns that a file lacks are null: `list_raw` has refused what must not be.
+    Columns that a file lacks are null; `list_raw` has refused files that lack required columns.
     """
     schema = spark_schema(model)
     if not raw.rows:
-        # Not from rows of Python's, for which PySpark opens a connection that it misses aloud
-        # when Java ends.
+        # Not from Python rows: for these PySpark opens a connection, and logs an error about it
+        # when Java exits.
         nulls = (F.lit(None).cast(field.dataType).alias(field.name) for field in schema)
         return spark.range(0).select(*nulls)
     paths = [spark_path(raw.folder / file.name) for file in raw.files]

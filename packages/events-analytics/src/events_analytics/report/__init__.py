@@ -1,4 +1,4 @@
-"""The report: what the tables hold and how good it is, as a page for people or as JSON."""
+"""The report on the tables and their data quality, as an HTML page or as JSON."""
 
 from events_analytics.report.figures.raw import Scope
 from events_analytics.report.model import Report

@@ -1,4 +1,4 @@
-"""The bins of a chart over time: as fine as it stays readable, for any span."""
+"""The bins of a chart over time: as fine as possible while the chart stays readable."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from events_schema.column import EPOCH
 
 MOST_BINS = 120
-"""More bars are no chart that people can read."""
+"""The most bars in a chart; people cannot read more."""
 
 
 class BinSize(StrEnum):
-    """How long the bins are."""
+    """The length of the bins."""
 
     MINUTE = "minute"
     HOUR = "hour"
@@ -26,12 +26,15 @@ class BinSize(StrEnum):
 
     @property
     def counted_by(self) -> timedelta:
-        """The stretch, from the epoch on, that each lies in whole: what to count events by."""
+        """The length of the intervals since the epoch in which to count events.
+
+        Each interval is completely in one bin.
+        """
         exact = {BinSize.MINUTE: timedelta(minutes=1), BinSize.HOUR: timedelta(hours=1)}
         return exact.get(self, timedelta(days=1))
 
     def start(self, time: datetime) -> datetime:
-        """Return the start of the bin that the UTC `time` lies in."""
+        """Return the start of the bin that contains the UTC `time`."""
         day = time.replace(hour=0, minute=0, second=0, microsecond=0)
         match self:
             case BinSize.MINUTE:
@@ -48,11 +51,11 @@ class BinSize(StrEnum):
         return day.replace(year=day.year - day.year % years, month=1, day=1)
 
     def starts(self, first: datetime, last: datetime) -> Iterator[datetime]:
-        """Yield the starts of the bins from that of `first` to that of `last`, in order."""
+        """Yield the starts of the bins from the one with `first` to the one with `last`."""
         start, end = self.start(first), self.start(last)
         yield start
         while start < end:
-            # Longer than one bin and shorter than two, so that it ends in the next one.
+            # The stride is longer than one bin and shorter than two, so it ends in the next one.
             start = self.start(start + self._stride)
             yield start
 
@@ -77,10 +80,10 @@ def bin_size(first: datetime, last: datetime) -> BinSize:
 def fill_bins(
     size: BinSize, first: datetime, last: datetime, counts: Iterable[tuple[int, int]]
 ) -> list[tuple[datetime, int]]:
-    """Return each bin's start and events, from the bin of `first` to that of `last`.
+    """Return each bin's start and number of events, from the bin of `first` to that of `last`.
 
-    `counts` are pairs of a number of stretches (`size.counted_by`) since 1970, and the events
-    that lie in it.
+    `counts` has pairs of an interval's number since 1970 and its number of events. An interval is
+    `size.counted_by` long.
     """
     filled = dict.fromkeys(size.starts(first, last), 0)
     for stretch, events in counts:

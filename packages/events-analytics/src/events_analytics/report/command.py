@@ -1,4 +1,4 @@
-"""`events-analytics report`."""
+"""The command `events-analytics report`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from events_analytics.settings import ReportSettings
 
 
 def report(settings: ReportSettings) -> None:
-    """Write the report."""
+    """Read the tables and write the report."""
     contract = settings.load_contract()
     check_output(settings.destination)
     now = datetime.now(UTC)

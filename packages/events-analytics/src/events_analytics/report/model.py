@@ -1,4 +1,4 @@
-"""The report: what `events-analytics report` finds in the tables, and its JSON."""
+"""The report's figures, and their JSON."""
 
 from __future__ import annotations
 
@@ -15,91 +15,91 @@ class _Part(BaseModel):
 
 
 class Bin(_Part):
-    """The events of one stretch of time."""
+    """The number of events in one interval of time."""
 
     start: AwareDatetime
     events: int
 
 
 class OverTime(_Part):
-    """Events by `event_time`, without gaps: a stretch without events is there, too.
+    """Events by `event_time`, without gaps: bins without events are included.
 
-    Events that have no time, or one after the report's, are in no bin.
+    Events without a time, or with a time after the report's, are not in a bin.
     """
 
     size: BinSize
-    """How long a bin is; weeks start on Monday, all bins in UTC."""
+    """The length of a bin. Weeks start on Monday, and all bins are in UTC."""
     bins: tuple[Bin, ...]
 
 
 class Rest(_Part):
-    """What a list that was cut leaves out, summed."""
+    """The sums of the entries that are left out of a list."""
 
     names: int
     events: int
 
 
 class Product(_Part):
-    """The events of one `app_name`; null for those without one."""
+    """The events with one `app_name`, or null for events without it."""
 
     name: str | None
     events: int
     users: int
     value: int | None
-    """The sum of `event_value`; null where no event has one."""
+    """The sum of `event_value`; null if no event has one."""
 
 
 class Products(_Part):
-    """The products, those with the most events first."""
+    """The products, most events first."""
 
     names: int
-    """How many there are; none is no name."""
+    """The number of different names, without null."""
     rows: tuple[Product, ...]
     rest: Rest | None
 
 
 class OwnValue(_Part):
-    """The events with one text in a field of the contract's own; null for those without one."""
+    """The events with one value in an own field of the contract, or null for events without it."""
 
     name: str | None
     events: int
 
 
 class OwnField(_Part):
-    """The texts in one field of the contract's own, those with the most events first."""
+    """The values of one own text field of the contract, most events first."""
 
     field: str
     names: int
-    """How many different texts there are, null not counted."""
+    """The number of different values, without null."""
     rows: tuple[OwnValue, ...]
     rest: Rest | None
 
 
 class Category(_Part):
-    """The events of one `event_category`, by action; null for those without one."""
+    """The events with one `event_category`, by action, or null for events without it."""
 
     name: str | None
     events: int
     by_action: tuple[int, ...]
-    """In the order of `Categories.actions`."""
+    """The number of events by action, in the order of `Categories.actions`."""
     other_actions: int
 
 
 class Categories(_Part):
-    """Actions by category, the categories with the most events first."""
+    """Actions by category, most events first."""
 
     names: int
-    """How many categories there are; none is no name."""
+    """The number of different categories, without null."""
     action_names: int
-    """How many actions there are; none is no name."""
+    """The number of different actions, without null."""
     actions: tuple[str | None, ...]
-    """The most frequent actions; null stands for none."""
+    """The most frequent actions; null stands for events without an action."""
     rows: tuple[Category, ...]
     rest: Rest | None
 
 
 class Band(_Part):
-    """The users who have from `least` to `most` events."""
+    """The users with `least` to `most` events."""
 
     least: int
     most: int
@@ -115,25 +115,25 @@ class ActiveUser(_Part):
 
 
 class Activity(_Part):
-    """Users by how many events they have."""
+    """Users by their number of events."""
 
     users: int
     without_user: int
     """Events without a `user_id`."""
     bands: tuple[Band, ...]
-    """From the first band that has users to the last, without gaps."""
+    """The bands from the first with users to the last, without gaps."""
     most_active: tuple[ActiveUser, ...]
 
 
 class Nulls(_Part):
-    """How many events have no value in a column of the raw table."""
+    """The number of events without a value in a column of the raw table."""
 
     column: str
     events: int
 
 
 class DelayBand(_Part):
-    """The events that were received so long after their time: `[at_least_ms, below_ms)`."""
+    """The events with a delay of at least `at_least_ms` and less than `below_ms`."""
 
     at_least_ms: int
     below_ms: int | None
@@ -141,30 +141,31 @@ class DelayBand(_Part):
 
 
 class Delay(_Part):
-    """From `event_time` to `received_time`.
+    """The delay from `event_time` to `received_time`.
 
-    Percentiles are by nearest rank among the events of the bands, cut to 3 significant digits.
+    Percentiles are by nearest rank among the events of the bands, truncated to 3 significant
+    digits.
     """
 
     bands: tuple[DelayBand, ...]
     before: int
-    """Events that were received before their time: the sender's clock is ahead."""
+    """Events that were received before their time, because the sender's clock is ahead."""
     unknown: int
-    """Events that lack one of the two times."""
+    """Events without one of the two times."""
     median_ms: int | None
     p95_ms: int | None
     longest_ms: int | None
 
 
 class Newest(_Part):
-    """The newest time in a column that is not after the report's, and its age."""
+    """The newest time in a column that is not after the report's time, and its age."""
 
     time: AwareDatetime
     age_seconds: float
 
 
 class FailedReason(_Part):
-    """The failed events of one reason. `newest` is by Kafka's timestamp."""
+    """The failed events with one reason. `newest` is a timestamp of Kafka."""
 
     reason: str | None
     events: int
@@ -172,7 +173,7 @@ class FailedReason(_Part):
 
 
 class Failed(_Part):
-    """The failed events: what was on the topic and is no event."""
+    """The failed events: records on the topic that are not valid events."""
 
     events: int
     reasons: tuple[FailedReason, ...]
@@ -180,18 +181,18 @@ class Failed(_Part):
 
 
 class Quality(_Part):
-    """What is missing, wrong or late."""
+    """Data that is missing, wrong or late."""
 
     nulls: tuple[Nulls, ...]
     later: int
     """Events whose `event_time` is after the report's time."""
     delay: Delay
     newest_event: Newest | None
-    """By `event_time`."""
+    """The newest `event_time`."""
     newest_received: Newest | None
-    """By `received_time`."""
+    """The newest `received_time`."""
     failed: Failed | None
-    """Null where there is no folder of failed events."""
+    """Null if there is no folder of failed events."""
 
 
 class UserOfWindow(_Part):
@@ -203,62 +204,62 @@ class UserOfWindow(_Part):
 
 
 class Favourite(_Part):
-    """How many users have this most frequent action; null for users without an action."""
+    """The number of users with this most frequent action; null for users without an action."""
 
     action: str | None
     users: int
 
 
 class OtherFavourites(_Part):
-    """The favourite actions that the list leaves out, summed."""
+    """The sums of the favourite actions that are left out of the list."""
 
     actions: int
     users: int
 
 
 class Enriched(_Part):
-    """The users' metrics, as the enriched table has them; `--days` does not cut them."""
+    """The users' metrics in the enriched table; `--days` does not limit them."""
 
     layout: Literal["events", "users"]
-    """Whether the table holds a row for each event, or one for each user."""
+    """Whether the table has one row per event or one row per user."""
     rows: int
     users: int
     processing_time: AwareDatetime | None
-    """The time of the metrics; null where the version has no manifest."""
+    """The time of the metrics; null if the version has no manifest."""
     active_users: int
     """Users with events in the window before the processing time."""
     active_events: int
-    """How many events those users have in it."""
+    """The number of events in this window."""
     most_active: tuple[UserOfWindow, ...]
     favourites: tuple[Favourite, ...]
     rest: OtherFavourites | None
 
 
 class Report(_Part):
-    """What `events-analytics report` found in the tables.
+    """The figures that `events-analytics report` found in the tables.
 
-    Lists are cut to `--top` entries and the rest is summed. Times are in UTC.
+    Lists have at most `--top` entries, and the other entries are summed. Times are in UTC.
     """
 
     generated_time: AwareDatetime
     raw: str
-    """The raw table's folder, as it was given."""
+    """The raw table's folder, as given."""
     since: date | None
-    """The first day that counts, where `--days` was given: earlier events, and those without a
-    time, are left out of everything but `enriched`."""
+    """The first day of the report if `--days` was given. Earlier events, and events without a
+    time, are left out of everything except `enriched`."""
     events: int
     first_event_time: AwareDatetime | None
     over_time: OverTime | None
-    """Null where no event has a time up to now."""
+    """Null if no event has a time up to now."""
     categories: Categories
     products: Products
     own_fields: tuple[OwnField, ...]
-    """The text fields that the contract adds, in its order; empty for the default one."""
+    """The own text fields of the contract, in its order; empty for the default contract."""
     activity: Activity
     quality: Quality
     enriched: Enriched | None
-    """Null where there is no enriched table yet."""
+    """Null if there is no enriched table yet."""
 
     def to_json(self) -> str:
-        """Return the report as JSON, for people and programs."""
+        """Return the report as indented JSON."""
         return self.model_dump_json(indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Writing what a command has made: to a file, whole or not at all, or to standard output."""
+"""Writes the output of a command to standard output, or to a file in one step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD_OUTPUT = "-"
 
 
 def check_output(destination: str) -> None:
-    """Refuse, before the work, what `write_output` would refuse. Raises what that raises."""
+    """Check before the work that `write_output` can write. Raises the same errors."""
     if destination != STANDARD_OUTPUT:
         folder = _file(destination).parent
         with refusing_unwritable(folder):
@@ -27,15 +27,15 @@ def check_output(destination: str) -> None:
 def _file(destination: str) -> Path:
     path = Path(destination).resolve()
     if path.exists() and not path.is_file():
-        raise UsageError(f"--output {path} is no file; give a file's path, or - to print")
+        raise UsageError(f"--output {path} is not a file; give a file's path, or - to print")
     return path
 
 
 def write_output(destination: str, text: str) -> None:
     """Write `text` to the file `destination`, or to standard output for `-`.
 
-    A file appears, or replaces the old one, in one step, once it is on disk. Raises
-    `UsageError` for what is no file, and `PublishError` where it cannot be written.
+    A file is written completely, and then appears or replaces the old one in one step. Raises
+    `UsageError` if `destination` is not a file, and `PublishError` if it cannot be written.
     """
     if destination == STANDARD_OUTPUT:
         sys.stdout.write(text)

@@ -1,4 +1,4 @@
-"""Reading the tables and putting a report together."""
+"""Reads the tables and builds a report from them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from events_schema.runtime.database import read_steadily
 
 
 def read_report(tables: Tables, contract: Contract[Any], scope: Scope) -> Report:
-    """Read the tables as they are now.
+    """Read the current state of the tables and return the report.
 
-    Each is read as one listing of its files has it, with bounded memory. Raises `ColumnsMissing`,
-    `UnreadableFile`, `DatabaseFailed` and `TableReplaced`.
+    For each table, the files are listed once, and memory is bounded. Raises `ColumnsMissing`,
+    `UnreadableFile`, `NotAnEvolution`, `DatabaseFailed` or `TableReplaced`.
     """
     raw = read_steadily(
         lambda: raw_files(tables.raw, contract, scope.since),

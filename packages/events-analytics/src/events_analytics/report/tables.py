@@ -1,4 +1,4 @@
-"""The files of the tables that a report is made of, each checked before it is read."""
+"""Lists and checks the files of the tables that a report reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FailedRow(BaseModel):
 
 @dataclass(frozen=True)
 class Tables:
-    """Where the tables are: `raw` as it was given, too; None for those that are not there."""
+    """The folders of the tables, None if missing. `given` is the raw folder as given."""
 
     given: str
     raw: Path
@@ -37,10 +37,10 @@ class Tables:
 
 
 def find_tables(raw: str, enriched: str, failed: str | None, required: AbstractSet[str]) -> Tables:
-    """Return where the tables are; of the two others only those `required` must be there.
+    """Find the folders of the tables. Besides `raw`, only the `required` ones must exist.
 
-    Without `failed` the failed events are where the stream of `raw` puts them. Raises
-    `SourceMissing`.
+    If `failed` is None, the failed events are in the folder next to `raw` where the stream puts
+    them. Raises `SourceMissing`.
     """
     folder = find_folder("--raw", raw)
     beside = str(TablePaths(folder).failed)
@@ -57,10 +57,10 @@ def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None
 
 
 def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list[Path]:
-    """List the raw table, or a plain folder of such files, but for the days before `since`.
+    """List the files of the raw table, or of a plain folder, without the days before `since`.
 
-    Raises `ColumnsMissing` and `UnreadableFile`, naming the file, and `NotAnEvolution` for a table
-    of the stream that has own fields which `contract` lacks.
+    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, and `NotAnEvolution` if a
+    table of the stream has own fields that `contract` lacks.
     """
     files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
 
@@ -71,17 +71,17 @@ def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list
 
 
 def enriched_files(folder: Path) -> list[Path]:
-    """List the enriched table, of either layout. Raises as `raw_files` does."""
+    """List the files of the enriched table, in either layout. Raises errors as `raw_files`."""
     return _checked(plain_files(folder), UserMetrics)
 
 
 def failed_files(folder: Path) -> list[Path]:
-    """List the failed events. Raises as `raw_files` does."""
+    """List the files of the failed events. Raises errors as `raw_files`."""
     return _checked(plain_files(folder), FailedRow)
 
 
 def _may_hold(path: Path, since: date) -> bool:
-    """Tell whether a file of a partition may hold events since that day."""
+    """Return whether a file of a partition may have events of `since` or later."""
     try:
         return date.fromisoformat(partition_day(path.parent.name) or "") >= since
     except ValueError:  # the partition of the events without a time
@@ -93,7 +93,7 @@ def _checked(
 ) -> list[Path]:
     checked = list(files)
     for path in checked:
-        path.stat()  # says that it is gone in the way that makes its table be listed anew
+        path.stat()  # a missing file raises FileNotFoundError, and the table is listed again
         footer = read_footer(path)
         if check is not None:
             check(footer)

@@ -1,1 +1,1 @@
-"""The process around a job: its Spark, and the signals that end it."""
+"""The process around a job: its Spark session, and the signals that end it."""

@@ -1,4 +1,4 @@
-"""The command's Spark: starting it, ending it, and what it says when it fails."""
+"""The command's Spark session: starts and stops it, and translates its errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from events_schema.runtime.session.start import start_session, stop_session
 
 @contextmanager
 def session(settings: SparkSettings) -> Iterator[SparkSession]:
-    """Start Spark as `settings` say, and leave nothing of it behind.
+    """Start Spark with `settings`, and stop it when the context ends.
 
     Raises `JavaNotFound` and `SparkNotStarted`.
     """
@@ -35,7 +35,7 @@ def session(settings: SparkSettings) -> Iterator[SparkSession]:
 
 @contextmanager
 def spark_errors() -> Iterator[None]:
-    """Turn what Spark raises into `SparkFailed`, whose one line names the cause."""
+    """Turn Spark's exceptions into `SparkFailed` with a one-line message."""
     try:
         yield
     except (PySparkException, Py4JError, ConnectionError) as error:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run."""
+"""Handles SIGINT and SIGTERM during a run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class EndingSignals:
-    """Says whether a signal ends the run (`allow`) or comes too late for that (`ignore`)."""
+    """Sets whether a signal ends the run (`allow`) or comes too late (`ignore`)."""
 
     def __init__(self) -> None:
         self._error: type[Interrupted] = Interrupted
 
     def allow(self) -> None:
-        """Let the next signal end the run."""
+        """End the run at the next signal."""
         for each in _SIGNALS:
             signal.signal(each, self._raise)
 
     def ignore(self) -> None:
-        """Let the run finish, whatever comes."""
+        """Ignore signals, so that the run finishes."""
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
 
@@ -33,16 +33,16 @@ class EndingSignals:
         return self._error("interrupted; the old result stays")
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
-        self.ignore()  # what follows is cleaning up, and short
+        self.ignore()  # only short clean-up work follows
         if number == signal.SIGTERM:
             self._error = Terminated
-        # Nothing less passes through PySpark's own `except Exception`.
+        # PySpark catches `Exception`, so anything less would not end the run.
         raise KeyboardInterrupt
 
 
 @contextmanager
 def interruptible() -> Iterator[EndingSignals]:
-    """Turn SIGINT and SIGTERM into `Interrupted` and `Terminated`, raised where the run is."""
+    """Turn SIGINT and SIGTERM into the errors `Interrupted` and `Terminated`."""
     before = {each: signal.getsignal(each) for each in _SIGNALS}
     signals = EndingSignals()
     signals.allow()

@@ -1,1 +1,1 @@
-"""The versions of a published table: named, described, and put in place in one step."""
+"""The versions of a published table: their names, their manifests, and how they are published."""

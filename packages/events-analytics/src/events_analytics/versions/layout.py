@@ -1,4 +1,4 @@
-"""What the rows of a published table are, and in which order they lie."""
+"""The layout of a published table: what its rows are, and their order."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from events_schema import Contract, EnrichedEvent, UserMetrics, columns
 
 
 class Layout(StrEnum):
-    """The rows of a published table."""
+    """What the rows of a published table are."""
 
     EVENTS = "events"
-    """Each event with its user's metrics: `EnrichedEvent`, and a team's own columns."""
+    """One row per event with its user's metrics: `EnrichedEvent` and a team's own columns."""
     USERS = "users"
-    """Each user's metrics alone: `UserMetrics`, to be joined to the raw table."""
+    """One row per user with the metrics only: `UserMetrics`, to be joined with the raw table."""
 
     def own_types(self, contract: Contract[Any]) -> Mapping[str, str]:
-        """Return the types of the own columns that the rows have, by name, in order."""
+        """Return the types of the rows' own columns by name, in order."""
         return contract.own_types if self is Layout.EVENTS else {}
 
     def column_types(self, own_types: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the types of all columns, by name, in order: those of the contract, then own."""
+        """Return the types of all columns by name: the layout's, then the own ones, in order."""
         ours = {column.name: column.type.value for column in columns(_MODELS[self])}
         return {**ours, **own_types}
 
@@ -36,7 +36,7 @@ _MODELS: Mapping[Layout, type[BaseModel]] = {
 
 
 class SortBy(StrEnum):
-    """In which order rows lie, within files and from one to the next."""
+    """The order of the rows, within a file and from one file to the next."""
 
     DAY = "day"
     USER_ID = "user_id"

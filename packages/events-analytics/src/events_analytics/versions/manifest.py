@@ -1,4 +1,4 @@
-"""The manifest of a version: what it was made from."""
+"""The manifest of a version, which says what it contains and what it was made from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUFFIX = ".json"
 
 
 class FileRows(BaseModel):
-    """A file, relative to its table's folder, and how many rows it holds."""
+    """A file's path relative to its table's folder, and its number of rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,22 +25,22 @@ class FileRows(BaseModel):
 
 
 def manifest_path(paths: TablePaths, version: str) -> Path:
-    """Return where the manifest of a version lies."""
+    """Return the path of a version's manifest."""
     return paths.versions / f"{version}{SUFFIX}"
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the manifest at `path`. Raises `OSError`, or `ValueError` for what is none."""
+    """Return the manifest at `path`. Raises `OSError`, or `ValueError` if it is invalid."""
     return Manifest.model_validate_json(path.read_bytes())
 
 
 class Manifest(BaseModel):
-    """What a version holds and what it was made from, as in `<target>.versions/<version>.json`.
+    """The content of a version and its sources, as in `<target>.versions/<version>.json`.
 
-    `users` counts the different users of `raw_files`, which are those of `source`; `since` is
-    the first day that its rows are of, where not all are there. `own_types` are the types of a
-    team's own columns by name, in order. What a manifest of an older release does not say is what
-    that release did.
+    `raw_files` are files below `source`, and `users` counts the different users in them. `since`
+    is the first day of the rows, or None for all days. `own_types` has the types of a team's own
+    columns by name, in order. The defaults apply to manifests of older releases, which lack
+    these fields.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,9 +60,9 @@ class Manifest(BaseModel):
 
     @property
     def column_types(self) -> Mapping[str, str]:
-        """The types of the columns of the files, by name, in order."""
+        """The types of the files' columns by name, in order."""
         return self.layout.column_types(self.own_types)
 
     def to_json(self) -> bytes:
-        """Return the manifest as it is stored."""
+        """Return the manifest as the bytes of its file."""
         return self.model_dump_json(indent=1).encode() + b"\n"

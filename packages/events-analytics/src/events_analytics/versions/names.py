@@ -14,9 +14,9 @@ _TIME_FORMAT = "v%Y%m%dT%H%M%S%fZ"
 
 
 def new_version(now: datetime, existing: Iterable[str] = ()) -> str:
-    """Return a name that sorts after all `existing` ones, by its time; `now` is in UTC.
+    """Return a name for a version created at `now` (UTC) that sorts after all `existing` ones.
 
-    It is an identifier, such as `v20261124T120000123456Z_3f2a91c0`.
+    The name is a valid identifier, for example `v20261124T120000123456Z_3f2a91c0`.
     """
     time = now.strftime(_TIME_FORMAT)
     newest = max((version.partition("_")[0] for version in existing), default="")
@@ -30,16 +30,16 @@ def _time(text: str) -> datetime:
 
 
 def is_version(name: str) -> bool:
-    """Tell whether `name` is one that `new_version` makes."""
+    """Return whether `name` has the form of `new_version`'s names."""
     return _NAME.fullmatch(name) is not None
 
 
 def file_name(version: str, number: int) -> str:
-    """Return the name of the version's file with this number."""
+    """Return the name of the version's file number `number`."""
     return f"{version}-{number:05}.parquet"
 
 
 def version_of_file(name: str) -> str | None:
-    """Return the version that a file's name carries; None where it is not named by us."""
+    """Return the version in a file's name, or None for a name not from `file_name`."""
     match = _FILE.fullmatch(name)
     return match[1] if match else None

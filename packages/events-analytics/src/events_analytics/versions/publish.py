@@ -1,16 +1,17 @@
-"""Publishing: a new version of a table takes the place of the old one in one step.
+"""Publishes a new version of a table, which replaces the old one in one step.
 
-A version is staged in `<target>.versions/<version>.staging/`; its manifest is on disk; then
-the staging folder and the target change places, and what was the target becomes
-`<target>.versions/<old version>/`. A run that is killed leaves one of these, which the next
-run, holding the lock, tells apart by the names of the files in the staging folder:
+A version is written to `<target>.versions/<version>.staging/`, and then its manifest. After that,
+the staging folder and the target are exchanged, and the old target is renamed to
+`<target>.versions/<old version>/`. If a run is killed, the next run cleans up while it holds the
+lock. The names of the files show how far the killed run got:
 
-- anything but another version's files: not published. The staging folder goes, and its
-  manifest, if there is one already.
-- another version's files: published; the old version is given its name.
-- no files, the target being this version: it replaced an empty folder, which goes.
-- a version's folder without its manifest: was being removed, since manifests go first.
-- a manifest without its version: the rest of one of the above.
+- The staging folder contains files of another version: the new version was published. The folder
+  is renamed to the old version.
+- The staging folder contains other files, or none: the new version was not published, or it
+  replaced an empty folder. The staging folder is deleted, and the manifest of an unpublished
+  version as well.
+- A version's folder has no manifest: it was being deleted, and a manifest is deleted first.
+- A manifest has no version: it is left over from one of these cases.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _STAGING = ".staging"
 
 
 class Versions:
-    """The versions of the table at `paths`; for the holder of its lock."""
+    """The versions of the table at `paths`. Changes require the table's lock."""
 
     def __init__(self, paths: TablePaths) -> None:
         self._paths = paths
@@ -51,9 +52,9 @@ class Versions:
         self._folder = paths.versions
 
     def current(self) -> str | None:
-        """Return the version that readers see; None where there is no target, or an empty one.
+        """Return the version that readers see, or None if the target is missing or empty.
 
-        Raises `PublishError` where the target holds anything that is not ours.
+        Raises `PublishError` if the target contains anything else.
         """
         if not self._target.exists():
             return None
@@ -62,22 +63,22 @@ class Versions:
             version = version_of_file(entry.name) if entry.is_file() else None
             if version is None:
                 raise PublishError(
-                    f"target {self._target} holds {entry.name!r}, which is not ours; "
-                    f"give an empty folder, or one that events-analytics made"
+                    f"target {self._target} contains {entry.name!r}, which events-analytics did "
+                    f"not write; give an empty folder, or a target of events-analytics"
                 )
             found.add(version)
         unknown = sorted(version for version in found if not self._manifest(version).is_file())
         if unknown or len(found) > 1:
             raise PublishError(
-                f"target {self._target} holds {', '.join(unknown or sorted(found))}, which "
-                f"{self._folder} does not know as one version; give an empty folder"
+                f"target {self._target} contains {', '.join(unknown or sorted(found))}, but "
+                f"{self._folder} does not know it as one version; give an empty folder"
             )
         return found.pop() if found else None
 
     def manifest(self) -> Manifest | None:
-        """Return the manifest of the version that readers see; None where there is none.
+        """Return the manifest of the version that readers see, or None without a version.
 
-        Raises `PublishError` as `current` does, and `OSError` or `ValueError` where the manifest
+        Raises `PublishError` as `current` does, and `OSError` or `ValueError` if the manifest
         cannot be read.
         """
         version = self.current()
@@ -91,17 +92,18 @@ class Versions:
         return new_version(now, [*self.old(), *([current] if current else [])])
 
     def old(self) -> list[str]:
-        """Return the old versions that are kept, the oldest first."""
+        """Return the old versions that are kept, oldest first."""
         return sorted(entry.name for entry in self._entries("") if entry.is_dir())
 
     def staging(self, version: str) -> Path:
-        """Return the folder to write the version's files to; it is not there yet."""
+        """Return the folder for writing the version's files; it is not created here."""
         return self._folder / f"{version}{_STAGING}"
 
     def publish(self, manifest: Manifest, keep: int) -> None:
-        """Put the staged version in place and keep the newest `keep` old ones.
+        """Publish the staged version, and keep the newest `keep` old ones.
 
-        Raises `PublishError`; the target then holds the old version or the new one, whole.
+        Raises `PublishError`; the target then has either the complete old version or the complete
+        new one.
         """
         staging = self.staging(manifest.version)
         with refusing_unwritable(self._folder):
@@ -116,7 +118,7 @@ class Versions:
                 self._remove(version)
 
     def _put_in_place(self, staging: Path) -> None:
-        self.current()  # refuses what somebody else put into the target since the start
+        self.current()  # refuses files that were added to the target during the run
         if self._target.exists():
             exchange(staging, self._target)
         else:
@@ -125,7 +127,7 @@ class Versions:
         sync_folder(self._folder)
 
     def recover(self) -> None:
-        """Finish or remove whatever a run that was killed has left. Raises `OSError`."""
+        """Finish or delete everything that a killed run has left. Raises `OSError`."""
         for staging in self._entries(_STAGING):
             self._settle(staging)
         for unfinished in self._entries(f"{SUFFIX}.new"):
@@ -139,15 +141,15 @@ class Versions:
                 manifest.unlink()
 
     def _settle(self, staging: Path) -> None:
-        """Keep the old version that a staging folder may hold by now, and nothing else of it."""
+        """Keep the old version if it is in the staging folder; otherwise delete the folder."""
         versions = {version_of_file(entry.name) for entry in staging.iterdir()}
         replaced = versions - {None, staging.name.removesuffix(_STAGING)}
         if replaced:
             rename_new(staging, self._folder / str(replaced.pop()))
             sync_folder(self._folder)
         else:
-            # The Java process of a run that was killed may write for another moment; what
-            # that leaves goes the next time.
+            # The Java process of a killed run may keep writing for a moment; the next run
+            # deletes what this leaves.
             shutil.rmtree(staging, ignore_errors=True)
 
     def _remove(self, version: str) -> None:
@@ -159,7 +161,7 @@ class Versions:
         return manifest_path(self._paths, version)
 
     def _entries(self, suffix: str) -> list[Path]:
-        """Return what is named a version and `suffix`; other names are not ours to touch."""
+        """Return the entries named after a version and `suffix`; all others are left alone."""
         return sorted(
             entry
             for entry in self._folder.iterdir()
@@ -169,15 +171,15 @@ class Versions:
 
 @contextmanager
 def open_versions(paths: TablePaths) -> Iterator[Versions]:
-    """Hold the table alone, in order; on the way out, remove what was staged, not published.
+    """Lock the table and clean it up; after an error, delete files that were not published.
 
-    Raises `AlreadyLocked`, and `PublishError` where the target cannot be published to.
+    Raises `AlreadyLocked`, and `PublishError` if nothing can be published to the target.
     """
     with contextlib.ExitStack() as held:
         versions = Versions(paths)
         with refusing_unwritable(paths.versions):
             if not paths.versions.exists():
-                versions.current()  # a refusal leaves no folder behind
+                versions.current()  # before a folder is created
             make_folders(paths.versions)
             held.enter_context(exclusive_lock(paths.versions / "lock", "events-analytics run"))
             _check_file_system(paths)
@@ -192,13 +194,13 @@ def open_versions(paths: TablePaths) -> Iterator[Versions]:
 
 
 def _check_file_system(paths: TablePaths) -> None:
-    """Refuse, before the work, what would fail at the exchange after it."""
+    """Check before the work that the folders can be exchanged after it."""
     parent = paths.target.parent
     for folder in (parent, paths.target, paths.versions):
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
-            raise PublishError(f"cannot write {folder}; expected a folder that this user can write")
+            raise PublishError(f"cannot write {folder}; give a folder that this user may write to")
     if paths.versions.stat().st_dev != parent.stat().st_dev:
         raise PublishError(
-            f"{paths.versions} is on another file system than {parent}; both must be on one"
+            f"{paths.versions} and {parent} are on different file systems; put both on one"
         )
     check_renames(paths.versions)

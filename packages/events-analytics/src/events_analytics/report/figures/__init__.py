@@ -1,1 +1,1 @@
-"""The report's figures, queried with DuckDB."""
+"""The report's figures, which DuckDB computes."""

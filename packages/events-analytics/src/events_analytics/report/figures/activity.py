@@ -1,4 +1,4 @@
-"""How active the users are."""
+"""Counts users by how active they are."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _STEPS = (1, 2, 5)
 
 
 def read_activity(database: Database, top: int) -> Activity:
-    """Return how active the users of the table `users` are: `user_id` and `events`."""
-    # n users with different numbers of events have at least n * n / 2 of them, so these are few.
+    """Return the activity of the users in the table `users`, which has `user_id` and `events`."""
+    # n different numbers of events need at least n * n / 2 events, so the result has few rows.
     users = database.ask(
         "SELECT events, count(*) FROM users WHERE user_id IS NOT NULL GROUP BY events"
     )
@@ -33,10 +33,10 @@ def read_activity(database: Database, top: int) -> Activity:
 
 
 def activity_bands(users: Mapping[int, int]) -> tuple[Band, ...]:
-    """Group users by how many events they have: 1, 2 to 4, 5 to 9, 10 to 19, and so on.
+    """Group users by their number of events: 1, 2 to 4, 5 to 9, 10 to 19, and so on.
 
-    `users` says how many have so many events. Bands before the first user and after the last
-    are left out.
+    `users` maps a number of events to the number of users who have it. Bands before the first
+    user and after the last one are left out.
     """
     bands: list[Band] = []
     least, step = 1, 0

@@ -1,4 +1,4 @@
-"""How long after their time events are received."""
+"""Computes the delay from an event's time to its receipt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 EDGES_MS = (0, _SECOND, 10 * _SECOND, _MINUTE, 10 * _MINUTE, _HOUR, _DAY)
-"""Where the bands start; each has at most 3 significant digits."""
+"""The starts of the bands; each has at most 3 significant digits."""
 
-# Cut to 3 significant digits there are at most some 15,000 different delays, however many events:
-# that many are counted here, and what is asked of them is exact to those digits.
+# Truncated to 3 significant digits, there are at most about 15,000 different delays, however many
+# events there are. These are counted here, and the figures are exact to 3 digits.
 _DELAYS = """
 WITH delays AS (SELECT (received_time - event_time) AS micros FROM events),
      scaled AS (
@@ -32,12 +32,15 @@ UNION ALL SELECT NULL, count(*) FROM delays WHERE micros IS NULL
 
 
 def read_delay(database: Database) -> Delay:
-    """Return the delays of the view `events`."""
+    """Return the delays of the events in the view `events`."""
     return delay_of(dict(database.ask(_DELAYS)))
 
 
 def delay_of(counts: Mapping[int | None, int]) -> Delay:
-    """Sum up how many events have a delay of so many ms; of -1: a negative one; of None: none."""
+    """Summarize the delays. `counts` maps a delay in ms to its number of events.
+
+    The key -1 stands for all negative delays, and None for events without a delay.
+    """
     delays = {
         ms: counts[ms] for ms in sorted(key for key in counts if key is not None and key >= 0)
     }
@@ -63,7 +66,7 @@ def delay_of(counts: Mapping[int | None, int]) -> Delay:
 
 
 def _percentile(delays: Mapping[int, int], percent: int) -> int | None:
-    """Return the percentile by nearest rank; the delays are in order."""
+    """Return the percentile by nearest rank; `delays` must be in ascending order."""
     left = -(-sum(delays.values()) * percent // 100)
     for ms, events in delays.items():
         left -= events

@@ -1,4 +1,4 @@
-"""What the enriched table says of the users, in either layout."""
+"""Reads the users' metrics from the enriched table, in either layout."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ORDER BY users DESC, u_mp_ea NULLS LAST LIMIT $top
 def read_enriched_figures(
     database: Database, files: Sequence[Path], folder: Path, top: int
 ) -> Enriched | None:
-    """Read the `files` of the enriched table in `folder`; None where it has none yet."""
+    """Read the `files` of the enriched table in `folder`; return None if there are no files."""
     if not files:
         return None
     view_files(database, "enriched", files, UserMetrics)
@@ -75,7 +75,7 @@ def _read_favourites(
 
 
 def _processing_time(folder: Path, file: Path) -> AwareDatetime | None:
-    """Return the time of the metrics, which the manifest of the file's version says."""
+    """Return the time of the metrics from the manifest of the file's version, or None."""
     version = version_of_file(file.name)
     try:
         return read_manifest(manifest_path(TablePaths(folder), str(version))).processing_time

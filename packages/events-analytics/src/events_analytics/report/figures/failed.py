@@ -1,4 +1,4 @@
-"""What is known of the failed events."""
+"""Counts the failed events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUP BY reason ORDER BY count(*) DESC, reason NULLS LAST
 def read_failed_figures(
     database: Database, files: Sequence[Path], since: date | None, top: int
 ) -> Failed:
-    """Count the failed events in `files` by reason, those since that day where there is one."""
+    """Count the failed events in `files` by reason, from the day `since` on if it is given."""
     view_files(database, "failed", files, FailedRow)
     found = database.ask(_REASONS, since=to_micros(midnight(since)) if since else None)
     events = sum(count for _, count, _ in found)

@@ -1,4 +1,4 @@
-"""A team's own columns: what the queries call them, and which values their texts have."""
+"""A team's own columns: their names in the queries, and the values of their text fields."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ CREATE OR REPLACE TEMP TABLE counted AS
 SELECT {column} AS name, count(*) AS events FROM events GROUP BY name
 """
 
-# A null is one of the values: the last of those with as many events.
+# Null is one of the values; it comes last among values with the same number of events.
 _TOP = "SELECT name, events FROM counted ORDER BY events DESC, name NULLS LAST LIMIT $top"
 
 _SIZE = "SELECT count(name), count(*), coalesce(sum(events), 0)::BIGINT FROM counted"
 
 
 def own_names(contract: Contract[Any]) -> Mapping[str, str]:
-    """Return what the view `events` calls each own column.
+    """Return the name of each own column in the view `events`.
 
-    Under its own name, such as `name`, it would stand for another in our queries.
+    The original name could clash with a name in the queries, for example `name`.
     """
     return {column.name: f"own_{place}" for place, column in enumerate(contract.own_columns)}
 
 
 def read_own_fields(database: Database, contract: Contract[Any], top: int) -> tuple[OwnField, ...]:
-    """Return what the own texts are in the view `events`, in the contract's order."""
+    """Return the values of the own text fields in the view `events`, in the contract's order."""
     names = own_names(contract)
     texts = (each.name for each in contract.own_columns if each.type is ColumnType.STRING)
     return tuple(_read_field(database, name, names[name], top) for name in texts)

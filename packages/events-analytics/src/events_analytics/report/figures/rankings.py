@@ -1,4 +1,4 @@
-"""What events are of: the products, and the actions by category."""
+"""Ranks the products, and the actions by category."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from events_analytics.report.model import Categories, Category, Product, Product
 from events_schema.runtime.database import Database
 
 ACTIONS = 5
-"""How many actions are told apart: people cannot follow more colours."""
+"""How many actions are shown separately; people cannot distinguish more colours."""
 
 _COMBINATIONS = """
 CREATE TEMP TABLE combinations AS
@@ -17,7 +17,7 @@ SELECT app_name, event_category, event_action, count(*) AS events,
 FROM events GROUP BY ALL
 """
 
-# A null is one of the names: the last of those with as many events.
+# Null is one of the names; it comes last among names with the same number of events.
 _TOP = """
 CREATE TEMP TABLE {table} AS
 SELECT name, events, value, row_number() OVER (ORDER BY events DESC, name NULLS LAST) AS place
@@ -57,7 +57,7 @@ FROM (SELECT {column}, sum(events) AS events FROM combinations GROUP BY {column}
 def read_products(database: Database, top: int) -> Products:
     """Return the products of the view `events`.
 
-    Leaves behind the tables `combinations` (see there) and `users` (`user_id`, `events`).
+    Creates the tables `combinations` (see `_COMBINATIONS`) and `users` (`user_id`, `events`).
     """
     database.ask(_COMBINATIONS)
     database.ask(_TOP.format(table="products", column="app_name", limit=top))
@@ -101,7 +101,7 @@ def _category(name: str | None, actions: int, by_place: dict[int | None, int]) -
 
 
 def _size(database: Database, column: str, shown: list[int]) -> tuple[int, Rest | None]:
-    """Return how many names there are, and what is left of them beside those shown."""
+    """Return the number of different names, and the sums of those that are not shown."""
     names, groups, events = database.one(_SIZE.format(column=column))
     if groups == len(shown):
         return names, None

@@ -1,7 +1,7 @@
-"""What the raw table says: how many events, when, of what, of whom, and how good they are.
+"""Computes the figures of the raw table.
 
-Five passes over the files, and one for each of a team's own texts, each over the columns that it
-needs; all that is kept are sums.
+This takes five passes over the files, and one for each own text field. Each pass reads only the
+columns that it needs and keeps only sums.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ WHERE event_time BETWEEN $first AND $last GROUP BY 1
 
 @dataclass(frozen=True)
 class Scope:
-    """What a report covers: up to `now`, from the start of the UTC day `since`, if any.
+    """The time that a report covers: up to `now`, and from the UTC day `since` if it is given.
 
-    Lists are cut to `top` entries.
+    Lists have at most `top` entries.
     """
 
     now: datetime
@@ -66,9 +66,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many events there are, how many are later than now, and the times up to now.
+    """The number of events, the number of events after now, and the first and last times up to now.
 
-    `nulls` has an entry for each column, in order.
+    `nulls` has the number of nulls by column, in order.
     """
 
     events: int
@@ -81,7 +81,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class RawFigures:
-    """What a report says of the raw table."""
+    """The figures of the raw table in a report."""
 
     summary: Summary
     over_time: OverTime | None
@@ -95,7 +95,7 @@ class RawFigures:
 def read_raw_figures(
     database: Database, files: Sequence[Path], contract: Contract[Any], scope: Scope
 ) -> RawFigures:
-    """Read the raw table's `files`. Raises what DuckDB raises."""
+    """Read the raw table's `files`. Raises DuckDB's errors."""
     names = {**{name: name for name in column_names(StoredEvent)}, **own_names(contract)}
     view_files(database, "stored", files, contract.stored)
     columns = ", ".join(f"{name} AS {ours}" for name, ours in names.items())
@@ -124,7 +124,7 @@ def _read_summary(database: Database, names: Mapping[str, str], scope: Scope) ->
 
 
 def _read_over_time(database: Database, scope: Scope, summary: Summary) -> OverTime | None:
-    """Return the events up to now by time: of the days that were asked for, or of all there are."""
+    """Return the events up to now over time, for the requested days or for all events."""
     if summary.last is None or summary.first is None:
         return None
     first, last = (

@@ -1,4 +1,4 @@
-"""The geometry of a bar chart: across in per cent, so that it fits any width; down in pixels."""
+"""The geometry of a bar chart: horizontally in per cent, to fit any width, vertically in pixels."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HEIGHT = 220
-"""Of the area of the bars, in pixels."""
+"""The height of the area of the bars, in pixels."""
 
 _TICKS_DOWN = 4
 _TICKS_ACROSS = 6
 _GAP = 0.18
-"""The part of a bin's width that stays free."""
+"""The part of a bin's width that stays empty."""
 _WIDEST = 10
-"""How wide a bar may be, in per cent: few bins are no wall."""
+"""The largest width of a bar, in per cent, for charts with few bins."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar; the whole width from `left` on, `span` wide, is where it is pointed at."""
+    """One bar. The area from `left`, `span` wide, reacts to the pointer."""
 
     left: float
     span: float
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
-    """A value on the axis, and how many pixels from the top its line is."""
+    """A value on the axis, and the distance of its line from the top in pixels."""
 
     value: int
     top: float
@@ -38,9 +38,9 @@ class Tick:
 
 @dataclass(frozen=True)
 class Mark:
-    """A bin that is named below the chart, `left` per cent from the left.
+    """The label of a bin below the chart, `left` per cent from the left.
 
-    Those that are not `essential` are left out on a narrow page.
+    A narrow page shows only the `essential` ones.
     """
 
     index: int
@@ -51,7 +51,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class BarChart:
-    """Where everything is."""
+    """The positions of the parts of a chart."""
 
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
@@ -59,7 +59,7 @@ class BarChart:
 
 
 def bar_chart(values: Sequence[int]) -> BarChart:
-    """Lay out one bar for each of the `values`, of which none is negative."""
+    """Lay out one bar for each of the `values`, which must not be negative."""
     step = nice_step(max(values, default=0))
     top = step * max(1, -(-max(values, default=0) // step))
     span = 100 / max(1, len(values))
@@ -73,7 +73,7 @@ def bar_chart(values: Sequence[int]) -> BarChart:
 
 
 def nice_step(most: int) -> int:
-    """Return the distance of the ticks up to `most`: 1, 2 or 5 times a power of ten."""
+    """Return the distance between ticks up to `most`: 1, 2 or 5 times a power of ten."""
     power = 1
     while True:
         for step in (power, 2 * power, 5 * power):
@@ -83,7 +83,7 @@ def nice_step(most: int) -> int:
 
 
 def _bar(index: int, span: float, part: float) -> Bar:
-    # What is there is seen, be it ever so little.
+    # A value above 0 is always visible, however small.
     width = min(span * (1 - _GAP), _WIDEST)
     height = max(HEIGHT * part, 1.5) if part else 0.0
     return Bar(
@@ -112,10 +112,10 @@ def _marks(count: int, span: float) -> list[Mark]:
 
 
 def portion(part: int, whole: int) -> float:
-    """Return how many per cent of `whole` a part is, for one of several that make a whole."""
+    """Return `part` in per cent of `whole`, for a bar that is one of several in a row."""
     return round(100 * part / whole, 4)
 
 
 def percent(part: int, most: int) -> float:
-    """Return how many per cent of `most` a part is, for a bar that is seen however short."""
+    """Return `part` in per cent of `most`, for a bar that is visible however short."""
     return max(round(100 * part / most, 2), 0.3) if part else 0.0

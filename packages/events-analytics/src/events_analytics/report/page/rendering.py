@@ -1,4 +1,4 @@
-"""The page: one HTML file that holds all it shows, and that nothing can make fetch anything."""
+"""Renders the page: one HTML file that includes everything it shows and fetches nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _FUNCTIONS = {
 
 
 def render_page(report: Report) -> str:
-    """Return the page that shows `report`: a whole HTML document."""
+    """Return the page that shows `report`, a complete HTML document."""
     environment = Environment(
         loader=PackageLoader("events_analytics.report.page", "static"),
         autoescape=True,
@@ -58,7 +58,7 @@ def render_page(report: Report) -> str:
         summary=over_time and wording.say_summary(over_time),
         most_band=max((band.users for band in report.activity.bands), default=0),
         most_delayed=max(band.events for band in report.quality.delay.bands),
-        style=Markup(style),  # noqa: S704  # our own files
+        style=Markup(style),  # noqa: S704  # files of this package
         script=Markup(script),  # noqa: S704
         policy=content_policy(style, script),
     )
@@ -69,7 +69,7 @@ def _is_unfinished(over_time: OverTime, now: datetime) -> bool:
 
 
 def content_policy(style: str, script: str) -> str:
-    """Return a Content-Security-Policy that allows these two, inline, and nothing else."""
+    """Return a Content-Security-Policy that allows only this inline style and script."""
     return (
         f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"

@@ -1,4 +1,4 @@
-"""How a page says numbers, times and names."""
+"""Formats numbers, times and names for the page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from events_analytics.report.bins import BinSize
 from events_analytics.report.model import Newest, OverTime
 
 _JOINERS = "\u200c\u200d"
-"""Part of words and of emoji, though they print nothing."""
+"""Invisible characters that are part of words and emoji."""
 
 _LARGE = ((10**12, "tn"), (10**9, "bn"), (10**6, "M"))
 
 _LEAST = 0.1
-"""The smallest share that is said, in per cent."""
+"""The smallest share that is shown, in per cent."""
 
 NOTHING = "\N{EN DASH}"
 
@@ -43,12 +43,12 @@ _TICK_FORMATS = {
 
 
 def say_count(count: int) -> str:
-    """Return 1234567 as 1,234,567."""
+    """Return a count with separators, for example 1,234,567."""
     return f"{count:,}"
 
 
 def say_briefly(count: int) -> str:
-    """Return a count in few digits, such as 12.3 M; cut rather than rounded."""
+    """Return a count with few digits, for example 12.3 M, truncated."""
     sign, amount = "-" if count < 0 else "", abs(count)
     for size, unit in _LARGE:
         if amount >= size:
@@ -59,7 +59,7 @@ def say_briefly(count: int) -> str:
 
 
 def say_share(part: int, whole: int) -> str:
-    """Return a part as per cent; only nothing is 0 %, and only all is 100 %."""
+    """Return a part in per cent; only 0 is shown as 0 %, and only the whole as 100 %."""
     if not part or not whole:
         return "0 %"
     if part == whole:
@@ -71,7 +71,7 @@ def say_share(part: int, whole: int) -> str:
 
 
 def say_duration(ms: float | None) -> str:
-    """Return a duration in its two largest units, such as 3 h 12 min."""
+    """Return a duration in its two largest units, for example 3 h 12 min."""
     if ms is None:
         return NOTHING
     if ms < _SECOND:
@@ -98,31 +98,31 @@ def say_minute(time: datetime) -> str:
 
 
 def say_day(time: date) -> str:
-    """Return a day, or that of a UTC time."""
+    """Return a day, or the day of a UTC time."""
     return f"{time.day} {time:%b} {time.year}"
 
 
 def say_age(newest: Newest | None) -> str:
-    """Return how old the newest event is, to the second."""
+    """Return the age of the newest event, to the second."""
     if newest is None:
         return NOTHING
     return say_duration(1000 * int(newest.age_seconds)) if newest.age_seconds >= 1 else "< 1 s"
 
 
 def say_amount(noun: str, count: int) -> str:
-    """Return how many there are of a thing, such as 1 day, 12 categories."""
+    """Return a count with its noun, for example 1 day or 12 categories."""
     several = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{say_count(count)} {noun if count == 1 else several}"
 
 
 def say_period(first: datetime, last: datetime) -> str:
-    """Return from which day to which day, or which one it is."""
+    """Return the first and the last day, or the one day if they are equal."""
     days = dict.fromkeys((say_day(first), say_day(last)))
     return " to ".join(days)
 
 
 def say_summary(over_time: OverTime) -> str:
-    """Return what a chart shows, for those who do not see it."""
+    """Return a description of a chart, for people who cannot see it."""
     first, last = (say_bin(over_time.size, over_time.bins[end].start) for end in (0, -1))
     most = max(over_time.bins, key=lambda each: each.events)
     return (
@@ -132,19 +132,19 @@ def say_summary(over_time: OverTime) -> str:
 
 
 def say_bin(size: BinSize, start: datetime) -> str:
-    """Return which stretch of time a bin is."""
+    """Return the interval of time of a bin."""
     return _BIN_FORMATS[size].format(start)
 
 
 def say_tick(size: BinSize, start: datetime) -> str:
-    """Return the short name of a bin, for below a chart."""
+    """Return the short name of a bin, for the labels below a chart."""
     return _TICK_FORMATS.get(size, "{0.year}").format(start)
 
 
 def say_name(name: str | None, missing: str = "not set") -> Markup:
-    """Return HTML of a name, escaped, visible whatever is in it, and whatever way it is written.
+    """Return a name as escaped HTML that is readable whatever its characters and direction.
 
-    A reader cannot tell names apart by characters that print nothing, so those are spelt out.
+    Invisible characters are written as escapes, so that readers can distinguish all names.
     """
     if name is None:
         return Markup('<i class="unset">{}</i>').format(missing)
@@ -153,12 +153,12 @@ def say_name(name: str | None, missing: str = "not set") -> Markup:
 
 
 def say_plainly(name: str | None, missing: str = "not set") -> str:
-    """Return a name for where there can be no HTML elements."""
+    """Return a name as plain text, for places that cannot contain HTML elements."""
     return missing if name is None else spell_out(name)
 
 
 def spell_out(name: str) -> str:
-    """Return `name` with an escape for each character that prints nothing; blanks in quotes."""
+    """Return `name` with escapes for invisible characters, quoted if blanks are at its ends."""
     shown = "".join(
         each if each.isprintable() or each in _JOINERS else f"\\u{ord(each):04x}" for each in name
     )

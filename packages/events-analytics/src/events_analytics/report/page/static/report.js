@@ -1,7 +1,7 @@
 "use strict";
 
-// Each heading becomes a button: it sorts its table by that column, and then the other way round.
-// Sums of the rest are in the table's foot, and stay there.
+// Each heading becomes a button that sorts its table by that column, and reverses the order when
+// pressed again. The sums of the other entries stay in the table's foot.
 const said = document.getElementById("sorted");
 
 const valueOf = (row, column) => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
