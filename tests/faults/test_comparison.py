@@ -1,4 +1,4 @@
-"""The campaign's comparison, on tables that are right and wrong."""
+"""Tests of the campaign's comparison, with correct and wrong tables."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ FAILED = FailedRow(partition=0, offset=3, value=b"x", reason="not_single_object"
 
 
 def wrong(rows: list[Row], failed: list[FailedRow] | None = None) -> str:
-    """Return what is said of these rows where only `ROW` was sent."""
+    """Return what is wrong with these rows if only `ROW` was sent."""
     return " ".join(differences(Found(rows, failed or []), {ROW.event_id: SENT}, GARBAGE))
 
 
-def test_what_was_sent_is_right_as_it_was_sent() -> None:
-    """A time that was left out is the one of the receipt."""
+def test_an_unaltered_event_is_right() -> None:
+    """An unaltered row is right; a time that was left out is the time of receipt."""
     assert wrong([ROW], [FAILED]) == ""
     untimed = {ROW.event_id: SENT._replace(event_time=None)}
     assert differences(Found([ROW], []), untimed, {}) == []
@@ -46,29 +46,29 @@ def test_what_was_sent_is_right_as_it_was_sent() -> None:
 
 @pytest.mark.parametrize("field", Sent._fields)
 def test_an_altered_field_is_named(field: str) -> None:
-    """Any of the six."""
+    """A change in any of the six fields is reported as altered."""
     other: object = "other" if field.startswith(("app", "event_a", "event_c")) else 7
     assert wrong([ROW._replace(**{field: other})]).startswith("altered")  # type: ignore[arg-type]
 
 
-def test_what_should_not_be_there_is_named() -> None:
-    """A second row, one that nobody sent, one in another day's folder; so among failed events."""
+def test_an_unexpected_row_is_named() -> None:
+    """Duplicates, rows that were never sent and rows in the wrong place are reported."""
     assert wrong([ROW, ROW]).startswith("stored twice")
     assert wrong([ROW._replace(event_id="0")]).startswith("never sent")
     assert wrong([ROW._replace(event_date="2026-01-30")]).startswith("in another day's folder")
     assert wrong([], [FAILED, FAILED]).startswith("failed twice")
-    assert wrong([], [FAILED._replace(reason="empty")]).startswith("failed for no such reason")
-    assert wrong([], [FAILED._replace(value=b"y")]).startswith("failed for no such reason")
+    assert wrong([], [FAILED._replace(reason="empty")]).startswith("failed for another reason")
+    assert wrong([], [FAILED._replace(value=b"y")]).startswith("failed for another reason")
 
 
-def test_what_is_not_there_is_named() -> None:
-    """Events and garbage."""
+def test_a_missing_row_is_named() -> None:
+    """Missing events and missing garbage are reported."""
     assert missing(Found([ROW], [FAILED]), [ROW.event_id], GARBAGE) == []
     assert missing(Found([], []), [ROW.event_id], GARBAGE) == [ROW.event_id, "78"]
 
 
-def test_a_row_is_a_record_to_the_microsecond() -> None:
-    """The time of its receipt included."""
+def test_a_row_equals_its_record_to_the_microsecond() -> None:
+    """A row whose time of receipt differs by a microsecond is reported."""
     assert not_as_received(Found([ROW], []), [ENVELOPE]) == []
     late = ROW._replace(received_time=RECEIVED + 1)
     assert not_as_received(Found([late], []), [ENVELOPE]) == [late]
@@ -76,7 +76,7 @@ def test_a_row_is_a_record_to_the_microsecond() -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_readers_see_every_column(reader: str, tmp_path: Path) -> None:
-    """Of rows and of failed events; nothing where there is no file."""
+    """Readers see all columns of rows and failed events, and no rows if there are no files."""
     paths = TablePaths(tmp_path / "raw")
     assert READERS[reader](paths) == Found([], [])
     for folder in (paths.target / "event_date=2026-01-31", paths.failed):

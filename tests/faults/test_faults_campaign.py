@@ -1,7 +1,7 @@
-"""The whole line under faults: what is killed at the worst moment costs no event and no copy.
+"""Tests of the whole line under faults: a kill at the worst moment loses and duplicates nothing.
 
-CI kills the stream at each named step, and everything else once; `hatch run campaign faults
---kills N` kills as often as asked. `--hypothesis-seed` repeats a schedule.
+CI kills the stream at each named step, and every other part once. `hatch run campaign faults
+--kills N` kills N times. `--hypothesis-seed` repeats a schedule.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from stream_support.quick_start import quick_java
 pytestmark = pytest.mark.extended
 
 LONG_LINES = 2
-"""How many lines a long campaign strikes at once: a stream that starts keeps one core busy."""
+"""How many lines a long campaign runs at once: a starting stream keeps one core busy."""
 
 Tell = Callable[[str], None]
 
 
 @pytest.fixture
 def kills(pytestconfig: pytest.Config) -> int | None:
-    """How often to kill; None for the short form."""
+    """The number of kills; None for the short form."""
     asked: int | None = pytestconfig.getoption("--kills")
     return asked
 
 
 @pytest.fixture
 def seed(pytestconfig: pytest.Config) -> int:
-    """What all is drawn with."""
+    """The seed of the schedule and of the events."""
     asked = str(pytestconfig.getoption("--hypothesis-seed"))
     return int(asked) if asked.isdigit() else secrets.randbelow(2**32)
 
 
 @pytest.fixture
 def tell(kills: int | None, capsys: pytest.CaptureFixture[str]) -> Tell:
-    """Says how it goes: at once in a long campaign, else where it fails."""
+    """Print progress: at once in a long campaign, otherwise only if the test fails."""
     begun = time.monotonic()
     speaking = Lock()
 
@@ -66,7 +66,7 @@ def tell(kills: int | None, capsys: pytest.CaptureFixture[str]) -> Tell:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a line's load under its faults; of several lines, the sum."""
+    """The counts of a line's campaign, or the sum over several lines."""
 
     kills: Counter[str]
     streams: int
@@ -77,7 +77,7 @@ class Outcome:
     looks: int
 
     def __add__(self, other: Outcome) -> Outcome:
-        """Return both together."""
+        """Return the sums of both."""
         return Outcome(
             *(
                 mine + others
@@ -93,14 +93,14 @@ class Outcome:
             f"events sent: {self.sent}, acknowledged: {self.acknowledged}, "
             f"stored: {records.stored}; copies dropped: {records.duplicates}; "
             f"failed: {records.failed}\n"
-            f"{self.looks} looks of each reader in between"
+            f"{self.looks} looks of each reader meanwhile"
         )
 
 
 def test_no_kill_loses_doubles_or_alters_an_event(
     topics: Topics, kills: int | None, seed: int, tell: Tell, tmp_path: Path
 ) -> None:
-    """Acknowledged is stored, stored was sent, each event once and as it was: at any moment."""
+    """Readers only ever see sent events, once and unaltered; finally all acknowledged ones."""
     templates = [drawn(recent_events(), f"{seed}-{n}") for n in range(40)]
     templates += [drawn(old_events(), f"{seed}-{n}") for n in range(4)]
     tell(f"--hypothesis-seed {seed}")
@@ -130,14 +130,14 @@ def test_no_kill_loses_doubles_or_alters_an_event(
             watcher.looks,
         )
 
-    quick_java(topics.bootstrap)  # nothing else runs while its archive is made
+    quick_java(topics.bootstrap)  # made now, while nothing else runs
     shares = schedules(kills, seed, LONG_LINES if kills else 1)
     with ThreadPoolExecutor(len(shares)) as threads:
         lines = [threads.submit(struck, *share) for share in enumerate(shares)]
         try:
             outcomes = [line.result() for line in as_completed(lines)]
         finally:
-            over.set()  # where one has failed, the other comes to its end
+            over.set()  # if one has failed, the others stop
     outcome = sum(outcomes[1:], start=outcomes[0])
     tell(str(outcome))
     records = outcome.records
@@ -146,7 +146,7 @@ def test_no_kill_loses_doubles_or_alters_an_event(
 
 @pytest.mark.parametrize("number", range(5))
 def test_the_short_form_dies_at_each_step_once_and_kills_all_else(number: int) -> None:
-    """Whatever the seed."""
+    """The short form has each fault once, for any seed."""
     faults = list(chain.from_iterable(schedules(None, number, lines=1)))
     assert sorted(fault.step for fault in faults if isinstance(fault, StepDeath)) == sorted(Step)
     others = [fault.kind for fault in faults if not isinstance(fault, StepDeath)]

@@ -1,1 +1,1 @@
-"""A line that is killed again and again, and what its table must hold."""
+"""The fault campaign: a line that is killed repeatedly, and checks of its table."""

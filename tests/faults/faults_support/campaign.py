@@ -1,4 +1,4 @@
-"""A fault campaign: one line, killed again and again, whose table is compared all the while."""
+"""The fault campaign: kills parts of one line repeatedly and keeps checking its table."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from stream_support.contracts import CONTRACT
 
 
 class Campaign:
-    """Strikes a line that is under load; each method raises where something is not as it should."""
+    """Injects faults into a line under load; each method raises if something is wrong."""
 
     def __init__(self, line: Line, sender: Sender) -> None:
         self.line = line
         self.sender = sender
         self.kills: Counter[str] = Counter()
         self.rows = 0
-        """How many rows were there at the last look."""
+        """The number of rows at the last look."""
         self._frozen: list[KillableStream] = []
 
     def strike(self, fault: Fault) -> None:
-        """Let `fault` happen; what it struck has recovered then, or can be started again."""
+        """Inject `fault`; afterwards, the part has recovered or can be started again."""
         self.kills[fault.kind] += 1
         match fault:
             case StepDeath():
@@ -77,7 +77,7 @@ class Campaign:
 
     def _kill_the_stream(self, fault: StreamKill) -> None:
         stream = self.line.stream or self.line.start_stream()
-        time.sleep(fault.after)  # the moment that was drawn
+        time.sleep(fault.after)  # the random moment of the schedule
         stream.check()
         if fault.java is Java.FROZEN:
             stream.freeze_java()
@@ -95,7 +95,7 @@ class Campaign:
             self._frozen.pop().resume_java()
 
     def _running_stream(self) -> KillableStream:
-        """Return the stream, started where none runs, right after a batch."""
+        """Return the running stream (started if needed) right after a batch."""
         stream = self.line.stream or self.line.start_stream()
         stream.wait_for_batch()
         self._resume_java()
@@ -103,7 +103,7 @@ class Campaign:
 
     def _kill_java(self, fault: JavaKill) -> None:
         stream = self._running_stream()
-        time.sleep(fault.after)  # the moment that was drawn
+        time.sleep(fault.after)  # the random moment of the schedule
         stream.kill_java()
         stream.wait_for_end()
         assert stream.exit_code == Stalled.exit_code, f"{stream.exit_code}: {stream.said}"
@@ -125,7 +125,7 @@ class Campaign:
         self._wait_for_new_events(stream)
 
     def _wait_for_new_events(self, stream: KillableStream) -> None:
-        """Wait until more is acknowledged than ever before, and then a batch stored."""
+        """Wait until one more event is acknowledged, and then until a batch is stored."""
         before = len(self.sender.acknowledged)
 
         def acknowledged() -> bool:
@@ -136,11 +136,11 @@ class Campaign:
         stream.wait_for_batch()
 
     def look(self) -> None:
-        """Compare what each reader sees now with what was sent."""
+        """Compare what each reader sees now with the events that were sent."""
         for reader in READERS:
             self.rows = len(self._read(reader).rows)
         others = strangers(self.line.paths.target)
-        assert others == [], f"in the table's folder: {others}"
+        assert others == [], f"unexpected files in the table's folder: {others}"
 
     def _read(self, reader: str) -> Found:
         found = READERS[reader](self.line.paths)
@@ -149,9 +149,9 @@ class Campaign:
         return found
 
     def finish(self) -> Counts:
-        """Let all be stored, and the stream stop; compare all that was sent, read and stored.
+        """Wait until everything is stored, stop the stream, and compare what was sent and stored.
 
-        Returns what became of the records.
+        Return the counts of the records.
         """
         self.sender.stop()
         stream = self.line.stream or self.line.start_stream(shared=True)
@@ -160,14 +160,14 @@ class Campaign:
             stream.check()
             return self._missing(self._read("DuckDB")) == []
 
-        wait_until(stored, "all that was acknowledged", seconds=DEADLINE, every=1)
+        wait_until(stored, "all acknowledged events to be stored", seconds=DEADLINE, every=1)
         self._resume_java()
         stream.stop()
         for each in self.line.streams:
             each.wait_for_java()
         with open_beside_stream(str(self.line.paths.target)).writing():
             left = list(self.line.paths.staging.iterdir())
-            assert left == [], f"left by the dead: {left}"
+            assert left == [], f"left by killed streams: {left}"
         self.look()
         return self._compare_with_topic()
 
@@ -184,7 +184,7 @@ class Campaign:
             lost = self._missing(found)
             assert lost == [], f"{reader} misses {lost}"
             altered = not_as_received(found, received)
-            assert altered == [], f"{reader} sees what is not on the topic: {altered}"
+            assert altered == [], f"{reader} sees rows that are not on the topic: {altered}"
             counted = Counts(
                 read=len(records),
                 stored=len(found.rows),

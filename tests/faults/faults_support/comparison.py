@@ -1,4 +1,4 @@
-"""What was sent and what is stored, compared."""
+"""Compares what was sent with what is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 5
 def differences(
     found: Found, sent: Mapping[str, Sent], garbage: Mapping[bytes, FailureReason]
 ) -> list[str]:
-    """Say, of the first few rows, what is wrong with them; what lacks is right at any moment."""
+    """Describe the first few wrong rows. Missing rows are not wrong: they may be stored later."""
     wrong = [*islice(_wrong_rows(found.rows, sent), SHOWN)]
     return [*wrong, *islice(_wrong_failed_rows(found.failed, garbage), SHOWN)]
 
@@ -38,7 +38,7 @@ def _wrong_rows(rows: Iterable[Row], sent: Mapping[str, Sent]) -> Iterator[str]:
 
 
 def _as_stored(sent: Sent, received_time: int) -> Sent:
-    """Return the fields with the time that the collector sets where there is none."""
+    """Return the fields, with the time that the collector sets if there is none."""
     return sent if sent.event_time is not None else sent._replace(event_time=received_time)
 
 
@@ -51,11 +51,11 @@ def _wrong_failed_rows(
             yield f"failed twice: {row}"
         seen.add(row.value)
         if garbage.get(row.value) != row.reason:
-            yield f"failed for no such reason: {row}"
+            yield f"failed for another reason: {row}"
 
 
 def missing(found: Found, acknowledged: Iterable[str], garbage: Iterable[bytes]) -> list[str]:
-    """Name a few of the events and of the garbage that should be there by now."""
+    """Return a few ids of events and values of garbage that are not stored, but should be."""
     stored = {row.event_id for row in found.rows}
     failed = {row.value for row in found.failed}
     events = (event_id for event_id in acknowledged if event_id not in stored)
@@ -64,7 +64,7 @@ def missing(found: Found, acknowledged: Iterable[str], garbage: Iterable[bytes])
 
 
 def not_as_received(found: Found, received: Iterable[EventEnvelope]) -> list[Row]:
-    """Return a few of the rows that are none of the records `received`, to the microsecond."""
+    """Return a few of the rows that do not equal any record in `received`."""
     records = {_values(envelope) for envelope in received}
     return [*islice((row for row in found.rows if row[:-1] not in records), SHOWN)]
 
@@ -77,7 +77,7 @@ def _values(envelope: EventEnvelope) -> tuple[object, ...]:
 
 
 def strangers(target: Path) -> list[Path]:
-    """Return what in the folder `target` is neither a day nor a parquet file in one."""
+    """Return the paths in `target` that are neither a day's folder nor a parquet file in one."""
     return [path for path in target.rglob("*") if not _is_ours(path.relative_to(target))]
 
 

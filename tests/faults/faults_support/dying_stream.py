@@ -1,7 +1,7 @@
-"""The stream's own command in a process that dies at a named step, for the fault campaign.
+"""Runs the stream's command in a process that dies at a named step, for the fault campaign.
 
-`python dying_stream.py STEP NTH run FLAGS` dies by kill -9 at the NTH arrival at STEP, and leaves
-the Java process that it has started; with `never 0` it lives. The log is folded all the time.
+`python dying_stream.py STEP NTH run FLAGS` dies by kill -9 when it reaches STEP for the NTH time,
+and leaves its Java process running. With `never 0` it does not die. The log is folded often.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from faults_support.shared_java import PORT, end_predecessor
 
 NEVER = "never"
 FOLD_COMMITS = 3
-"""Instead of 100: a campaign is over before there are so many."""
+"""Instead of 100, which a campaign would not reach."""
 
 Reached = Callable[[StreamMetrics, Step], None]
 
 
 def notice(step: str) -> str:
-    """Return what is logged right before the end."""
+    """Return what is logged right before the death."""
     return f"dies at {step}"
 
 
 def dying_at(step: Step, nth: int, reached: Reached) -> Reached:
-    """Return a `reached` whose process has ended at that arrival."""
+    """Return a `reached` that kills the process when it reaches `step` for the `nth` time."""
     arrivals = count(1)
 
     def reached_or_dead(metrics: StreamMetrics, passed: Step) -> None:
@@ -44,7 +44,7 @@ def dying_at(step: Step, nth: int, reached: Reached) -> Reached:
 
 
 def main(step: str, nth: str, arguments: Sequence[str]) -> int:
-    """Run the command of `arguments`."""
+    """Run the command with `arguments`; return its exit code."""
     commit_log.FOLD_COMMITS = FOLD_COMMITS
     if PORT in os.environ:
         end_predecessor()

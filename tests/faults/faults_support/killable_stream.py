@@ -1,4 +1,4 @@
-"""The stream as a process, with the Java process that it starts: each can be killed alone."""
+"""The stream as a process, and its Java process: each can be killed separately."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ DEADLINE = 120.0
 
 
 class KillableStream:
-    """A running stream that logs to `log`, and ends at `death` or where it is ended.
+    """A running stream that logs to `log`, and dies at `death` if given.
 
-    `command` is the interpreter, then what follows `events-stream`; `environment` is added to ours.
+    `command` is the interpreter and the arguments of `events-stream`. `environment` is added to
+    the environment of this process.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class KillableStream:
         self._started: set[psutil.Process] = set()
 
     def runs(self) -> bool:
-        """Tell whether it has not ended; asked often, it knows its Java also after its end."""
+        """Return whether it runs. Each call also records its Java processes."""
         if self._child.exit_code is not None:
             return False
         with suppress(psutil.NoSuchProcess):
@@ -50,18 +51,18 @@ class KillableStream:
         return True
 
     def check(self) -> None:
-        """Raise `ChildFailed` where it has ended."""
+        """Raise `ChildFailed` if it has exited."""
         if not self.runs():
             self._child.check()
 
     @property
     def exit_code(self) -> int | None:
-        """As that of `ChildProcess`."""
+        """The exit code, as in `ChildProcess`."""
         return self._child.exit_code
 
     @property
     def said(self) -> list[str]:
-        """What it has written, by lines, but for the log's entries."""
+        """The lines of its output that are not log entries."""
         return [line for line in self._child.output().splitlines() if not line.startswith("{")]
 
     @property
@@ -70,7 +71,7 @@ class KillableStream:
         return self._child.output().count('"batch stored"')
 
     def wait_for_batch(self) -> None:
-        """Wait until it has stored one more. Raises `ChildFailed` where it ends before."""
+        """Wait until it has stored one more batch. Raises `ChildFailed` if it exits before that."""
         before = self.batches
 
         def stored() -> bool:
@@ -80,41 +81,41 @@ class KillableStream:
         wait_until(stored, "a stored batch", seconds=DEADLINE)
 
     def wait_for_end(self) -> None:
-        """Wait until it has ended; its Java may be there for a moment."""
+        """Wait until it has exited; its Java may run a moment longer."""
         wait_until(lambda: not self.runs(), "the end of the stream", seconds=DEADLINE)
 
     def wait_for_java(self) -> None:
-        """Wait until its Java has noticed that it is alone."""
+        """Wait until its Java has exited because its Python is gone."""
         wait_until_ended(self._started)
 
     def kill_python(self) -> None:
-        """Kill it and leave its Java, which will notice."""
+        """Kill its Python and leave its Java, which exits by itself."""
         assert self.runs()
         os.kill(self._child.pid, signal.SIGKILL)
         self.wait_for_end()
 
     def kill_java(self) -> None:
-        """Kill what it has started, and leave it alone."""
+        """Kill the processes that it has started, but not its Python."""
         assert self.runs()
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
 
     def freeze_java(self) -> None:
-        """Stop its Java wherever it is."""
+        """Suspend its Java."""
         assert self.runs()
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 process.suspend()
 
     def resume_java(self) -> None:
-        """Let a frozen Java go on."""
+        """Resume a suspended Java."""
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
                 process.resume()
 
     def stop(self) -> None:
-        """End it by SIGTERM, in order. Raises `ChildFailed` for another exit code than 0."""
+        """Stop it with SIGTERM. Raises `ChildFailed` if the exit code is not 0."""
         assert self.runs()
         os.kill(self._child.pid, signal.SIGTERM)
         self.wait_for_end()
@@ -123,7 +124,7 @@ class KillableStream:
         self.wait_for_java()
 
     def kill(self) -> None:
-        """End all of it, whatever its state."""
+        """Kill all of its processes, in any state."""
         self.runs()
         self._child.kill()
         for process in self._started:

@@ -1,4 +1,4 @@
-"""A line of its own for a campaign: broker, collector and stream, each of which can be killed."""
+"""A separate line for a campaign: broker, collector and stream. Each can be killed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from stream_support.quick_start import quick_java, quick_start
 
 
 class Line:
-    """What runs in `folder`; the stream only once it is started. Ends all that it started."""
+    """A line in `folder`; a context manager that starts broker and collector and ends everything."""
 
     def __init__(self, folder: Path) -> None:
         self.broker = LocalBroker(folder / "kafka")
         self.topics = Topics(self.broker.bootstrap)
         self.paths = TablePaths(folder / "raw")
         self.garbage: dict[bytes, FailureReason] = {}
-        """What is on the topic and no event."""
+        """Records on the topic that are not valid events, and why."""
         self.streams: list[KillableStream] = []
-        """All there ever were; the last one may run."""
+        """All streams so far; the last one may be running."""
         self._folder = folder
         self._port = free_port()
         self._collector = ExitStack()
@@ -55,11 +55,11 @@ class Line:
 
     @property
     def url(self) -> str:
-        """The collector's address, the same for all that ever run."""
+        """The collector's address. It stays the same after a restart."""
         return f"http://127.0.0.1:{self._port}"
 
     def start_collector(self) -> CollectorProcess:
-        """Start the collector, and wait until it takes events."""
+        """Start the collector and wait until it accepts events."""
         return self._collector.enter_context(
             running_collector(
                 self.broker.bootstrap,
@@ -71,15 +71,15 @@ class Line:
         )
 
     def kill_collector(self) -> None:
-        """End the collector by SIGKILL."""
+        """Kill the collector with SIGKILL."""
         self._collector.close()
 
     def start_stream(
         self, death: StepDeath | None = None, *, shared: bool = False
     ) -> KillableStream:
-        """Start a stream, which finds something else than events, too, on the topic.
+        """Start a stream, after adding invalid records to the topic.
 
-        In a Java process of its own, or in the one that this line's streams share.
+        It starts its own Java process, or with `shared` runs in the line's shared one.
         """
         self._spoil()
         environment = self._shared_java().environment if shared else None
@@ -103,7 +103,7 @@ class Line:
 
     @property
     def stream(self) -> KillableStream | None:
-        """The stream that runs."""
+        """The running stream, if any."""
         return self.streams[-1] if self.streams and self.streams[-1].runs() else None
 
     def _spoil(self) -> None:

@@ -1,4 +1,4 @@
-"""What readers without Spark see of a table: DuckDB and pyarrow, at any moment."""
+"""Reads a table without Spark: with DuckDB and with pyarrow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from events_schema.tables.paths import TablePaths
 
 
 class Row(NamedTuple):
-    """A row of the table, and the day in its path; times in microseconds."""
+    """A row of the table with the day in its path. Times are in microseconds."""
 
     event_time: int
     user_id: int
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 class FailedRow(NamedTuple):
-    """A failed event: where on the topic, what and why."""
+    """A failed event: its place on the topic, its value and the reason."""
 
     partition: int
     offset: int
@@ -38,14 +38,14 @@ class FailedRow(NamedTuple):
 
 
 class Found(NamedTuple):
-    """All that one reader sees."""
+    """All rows that one reader sees."""
 
     rows: list[Row]
     failed: list[FailedRow]
 
 
 def read_with_duckdb(paths: TablePaths) -> Found:
-    """Read the table as its users do, by a pattern."""
+    """Read the table as users do, by a file pattern."""
     with duckdb.connect() as connection:
 
         def ask(columns: str, pattern: str) -> list[tuple[Any, ...]]:
@@ -69,7 +69,7 @@ def read_with_duckdb(paths: TablePaths) -> Found:
 
 
 def read_with_pyarrow(paths: TablePaths) -> Found:
-    """Read the table by the name of its folder."""
+    """Read the table by its folder's name."""
     rows = failed = []
     if partition_files(paths.target):
         rows = _arrow_rows(paths.target, Row._fields)

@@ -1,4 +1,4 @@
-"""What is killed, when and in which order: drawn by Hypothesis, the same again for a seed."""
+"""Draws what is killed, when and in which order, with Hypothesis. A seed repeats a schedule."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from hypothesis import strategies as st
 from events_stream.table.steps import Step
 
 RARE_STEPS = (Step.FOLDED, Step.TIDIED)
-"""Not of every batch: a second arrival is a long time to wait for."""
+"""Steps that not every batch reaches: waiting for a second arrival would take too long."""
 
 Value = TypeVar("Value")
 
 
 class Java(StrEnum):
-    """What becomes of the Java process of a stream whose Python is killed."""
+    """What happens to the Java process of a stream whose Python is killed."""
 
     ENDED = "ended"
-    """It notices, and has ended when the next stream starts."""
+    """It exits before the next stream starts."""
     LEFT = "left"
-    """It may still be there, and may still write."""
+    """It may still run and write."""
     FROZEN = "frozen"
-    """It is stopped together with its Python, and goes on once the next stream has stored."""
+    """It is suspended when its Python is killed, and resumed once the next stream has stored."""
     SHARED = "shared"
-    """It is one that outlives its streams: the next one starts in it."""
+    """It outlives its streams: the next stream starts in it."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something is killed by kill -9."""
+    """A fault: something is killed by kill -9."""
 
     @property
     def kind(self) -> str:
-        """What, in short."""
+        """A short name of what is killed."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class StepDeath(Fault):
-    """The stream dies at its `nth` arrival at `step`."""
+    """The stream dies when it reaches `step` for the `nth` time."""
 
     step: Step
     nth: int
@@ -55,13 +55,13 @@ class StepDeath(Fault):
 
     @property
     def kind(self) -> str:
-        """The step."""
+        """A short name with the step."""
         return f"stream at {self.step}"
 
 
 @dataclass(frozen=True)
 class StreamKill(Fault):
-    """The stream is killed `after` so many seconds: while it starts, or runs."""
+    """The stream is killed after `after` seconds, while it starts or runs."""
 
     after: float
     java: Java
@@ -70,7 +70,7 @@ class StreamKill(Fault):
 
 @dataclass(frozen=True)
 class JavaKill(Fault):
-    """The stream's Java process alone is killed, `after` so many seconds beyond a batch."""
+    """Only the stream's Java process is killed, `after` seconds after a batch."""
 
     after: float
     kind = "Java"
@@ -78,7 +78,7 @@ class JavaKill(Fault):
 
 @dataclass(frozen=True)
 class BrokerKill(Fault):
-    """The broker is killed, and is `absent` for so many seconds."""
+    """The broker is killed and stays away for `absent` seconds."""
 
     absent: float
     kind = "broker"
@@ -86,19 +86,19 @@ class BrokerKill(Fault):
 
 @dataclass(frozen=True)
 class CollectorKill(Fault):
-    """The collector is killed, and is `absent` for so many seconds."""
+    """The collector is killed and stays away for `absent` seconds."""
 
     absent: float
     kind = "collector"
 
 
 def seconds(most: float) -> st.SearchStrategy[float]:
-    """Tenths of seconds, up to `most`."""
+    """Seconds in steps of 0.1, up to `most`."""
     return st.integers(0, round(most * 10)).map(lambda tenths: tenths / 10)
 
 
 def step_deaths(step: Step, latest: int, *javas: Java) -> st.SearchStrategy[StepDeath]:
-    """Deaths at `step`: at the first arrival, or up to the `latest`; one of `javas` is theirs."""
+    """Deaths at `step`, at the first to the `latest` arrival, with one of `javas`."""
     return st.builds(
         StepDeath,
         step=st.just(step),
@@ -108,23 +108,23 @@ def step_deaths(step: Step, latest: int, *javas: Java) -> st.SearchStrategy[Step
 
 
 def stream_kills() -> st.SearchStrategy[StreamKill]:
-    """Kills at any time of a stream's start and of its first batches."""
+    """Kills at any time during a stream's start and its first batches."""
     javas = st.sampled_from([Java.ENDED, Java.LEFT, Java.FROZEN])
     return st.builds(StreamKill, after=seconds(9), java=javas)
 
 
 def java_kills() -> st.SearchStrategy[JavaKill]:
-    """Kills at any time of a batch, or between two."""
+    """Kills at any time during a batch or between two."""
     return st.builds(JavaKill, after=seconds(1.5))
 
 
 def broker_kills(longest: float) -> st.SearchStrategy[BrokerKill]:
-    """Absences of any length up to the `longest`."""
+    """Absences of up to `longest` seconds."""
     return st.builds(BrokerKill, absent=seconds(longest))
 
 
 def collector_kills() -> st.SearchStrategy[CollectorKill]:
-    """Short absences."""
+    """Absences of up to 2 seconds."""
     return st.builds(CollectorKill, absent=seconds(2))
 
 
@@ -138,11 +138,11 @@ def faults() -> st.SearchStrategy[Fault]:
 
 @st.composite
 def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
-    """Every named step once and everything else once, in turns of any order.
+    """Every named step once and every other fault once, in turns of any order.
 
-    Starting a stream takes most of the time. So two of those that die at a step have a Java of
-    their own, and what needs a stream that runs makes one turn. It comes after the death in a fold,
-    so that what the next stream makes of that log is folded.
+    Starting a stream takes most of the time. So only two of the streams that die at a step have
+    their own Java, and all faults that need a running stream are one turn. That turn follows the
+    death in a fold, so that the next stream folds the log that was left behind.
     """
     own = dict(zip(draw(st.permutations(list(Step))), (Java.ENDED, Java.LEFT), strict=False))
     steps = {step: draw(step_deaths(step, 2, own.get(step, Java.SHARED))) for step in Step}
@@ -156,7 +156,7 @@ def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
 def drawn(strategy: st.SearchStrategy[Value], number: int | str) -> Value:
     """Return an example of `strategy`, always the same for the seed `number`.
 
-    Hypothesis would run a test that fails a second time, which takes an hour of a long campaign.
+    A test under Hypothesis would run a second time when it fails: an hour of a long campaign.
     """
     kept: list[Value] = []
 
@@ -178,7 +178,7 @@ def drawn(strategy: st.SearchStrategy[Value], number: int | str) -> Value:
 
 
 def schedules(kills: int | None, number: int, lines: int) -> list[list[Fault]]:
-    """Return the faults of each line, so many in all, or the short form, for the seed `number`."""
+    """Return the faults of each line for the seed `number`: `kills` in total, or the short form."""
     if kills is None:
         turns = drawn(short_schedules(), number)
     else:

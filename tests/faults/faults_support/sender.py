@@ -1,4 +1,4 @@
-"""Clients that post events until each is acknowledged, and know what they have sent."""
+"""Clients that post events until each is acknowledged, and remember what they sent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BATCH_EVENTS = 25
 AGAIN = 0.1
-"""How many requests hold an event that was acknowledged before."""
+"""The share of requests with an event that was acknowledged before."""
 RETRY_SECONDS = 0.3
 STOP_SECONDS = 60.0
 
 
 class Sent(NamedTuple):
-    """The six fields of an event as it was sent; the time in microseconds, or left out."""
+    """The six fields of an event as sent; the time in microseconds, or None if left out."""
 
     event_time: int | None
     user_id: int
@@ -40,7 +40,7 @@ class Sent(NamedTuple):
 
     @classmethod
     def from_posted(cls, body: Mapping[str, Any]) -> Sent:
-        """Return what the JSON object `body` says."""
+        """Return the fields of the JSON object `body`."""
         fields = {name: body.get(name) for name in cls._fields}
         if fields["event_time"] is not None:
             instant = datetime.fromisoformat(str(fields["event_time"]))
@@ -49,12 +49,12 @@ class Sent(NamedTuple):
 
 
 def recent_events() -> st.SearchStrategy[dict[str, Any]]:
-    """Events of the last hour, or of a time that the collector is to fill in."""
+    """Events of the last hour, or without a time, which the collector then sets."""
     return posted_events(CONTRACT)
 
 
 def old_events() -> st.SearchStrategy[dict[str, Any]]:
-    """Events of one to six days back."""
+    """Events from one to six days ago."""
     now = datetime.now(UTC)
     instants = times(now - timedelta(days=6), now - timedelta(days=1))
     return st.builds(
@@ -65,15 +65,15 @@ def old_events() -> st.SearchStrategy[dict[str, Any]]:
 
 
 class Sender:
-    """Posts events like `templates`, each with an id and a `user_id` of its own, to a collector.
+    """Posts events like `templates` to a collector, each with a unique id and `user_id`.
 
-    One client posts single events, another one batches. Both try each request again until it
-    is acknowledged, and now and then post an event twice.
+    One client posts single events, another one posts batches. Both retry each request until it
+    is acknowledged, and sometimes post an event twice.
     """
 
     def __init__(self, url: str, templates: Sequence[Mapping[str, Any]], seed: int) -> None:
         self.sent: dict[str, Sent] = {}
-        """What was sent, by id; there before it is posted."""
+        """The sent events by id; each is added before it is posted."""
         self.acknowledged: set[str] = set()
         self.tries_again = 0
         self._url = url
@@ -97,13 +97,13 @@ class Sender:
         self._threads.shutdown()
 
     def check(self) -> None:
-        """Raise what ended a client, if anything did."""
+        """Raise the error of a client that failed, if any."""
         for client in self._clients:
             if client.done():
                 client.result()
 
     def stop(self) -> None:
-        """Begin no more, and wait until all that was sent is acknowledged."""
+        """Stop sending, and wait until everything that was sent is acknowledged."""
         self._over.set()
         for client in self._clients:
             client.result(STOP_SECONDS)
@@ -126,7 +126,7 @@ class Sender:
                 earlier.extend(events)
 
     def _new_events(self, random: Random, number: int) -> list[dict[str, Any]]:
-        template = random.choice(self._templates)  # one for all, so that there are few days
+        template = random.choice(self._templates)  # one per request, for few days
         events = []
         for _ in range(number):
             event_id = str(UUID(int=random.getrandbits(128), version=4))
@@ -144,7 +144,7 @@ class Sender:
             self._giving_up.wait(RETRY_SECONDS)
 
     def _try(self, client: httpx.Client, path: str, content: str) -> bool:
-        """Post once; tell whether all of it is acknowledged."""
+        """Post once; return whether everything is acknowledged."""
         headers = {"Content-Type": "application/json"}
         try:
             response = client.post(path, content=content, headers=headers)

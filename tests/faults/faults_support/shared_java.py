@@ -1,7 +1,7 @@
-"""A Java process that outlives the streams that run in it, one after the other.
+"""A Java process that runs several streams, one after the other.
 
-They find it as they would find spark-submit's. A stream starts in it in a third of the time that
-it takes with a Java process of its own.
+Streams connect to it as they would to spark-submit's. A stream starts in it in a third of the
+time that it takes to start with its own Java process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PORT, SECRET = "PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"
 
 
 class SharedJava:
-    """Runs for as long as the context, and logs to `log`; `options` are added to the stream's."""
+    """A Java process that logs to `log`; `options` are added to the stream's Java options."""
 
     def __init__(self, options: str, log: Path) -> None:
         conf = pyspark.SparkConf(loadDefaults=False).setMaster("local[2]")
@@ -43,13 +43,13 @@ class SharedJava:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What the environment of a stream holds that is to run in it."""
+        """The environment variables that make a stream run in it."""
         parameters = self._gateway.gateway_parameters
         return {PORT: str(parameters.port), SECRET: parameters.auth_token}
 
 
 def end_predecessor() -> None:
-    """End what a dead process runs in the Java process that the environment names."""
+    """Stop the queries and the session that a dead process left in the shared Java process."""
     with closing(launch_gateway()) as gateway:  # type: ignore[no-untyped-call]
         session = gateway.jvm.SparkSession.getDefaultSession()
         if session.isDefined():

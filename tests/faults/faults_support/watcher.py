@@ -1,4 +1,4 @@
-"""Somebody who looks at something all the time, and remembers what was wrong."""
+"""A thread that keeps checking something and remembers what was wrong."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Self
 
 LEAST_REST_SECONDS = 1.0
 REST = 8
-"""Rests so many times as long as a look took: it is not to take the machine for itself."""
+"""It rests this many times as long as a look took, to leave the machine to others."""
 
 
 class Watcher:
-    """Calls `look` in a thread for as long as the context, whose end raises what that raised."""
+    """Calls `look` repeatedly in a thread. The end of the `with` block raises `look`'s error."""
 
     def __init__(self, look: Callable[[], None]) -> None:
         self.looks = 0
@@ -39,7 +39,7 @@ class Watcher:
             self.check()
 
     def check(self) -> None:
-        """Raise what was wrong, if anything was."""
+        """Raise the error of `look`, if any."""
         if self._watching.done():
             self._watching.result()
 
