@@ -1,4 +1,4 @@
-"""The stream in operation: what it says of itself, and how it ends when something is wrong."""
+"""Tests of the stream in operation: its metrics and status, and how it ends on errors."""
 
 from __future__ import annotations
 
@@ -44,26 +44,26 @@ def java_of(stream: ChildProcess) -> psutil.Process:
 
 
 def metrics(port: int) -> list[str]:
-    """Return the lines that the stream serves."""
+    """Return the lines of the stream's metrics."""
     return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=30).text.splitlines()
 
 
 def assert_ends(stream: ChildProcess, code: int, said: str) -> None:
-    """Wait for the stream to end by itself; check its code and its one line."""
-    wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
+    """Wait until the stream exits; check its exit code and its last line."""
+    wait_until(lambda: stream.exit_code is not None, "the stream to exit", seconds=DEADLINE)
     last = stream.last_lines().splitlines()[-1]
     assert (stream.exit_code, last.startswith("events-stream: ")) == (code, True), last
     assert said in last
 
 
 def assert_stored_once(folder: Path, count: int) -> None:
-    """Check what any reader finds."""
+    """Check that the table has `count` different events, each once."""
     query = f"SELECT count(*), count(DISTINCT event_id) FROM '{folder}/raw/**/*.parquet'"
     assert duckdb.execute(query).fetchone() == (count, count)
 
 
 def test_a_java_process_that_hangs_ends_the_stream(topics: Topics, tmp_path: Path) -> None:
-    """With 6, rather than waiting for ever; Java is ended, too."""
+    """If Java hangs, the stream exits with 6 and kills Java."""
     topic = topics.create()
     topics.produce(topic, values(5))
     with start_stream(topics.bootstrap, topic, tmp_path, "--stall-timeout", "30") as stream:
@@ -77,7 +77,7 @@ def test_a_java_process_that_hangs_ends_the_stream(topics: Topics, tmp_path: Pat
 def test_a_java_process_that_dies_ends_the_stream(
     spark: SparkSession, topics: Topics, tmp_path: Path
 ) -> None:
-    """With 6, also amid a batch; the next one stores that."""
+    """If Java dies during a batch, the stream exits with 6, and the next one stores the batch."""
     topic = topics.create()
     topics.produce(topic, values(5))
     widowed = [str(widowed_stream.__file__)]
@@ -96,7 +96,7 @@ def command(folder: Path, *words: str) -> str:
 
 
 def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_path: Path) -> None:
-    """Which stores on, each event once, and serves its metrics."""
+    """The stream keeps storing each event once and keeps serving its metrics."""
     topic, port = topics.create(), free_port()
     topics.produce(
         topic,
@@ -110,7 +110,7 @@ def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_p
         topics.produce(topic, values(5))
         wait_for_rows(tmp_path, 10, stream)
         said = command(tmp_path, "replay-failed", "--apply", *quick_start(topics.bootstrap))
-        assert said.startswith("of 1 failed events 0 are stored now, 0 are copies")
+        assert said.startswith("of 1 failed events, 0 are stored now, 0 are copies")
         topics.produce(topic, values(5))
         wait_for_rows(tmp_path, 15, stream)
         served = 'events_stream_records_total{outcome="stored"} 16.0'
@@ -120,7 +120,7 @@ def test_commands_change_the_table_beside_a_running_stream(topics: Topics, tmp_p
 
 
 def test_a_start_that_waits_for_a_command_can_be_stopped(topics: Topics, tmp_path: Path) -> None:
-    """And says for what it waits, which is no longer than the time for a stall."""
+    """A waiting start names what it waits for, stops on SIGTERM, and times out."""
     control = tmp_path / "raw.control"
     control.mkdir()
     with (
@@ -128,7 +128,7 @@ def test_a_start_that_waits_for_a_command_can_be_stopped(topics: Topics, tmp_pat
         start_stream(topics.bootstrap, "t", tmp_path) as stream,
     ):
         waiting = f"a command, process {os.getpid()}"
-        wait_until(lambda: waiting in stream.last_lines(), "it to wait", seconds=DEADLINE)
+        wait_until(lambda: waiting in stream.last_lines(), "the stream to wait", seconds=DEADLINE)
         os.kill(stream.pid, signal.SIGTERM)
         wait_until(lambda: stream.exit_code is not None, "the end", seconds=DEADLINE)
         assert stream.exit_code == -signal.SIGTERM
@@ -138,25 +138,25 @@ def test_a_start_that_waits_for_a_command_can_be_stopped(topics: Topics, tmp_pat
 
 @dataclass(frozen=True)
 class Clock:
-    """The wall clock of a stream's processes, which tests may set."""
+    """A wall clock for a stream's processes that tests can set."""
 
     library: Path
     offset: Path
 
     def set(self, seconds: int) -> None:
-        """Let it be so many seconds ahead of the real one."""
+        """Set the clock `seconds` ahead of the real one."""
         with self.offset.open("r+b", buffering=0) as file:
             file.write(seconds.to_bytes(8, sys.byteorder, signed=True))
 
     @property
     def environment(self) -> dict[str, str]:
-        """What processes that go by it have in their environment."""
+        """The environment variables of processes that use this clock."""
         return {"LD_PRELOAD": str(self.library), "SHIFTED_CLOCK": str(self.offset)}
 
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    """A clock that tests may set."""
+    """A clock that tests can set."""
     compiler = shutil.which("cc")
     if compiler is None and not os.environ.get("CI"):
         pytest.skip("needs a C compiler")
@@ -172,7 +172,7 @@ def clock(tmp_path: Path) -> Clock:
 def test_a_clock_that_is_set_does_not_hold_up_the_stream(
     topics: Topics, tmp_path: Path, clock: Clock
 ) -> None:
-    """An hour forward and back, while it runs and across a restart."""
+    """The stream keeps storing if the clock is set by an hour, while it runs or before a restart."""
     topic = topics.create()
     expected = 0
     for turn, offsets in enumerate(((0, -3600, 3600, 0), (-3600, 3600))):
@@ -189,4 +189,4 @@ def test_a_clock_that_is_set_does_not_hold_up_the_stream(
     assert_stored_once(tmp_path, expected)
     log = (tmp_path / "raw.control/log/000000000001.json").read_text()
     committed = datetime.fromisoformat(json.loads(log)["committed_at"])
-    assert datetime.now(UTC) - committed > timedelta(minutes=50)  # it did go by that clock
+    assert datetime.now(UTC) - committed > timedelta(minutes=50)  # it really used that clock

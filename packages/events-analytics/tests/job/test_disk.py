@@ -83,7 +83,7 @@ def has_room(spark: SparkSession, disk: Path) -> bool:
     """Return whether most of the disk is free.
 
     A failed task leaves a deleted file open until Java collects its garbage. A run of the command
-    has a Java of its own, whose end does it.
+    closes it when its Java process exits.
     """
     spark._jvm.System.gc()  # type: ignore[union-attr]
     return disk_usage(disk).free > 3 * MEBIBYTE // 2

@@ -81,7 +81,7 @@ def test_spark_equals_the_definition(
 ) -> None:
     """For any history, Spark has the same rows as `Contract.enrich`, each equally often.
 
-    Whichever actions are counted in columns: none, some, all, and such as no event has.
+    It does not matter which actions have their own column: none, some, all or unused ones.
     """
     actions = sorted({"another", *(row.event_action for row in events if row.event_action)})
     frequent = choice.draw(st.lists(st.sampled_from(actions), unique=True))

@@ -226,9 +226,9 @@ def test_int96_and_milliseconds_are_read(spark: SparkSession, tmp_path: Path, ta
 def test_a_damaged_file_gives_a_one_line_error(
     spark: SparkSession, source: Path, target: Path, damaged: str, error: type[AnalyticsError]
 ) -> None:
-    """A raw file whose rows are damaged fails the run with one line, and nothing is left.
+    """A raw file with damaged rows ends the run with one line, and nothing is left over.
 
-    The largest file, in which the frequent actions are looked for, fails before Spark starts.
+    If it is the largest file, which is read for the frequent actions, Spark does not start.
     """
     first = run(spark, source, target)
     path = source / damaged
