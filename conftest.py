@@ -1,4 +1,4 @@
-"""What the tests of all packages share: one broker, one Spark session, fresh topics."""
+"""Fixtures for the tests of all packages: a broker, a Spark session, topics and a browser."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from stream_support.quick_start import FOLDER
 
 collect_ignore = ["tests/dag"]  # runs in another environment: hatch run airflow:test
 
-# Examples that start a broker's topic or a Spark job take as long as the machine lets them.
+# No deadline: how long an example with a topic or a Spark job takes depends on the machine.
 settings.register_profile("ci", deadline=None, print_blob=True)
 settings.load_profile("ci")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the fault campaign be told how often to kill."""
-    parser.addoption("--kills", type=int, help="how often the fault campaign kills something")
+    """Add `--kills` for the fault campaign."""
+    parser.addoption("--kills", type=int, help="how many kills the fault campaign does")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder that all processes of this run share, where it pays: not for the core."""
+    """Create the folder that all processes of this run share, unless only the core runs."""
     core = "not extended" in config.option.markexpr
-    if not core and FOLDER not in os.environ:  # a worker of pytest-xdist has it from its parent
+    if not core and FOLDER not in os.environ:  # workers of pytest-xdist inherit it
         folder = tempfile.TemporaryDirectory(prefix="events-classes-")
         os.environ[FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Function]) -> None:
-    """Refuse tests that share an id: of those, pytest-xdist runs one.
+    """Refuse tests with the same id, because pytest-xdist would run only one of them.
 
-    With `--kills` the tests that kill have no timeout: each of their waits has a deadline.
+    With `--kills`, the tests that kill have no timeout, since each of their waits has one.
     """
     shared = [node for node, count in Counter(item.nodeid for item in items).items() if count > 1]
     if shared:
-        raise pytest.UsageError(f"several tests have the id {shared[0]}; give each its own")
+        raise pytest.UsageError(f"several tests have the id {shared[0]}; give each a unique id")
     for item in items:
         if config.getoption("--kills") and "kills" in item.fixturenames:
             item.add_marker(pytest.mark.timeout(0))
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Func
 
 @pytest.fixture(autouse=True)
 def fresh_logging() -> Iterator[None]:
-    """Take back the logging of a command that a test ran: its stderr is gone after the test."""
+    """Reset the logging that a command has set up: its stderr is closed after the test."""
     yield
     structlog.reset_defaults()
 
@@ -71,7 +71,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
 
 @pytest.fixture(scope="session")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """A broker that wants TLS and a login."""
+    """A broker that requires TLS and a login."""
     with secured_kafka(tmp_path_factory.mktemp("secured")) as secured:
         yield secured
 
@@ -85,7 +85,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         settings={
             "spark.driver.memory": "2g",
             "spark.sql.shuffle.partitions": "2",
-            # Two processes that make a database in one folder would meet there.
+            # Two processes must not create a database in the same folder.
             "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
         },
         java_options=AVRO_JAVA_OPTIONS,
@@ -103,20 +103,20 @@ def topics(broker: LocalBroker) -> Topics:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """A headless Chromium; for one module alone, since asyncio runs in its thread meanwhile."""
+    """A headless Chromium, for one module only, because it runs asyncio in the test's thread."""
     with running_chromium() as browser:
         yield browser
 
 
 @pytest.fixture
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser that has visited nothing yet."""
+    """A new browser context without history."""
     with chromium.new_context() as context:
         yield context
 
 
 @pytest.fixture(scope="module")
 def tracked(topics: Topics) -> Iterator[Tracking]:
-    """A web site whose collector is not running yet."""
+    """A web site with tracking; its collector is not running yet."""
     with tracking(topics) as tracked:
         yield tracked

@@ -1,6 +1,6 @@
-/* A wall clock that tests can set, for LD_PRELOAD: it is ahead of the real one by the seconds in
-   the file that SHIFTED_CLOCK names, eight bytes that may change at any time. libfaketime would do,
-   but asks the file system whenever it is asked the time: Spark hardly starts. */
+/* A wall clock that tests can set, for LD_PRELOAD. It is ahead of the real clock by the number of
+   seconds in the file $SHIFTED_CLOCK: eight bytes that may change at any time. libfaketime is too
+   slow: it reads the file system for each request, and Spark hardly starts. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-"""The house's plan: which room imports which, how full a room is, and what a command loads."""
+"""Tests of the layout: imports between folders, modules per folder, and what a command loads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from events_schema.runtime.command import Verb
 
 ROOT = Path(__file__).parents[1]
 FEWEST, MOST = 2, 16
-"""How many modules a folder may hold; `__init__.py` and `__main__.py` do not count."""
+"""The number of modules that a folder may have; `__init__.py` and `__main__.py` do not count."""
 
 ROOMS = sorted({path.parent for path in ROOT.glob("packages/*/src/**/*.py")})
 TESTS = sorted(
@@ -25,27 +25,27 @@ TESTS = sorted(
 
 
 def test_imports_run_downwards() -> None:
-    """Each package keeps to the layers in `.importlinter`, and siblings never import each other."""
-    # A process of its own: in this one, it would turn off the loggers of what is imported already.
+    """Packages keep the layers in `.importlinter`; sibling folders do not import each other."""
+    # In another process, because it turns off the loggers of imported modules.
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def modules(folder: Path) -> list[str]:
-    """The modules in `folder` itself."""
+    """Return the modules in `folder` itself."""
     return sorted(path.name for path in folder.glob("*.py") if not path.name.startswith("__"))
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: "/".join(room.parts[-3:]))
-def test_a_folder_is_neither_a_shelf_nor_a_heap(room: Path) -> None:
-    """It holds a few modules, so that a newcomer can take it in at a glance."""
+def test_a_folder_has_a_few_modules(room: Path) -> None:
+    """A folder has 2 to 16 modules, so that a newcomer can read the list at a glance."""
     assert FEWEST <= len(modules(room)) <= MOST, modules(room)
 
 
 @pytest.mark.parametrize("folder", TESTS, ids=lambda folder: "/".join(folder.parts[-3:]))
-def test_a_folder_of_tests_is_no_heap(folder: Path) -> None:
-    """Tests and benches keep to the same limit."""
+def test_a_folder_of_tests_has_few_modules(folder: Path) -> None:
+    """A folder of tests or benchmarks has at most 16 modules."""
     assert len(modules(folder)) <= MOST, modules(folder)
 
 
@@ -59,7 +59,7 @@ VERBS: dict[str, Verb[Any]] = {
 
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 def test_a_verb_names_a_function_that_takes_its_settings(verb: Verb[Any]) -> None:
-    """The function is loaded only when the verb runs, so nothing else finds a misspelt name."""
+    """Each verb's function exists. It is loaded only when the verb runs, so a typo shows late."""
     function = resolve_name(verb.run)
     assert callable(function)
     (taken,) = (hint for name, hint in get_type_hints(function).items() if name != "return")
@@ -79,7 +79,7 @@ LIGHT = {
 
 
 def loaded(code: str) -> set[str]:
-    """The modules that a fresh Python has loaded after `code`."""
+    """Return the modules that a new Python process has loaded after `code`."""
     ending = "import atexit, sys; atexit.register(lambda: print('', *sys.modules, sep='\\n'))"
     done = subprocess.run(
         [sys.executable, "-c", f"{ending}\n{code}"], capture_output=True, text=True, check=True
@@ -88,8 +88,8 @@ def loaded(code: str) -> set[str]:
 
 
 @pytest.mark.parametrize("code", LIGHT.values(), ids=LIGHT)
-def test_what_needs_no_spark_loads_none(code: str) -> None:
-    """The contract, the collector, the load, the report and what prints SQL need no pyspark."""
+def test_code_that_does_not_need_spark_does_not_load_it(code: str) -> None:
+    """The contract, the collector, the load, the report and `ddl` do not load pyspark."""
     modules = loaded(code)
     assert "events_schema" in modules
     assert "pyspark" not in modules
@@ -97,7 +97,7 @@ def test_what_needs_no_spark_loads_none(code: str) -> None:
 
 @pytest.mark.parametrize("words", VERBS)
 def test_help_loads_the_settings_only(words: str) -> None:
-    """`--help` is quick, because it loads no engine, no server and no client."""
+    """`--help` is fast because it loads no engine, server or client."""
     package, verb = words.split()
     modules = loaded(f"from {package}.cli import main; main(['{verb}', '--help'])")
     assert f"{package}.settings" in modules
@@ -106,7 +106,7 @@ def test_help_loads_the_settings_only(words: str) -> None:
 
 
 def test_the_contract_loads_nothing_of_the_runtime() -> None:
-    """A service that uses the contract gets no flags, logs or files of commands, and no tests."""
+    """A service that uses the contract does not load code of commands, tables or tests."""
     modules = loaded(
         "from events_schema import *\n"
         "contract = Contract(Event)\n"
@@ -119,7 +119,7 @@ def test_the_contract_loads_nothing_of_the_runtime() -> None:
 
 
 def test_importing_the_contract_loads_no_more_than_it_needs() -> None:
-    """Names are loaded on first use: what a program does not use costs it nothing."""
+    """Names are loaded on first use, so importing the contract does not load pydantic."""
     modules = loaded("import events_schema")
     assert "events_schema" in modules
     assert "pydantic" not in modules

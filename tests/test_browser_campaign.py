@@ -1,6 +1,6 @@
-"""Web pages under faults: what was clicked is stored, all of it and once.
+"""Tests of web pages under faults: every click is stored once.
 
-`hatch run campaign browser` runs the long form, CI the short one.
+`hatch run campaign browser` runs the long form; CI runs the short one.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ pytestmark = pytest.mark.extended
 REPETITIONS = 20 if os.environ.get("EVENTS_CAMPAIGN") else 3
 DOWN_SECONDS = 10.0
 A_MOMENT_MS = 200
-"""Between two clicks of somebody who is in a hurry."""
+"""The time between two clicks of an impatient visitor."""
 HOSTS = ("localhost", "shop.example")
-"""With and without what browsers keep from plain http."""
+"""With and without the features that browsers do not offer on plain HTTP."""
 
 
 @dataclass
 class Visitor:
-    """Somebody with a browser. Each click is an event with a value of its own."""
+    """A visitor with a browser. Each click is an event with a unique value."""
 
     context: BrowserContext
     url: str
@@ -48,7 +48,7 @@ class Visitor:
         return page
 
     def click(self, page: Page) -> None:
-        """Click."""
+        """Click once."""
         self.clicks += 1
         page.evaluate("n => { one.dataset.eventValue = n }", self.clicks)
         page.click("#one")
@@ -57,7 +57,7 @@ class Visitor:
 def test_what_was_clicked_is_stored_once(
     chromium: Browser, tracked: Tracking, spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Tabs closed right after a click, no network, and collectors killed: nothing lost or twice."""
+    """With closed tabs, a lost network and killed collectors, every click is stored once."""
     visitors = []
     for turn in range(REPETITIONS):
         app = new_app()
@@ -73,11 +73,11 @@ def test_what_was_clicked_is_stored_once(
         expected.update((each.app, "button_click", n) for n in range(1, each.clicks + 1))
         expected[each.app, "page_view", None] = each.views
     assert Counter(_stored(tmp_path / "raw")) == expected
-    assert len(tracked.all_events()) > expected.total()  # some came twice, and were stored once
+    assert len(tracked.all_events()) > expected.total()  # some were sent twice, and stored once
 
 
 def _suffer(visitor: Visitor, tracked: Tracking, folder: Path) -> None:
-    """Visit, click, and bear each fault once."""
+    """Visit and click, with each fault once."""
     with _collector(tracked, folder):
         _close_right_after_a_click(visitor)
         page = visitor.open()
@@ -93,7 +93,7 @@ def _suffer(visitor: Visitor, tracked: Tracking, folder: Path) -> None:
 
 
 def _collector(tracked: Tracking, folder: Path) -> AbstractContextManager[CollectorProcess]:
-    """Run the collector, until kill -9."""
+    """Run the collector until the end of the block, then kill it with kill -9."""
     return running_collector(
         tracked.topics.bootstrap,
         tracked.topic,
@@ -127,7 +127,7 @@ def _click_for(seconds: float, visitor: Visitor, *pages: Page) -> None:
 
 
 def _stored(raw: Path) -> dict[tuple[str, str, int | None], int]:
-    """How often each event is stored: of which application, action and value."""
+    """Return how many times each event is stored, by application, action and value."""
     found = duckdb.execute(
         "SELECT app_name, event_action, event_value, count(*) "
         f"FROM '{raw}/*/*.parquet' GROUP BY ALL"

@@ -1,4 +1,4 @@
-"""The tracker in a real Chromium, before a real collector and a real broker."""
+"""Tests of the tracker in a real Chromium, with a real collector and a real broker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from line_support.topics import Topics
 pytestmark = pytest.mark.extended
 
 INSECURE = "shop.example"
-"""A name on plain http that is not localhost: no `crypto.randomUUID`, no `navigator.locks`."""
+"""A plain HTTP host other than localhost, without `crypto.randomUUID` and `navigator.locks`."""
 QUOTA_FULL = """
     for (let size = 1 << 22; size >= 1; size >>= 1) {
       try { for (let n = 0; ; n++) localStorage.setItem(`x${size}-${n}`, "x".repeat(size)) }
@@ -50,14 +50,14 @@ WEEK = 7 * 86400
 
 @pytest.fixture(scope="module", autouse=True)
 def collector(tracked: Tracking) -> Iterator[str]:
-    """The collector of all tests here, with one worker and its defaults."""
+    """A collector for all tests in this module, with one worker and default settings."""
     with tracked.collector() as url:
         yield url
 
 
 @pytest.mark.core
 def test_every_kind_of_event_arrives_once(context: BrowserContext, tracked: Tracking) -> None:
-    """Views, clicks, scrolling and events of the page's own are on the topic as they happened."""
+    """Views, clicks, scrolling and the page's own events are on the topic in order."""
     app, before = new_app(), datetime.now(UTC)
     page = visit(context, tracked.site.url(app))
     page.click("#one")
@@ -95,7 +95,7 @@ def test_every_kind_of_event_arrives_once(context: BrowserContext, tracked: Trac
 
 
 def test_own_fields_arrive(context: BrowserContext, topics: Topics) -> None:
-    """Fields of the collector's contract are on the topic, in a record of that contract."""
+    """Own fields of the collector's contract arrive on the topic with their values."""
     app, renewed = new_app(), datetime(2026, 1, 31, 12, tzinfo=UTC)
     own = {"plan": "pro", "trial": False, "price": 9.5, "seats": 3, "order_number": 2**53 - 1}
     with tracking(topics, SHOP) as tracked, tracked.collector():
@@ -112,7 +112,7 @@ def test_own_fields_arrive(context: BrowserContext, topics: Topics) -> None:
 def test_init_from_a_script_does_what_attributes_do(
     context: BrowserContext, tracked: Tracking
 ) -> None:
-    """`events.init` takes key, endpoint and name; a second call is refused and told."""
+    """`events.init` takes key, endpoint and name; a second call only logs a message."""
     app = new_app()
     page = visit(context, tracked.site.url(app, query="init"))
     said = _console(page)
@@ -127,8 +127,10 @@ def test_init_from_a_script_does_what_attributes_do(
     assert said == ["events: init was called twice"]
 
 
-def test_scrolling_is_told_as_far_as_it_went(context: BrowserContext, tracked: Tracking) -> None:
-    """Half of a page is 25 and 50; going up and down again tells nothing new."""
+def test_scrolling_is_reported_up_to_the_furthest_point(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """Scrolling half of a page sends 25 and 50; scrolling there again sends nothing."""
     app = new_app()
     page = visit(context, tracked.site.url(app))
     for share in (0.5, 0, 0.5, 0.25):
@@ -145,7 +147,7 @@ def test_scrolling_is_told_as_far_as_it_went(context: BrowserContext, tracked: T
 
 
 def test_automatic_events_can_be_off(context: BrowserContext, tracked: Tracking) -> None:
-    """With `data-auto="false"` only the page's own calls are events."""
+    """With `data-auto="false"`, only explicit calls send events."""
     app = new_app()
     page = visit(context, tracked.site.url(app, query='data=data-auto="false"'))
     page.click("#one")
@@ -156,14 +158,14 @@ def test_automatic_events_can_be_off(context: BrowserContext, tracked: Tracking)
 
 
 def test_events_wait_for_the_user(context: BrowserContext, tracked: Tracking) -> None:
-    """Events from before `identify` are that user's; those after `reset` wait for the next one."""
+    """Events before `identify` belong to that user; events after `reset` wait for the next user."""
     app = new_app()
     page = visit(context, tracked.site.url(app), user=None)
     page.click("#one")
     page.reload()
     assert stats(page)["waiting"] == 3
     page.evaluate("events.identify(1); events.reset(); events.track('after')")
-    wait_for(lambda: stats(page)["queued"] == 1, "what is user 1's to be sent")
+    wait_for(lambda: stats(page)["queued"] == 1, "the events of user 1 to be sent")
     assert (stats(page)["waiting"], stats(page)["user_id"]) == (1, None)
     page.evaluate("events.identify(2)")
     wait_until_sent(page)
@@ -179,7 +181,7 @@ def test_events_wait_for_the_user(context: BrowserContext, tracked: Tracking) ->
 def test_offline_events_arrive_when_online(
     context: BrowserContext, tracked: Tracking, host: str
 ) -> None:
-    """What is done without a network goes out, once, when it is back."""
+    """Events without a network are sent once when the network is back."""
     app = new_app()
     page = visit(context, tracked.site.url(app, host))
     wait_until_sent(page)
@@ -196,9 +198,7 @@ def test_offline_events_arrive_when_online(
     assert len(events) == 3
 
 
-def test_a_plain_http_name_lacks_what_the_tracker_does_without(
-    context: BrowserContext, tracked: Tracking
-) -> None:
+def test_the_tracker_works_on_plain_http(context: BrowserContext, tracked: Tracking) -> None:
     """Without `crypto.randomUUID` and `navigator.locks` every event arrives once."""
     app = new_app()
     page = visit(context, tracked.site.url(app, INSECURE))
@@ -215,7 +215,7 @@ def test_a_plain_http_name_lacks_what_the_tracker_does_without(
 
 @pytest.mark.parametrize("host", ["localhost", INSECURE])
 def test_tabs_send_once(context: BrowserContext, tracked: Tracking, host: str) -> None:
-    """Three tabs share one queue, and none sends what another sends."""
+    """Three tabs share one queue, and each event is sent by one of them."""
     app = new_app()
     pages = [visit(context, tracked.site.url(app, host)) for _ in range(3)]
     for _ in range(8):
@@ -232,13 +232,13 @@ def test_tabs_send_once(context: BrowserContext, tracked: Tracking, host: str) -
 def test_a_page_of_another_origin_needs_permission(
     context: BrowserContext, tracked: Tracking
 ) -> None:
-    """Pages that the key is not for are answered 403: nothing arrives, and the page goes on."""
+    """A page whose origin the key does not allow gets 403: nothing arrives, and the page works."""
     app = new_app()
     page = visit(context, tracked.site.url(app, "other.example"))
     answer = next_answer(page)
     page.click("#one")
 
-    assert answer == 0  # the browser keeps the 403 from it
+    assert answer == 0  # the browser hides the 403 from the page
     assert stats(page)["queued"] == 2
     assert tracked.events(app) == []
 
@@ -246,7 +246,7 @@ def test_a_page_of_another_origin_needs_permission(
 def test_a_strict_content_security_policy_is_kept(
     context: BrowserContext, tracked: Tracking
 ) -> None:
-    """Scripts and connections of the collector alone, no inline code: all events arrive."""
+    """With a policy that allows only the collector and no inline code, all events arrive."""
     app = new_app()
     page = context.new_page()
     said = _console(page)
@@ -263,7 +263,7 @@ def test_a_strict_content_security_policy_is_kept(
 def test_without_storage_events_arrive(
     context: BrowserContext, tracked: Tracking, storage: str
 ) -> None:
-    """A full or forbidden `localStorage` costs nothing while the page is there."""
+    """With a full or forbidden `localStorage`, events arrive while the page is open."""
     app = new_app()
     page = visit(context, tracked.site.url(app), script=storage)
     page.click("#one")
@@ -276,8 +276,10 @@ def test_without_storage_events_arrive(
     assert once(events)
 
 
-def test_a_bad_key_is_told_and_costs_its_events(context: BrowserContext, tracked: Tracking) -> None:
-    """401 is final: the events are given up and counted, and the console says why."""
+def test_a_wrong_key_is_reported_and_its_events_dropped(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """After a 401 the events are dropped and counted, and the console says why."""
     app = new_app()
     page = context.new_page()
     said = _console(page)
@@ -291,10 +293,8 @@ def test_a_bad_key_is_told_and_costs_its_events(context: BrowserContext, tracked
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_clock_that_is_off_is_put_right(
-    context: BrowserContext, tracked: Tracking, hours: int
-) -> None:
-    """An hour ahead or behind, events are stored under the right time."""
+def test_a_wrong_clock_is_corrected(context: BrowserContext, tracked: Tracking, hours: int) -> None:
+    """If the clock is an hour ahead or behind, events still get the right time."""
     app, before = new_app(), datetime.now(UTC)
     page = visit(context, tracked.site.url(app), script=CLOCK % (hours * 3_600_000))
     page.click("#one")
@@ -302,7 +302,7 @@ def test_a_clock_that_is_off_is_put_right(
     events = tracked.wait_for(app, 2)
 
     assert once(events)
-    margin = timedelta(seconds=1)  # what a batch takes on its way counts as the clock's fault
+    margin = timedelta(seconds=1)  # the time of transfer counts as an error of the clock
     for each in events:
         assert before <= each.event_time <= each.received_time + margin
 
@@ -310,7 +310,7 @@ def test_a_clock_that_is_off_is_put_right(
 def test_events_from_before_the_clock_was_set_back_arrive(
     context: BrowserContext, tracked: Tracking
 ) -> None:
-    """An event that seems to come from the future is sent as of now."""
+    """An event with a time in the future is sent with the current time."""
     app = new_app()
     page = visit(context, tracked.site.url(app), user=None, script=CLOCK % 3_600_000)
     page.close()
@@ -325,7 +325,7 @@ def test_events_from_before_the_clock_was_set_back_arrive(
 def test_privacy_signals_are_honoured(
     context: BrowserContext, tracked: Tracking, signal: str
 ) -> None:
-    """Under either, nothing is kept and nothing sent, also of what was kept before."""
+    """With either signal, nothing is kept or sent, and what was kept is deleted."""
     app = new_app()
     page = visit(context, tracked.site.url(app), user=None)
     page.close()
@@ -341,7 +341,7 @@ def test_privacy_signals_are_honoured(
 
 
 def test_privacy_signals_can_be_overridden(context: BrowserContext, tracked: Tracking) -> None:
-    """A site that has its visitors' word can say so."""
+    """A site that has its visitors' consent can ignore the signals."""
     app = new_app()
     query = 'data=data-respect-privacy-signals="false"'
     page = visit(context, tracked.site.url(app, query=query), script=DO_NOT_TRACK)
@@ -350,8 +350,8 @@ def test_privacy_signals_can_be_overridden(context: BrowserContext, tracked: Tra
     assert len(tracked.wait_for(app, 1)) == 1
 
 
-def test_who_opts_out_is_left_alone(context: BrowserContext, tracked: Tracking) -> None:
-    """All that waits is forgotten, also on the pages that follow, until one opts in again."""
+def test_opting_out_is_respected(context: BrowserContext, tracked: Tracking) -> None:
+    """Opting out deletes waiting events and stops tracking on all pages until the user opts in."""
     app = new_app()
     page = visit(context, tracked.site.url(app), user=None)
     asked = _requests(context, tracked)
@@ -370,7 +370,7 @@ def test_who_opts_out_is_left_alone(context: BrowserContext, tracked: Tracking) 
 
 
 def test_opting_out_outlives_a_full_storage(context: BrowserContext, tracked: Tracking) -> None:
-    """What is forgotten makes room for it, and it is all that is left."""
+    """With a full storage, the opt-out is stored because the events are deleted first."""
     page = visit(context, tracked.site.url(new_app()), user=None)
     lease = f"events {tracked.site.collector}/batch lease x"
     page.evaluate("key => localStorage.setItem(key, '{}')", lease)
@@ -382,10 +382,10 @@ def test_opting_out_outlives_a_full_storage(context: BrowserContext, tracked: Tr
     assert kept == ["events off"]
 
 
-def test_a_page_that_is_rendered_ahead_is_viewed_when_it_is_shown(
+def test_a_prerendered_page_counts_as_viewed_when_it_is_shown(
     context: BrowserContext, tracked: Tracking
 ) -> None:
-    """Chromium renders pages that somebody may go to; most are never seen."""
+    """A prerendered page sends its page view only once it is shown."""
     app = new_app()
     ahead = "Object.defineProperty(document, 'prerendering', { value: true, configurable: true })"
     page = visit(context, tracked.site.url(app), script=ahead)
@@ -398,8 +398,10 @@ def test_a_page_that_is_rendered_ahead_is_viewed_when_it_is_shown(
     assert brief(tracked.wait_for(app, 1)) == [("page_view", "/start", None)]
 
 
-def test_what_is_too_old_is_dropped_and_counted(context: BrowserContext, tracked: Tracking) -> None:
-    """An event older than the collector takes is given up; a younger one is sent."""
+def test_events_that_are_too_old_are_dropped_and_counted(
+    context: BrowserContext, tracked: Tracking
+) -> None:
+    """An event that is too old for the collector is dropped; a newer one is sent."""
     app = new_app()
     page = context.new_page()
     page.goto(tracked.site.url("none"))
@@ -451,10 +453,8 @@ FORBIDDEN = [
 ]
 
 
-def test_what_the_contract_forbids_is_told_at_once(
-    context: BrowserContext, tracked: Tracking
-) -> None:
-    """One line in the console names it; nothing is kept, and nothing thrown."""
+def test_invalid_calls_are_reported_at_once(context: BrowserContext, tracked: Tracking) -> None:
+    """An invalid call logs one line in the console, keeps nothing and throws nothing."""
     url = tracked.site.url(new_app(), query='data=data-auto="false"')
     page = visit(context, url, user=None)
     said = _console(page)
@@ -468,7 +468,7 @@ def test_what_the_contract_forbids_is_told_at_once(
 
 
 def test_the_longest_texts_arrive(context: BrowserContext, tracked: Tracking) -> None:
-    """256 characters are characters, not UTF-16 units."""
+    """The limit of 256 counts characters, not UTF-16 units."""
     app = new_app()
     page = visit(context, tracked.site.url(app, query='data=data-auto="false"'))
     page.evaluate("events.track('\\u{1f600}'.repeat(256), 'ä'.repeat(256), -(2 ** 31))")
@@ -478,7 +478,7 @@ def test_the_longest_texts_arrive(context: BrowserContext, tracked: Tracking) ->
 
 
 def test_the_queue_is_bounded(context: BrowserContext, tracked: Tracking) -> None:
-    """Beyond 1,000 events the oldest are given up and counted; the others all arrive."""
+    """Beyond 1,000 events, the oldest are dropped and counted; the others arrive."""
     app = new_app()
     page = visit(context, tracked.site.url(app, query='data=data-auto="false"'), user=None)
     page.evaluate("for (let n = 0; n < 1010; n++) events.track('many', null, n)")
@@ -492,7 +492,7 @@ def test_the_queue_is_bounded(context: BrowserContext, tracked: Tracking) -> Non
 
 
 def test_a_tracker_without_a_name_says_so(context: BrowserContext, tracked: Tracking) -> None:
-    """What is called before a good `init` is told, and nothing is thrown."""
+    """Calls before a valid `init` log a message and throw nothing."""
     page = context.new_page()
     page.goto(tracked.site.url("none"))
     said = _console(page)
@@ -513,7 +513,7 @@ def test_a_tracker_without_a_name_says_so(context: BrowserContext, tracked: Trac
 
 
 def _console(page: Page) -> list[str]:
-    """What the page says in the console from now on, and what it throws."""
+    """Return the list of the page's later console messages and errors."""
     said: list[str] = []
     page.on("console", lambda each: said.append(each.text))
     page.on("pageerror", lambda each: said.append(str(each)))
@@ -521,7 +521,7 @@ def _console(page: Page) -> list[str]:
 
 
 def _requests(context: BrowserContext, tracked: Tracking) -> list[str]:
-    """What all pages ask of the collector from now on, but for the script."""
+    """Return the list of later requests to the collector, without the script."""
     asked: list[str] = []
 
     def note(url: str) -> None:

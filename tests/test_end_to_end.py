@@ -1,4 +1,4 @@
-"""The whole line, nothing mocked: HTTP, Kafka, Spark, parquet, SQL."""
+"""Tests of the whole line without mocks: HTTP, Kafka, Spark, parquet, SQL."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from stream_support.streaming import store
 TOKEN = "a key"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PROCESSING_TIME = datetime.now(UTC)
-"""The histories lie around it, and so within the collector's window."""
+"""The generated events are around this time, so that the collector accepts them."""
 
 
 DEFAULT = Contract(Event)
@@ -84,7 +84,7 @@ def body(envelope: EventEnvelope) -> dict[str, Any]:
 
 
 def read(contract: Contract[Event], target: Path) -> Counter[tuple[Any, ...]]:
-    """Return the rows of the enriched table, as DuckDB reads the bare folder's files."""
+    """Return the rows of the enriched table, read by DuckDB from the files in its folder."""
     for path in target.iterdir():
         assert pyarrow.parquet.read_schema(path).names == list(column_names(contract.enriched))
     selected = [
@@ -96,7 +96,7 @@ def read(contract: Contract[Event], target: Path) -> Counter[tuple[Any, ...]]:
 
 
 def _row(event: EnrichedEvent) -> tuple[str, ...]:
-    """The row as `read` returns it: by `repr`, which tells -0.0 from 0.0 and True from 1."""
+    """Return the row as `read` does: by `repr`, because -0.0 equals 0.0 and True equals 1."""
     assert event.event_time is not None
     return tuple(
         repr((value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value)

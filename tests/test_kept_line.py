@@ -1,4 +1,4 @@
-"""`events-loadgen simulate --keep`: the tables, the key that it prints, and its demo page."""
+"""Tests of `events-loadgen simulate --keep`: its tables, the printed key, and the demo page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ USER = 12345
 
 @pytest.fixture(scope="module")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
-    """The whole line, running until Ctrl-C, which leaves nothing of it."""
+    """The whole line, running until Ctrl-C. No process is left afterwards."""
     folder = tmp_path_factory.mktemp("kept")
     with simulation(folder, "--events", str(EVENTS), "--seed", "1", "--keep") as running:
         running.wait_for("/track\n")
@@ -37,7 +37,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
 
 @pytest.fixture
 def page(context: BrowserContext, line: Simulation) -> Page:
-    """The demo page, whose numbers are there."""
+    """The demo page, with its numbers loaded."""
     return open_demo(context, line)
 
 
@@ -52,18 +52,18 @@ def open_demo(context: BrowserContext, line: Simulation) -> Page:
 
 
 def log_in(page: Page, user: int = USER) -> None:
-    """Say who one is."""
+    """Log in on the demo page."""
     page.fill("#user", str(user))
     page.click("button:text-is('Log in')")
 
 
 def number(page: Page, name: str) -> int:
-    """One of the large numbers."""
+    """Return one of the large numbers on the page."""
     return int(page.inner_text(f"#{name}"))
 
 
 def test_every_event_is_in_both_tables_once(line: Simulation) -> None:
-    """It says so, names its seed, and the SQL that it prints answers as it says."""
+    """The output has the counts and the seed, and the printed SQL gives the stated result."""
     said = line.output()
     assert f"acknowledged  {EVENTS} of {EVENTS} sent" in said
     assert f"\nRows in the result dataset: {EVENTS}\n" in said
@@ -77,8 +77,8 @@ def test_every_event_is_in_both_tables_once(line: Simulation) -> None:
     assert sum(events for _, events, *_ in of_the_load) == EVENTS
 
 
-def test_the_collector_takes_more_with_the_key_as_printed(line: Simulation) -> None:
-    """The command that it prints can be run as it is."""
+def test_the_collector_accepts_the_printed_request(line: Simulation) -> None:
+    """The collector accepts the request of the printed command."""
     said = line.output()
     key, url = re.search(r"X-Token: (\S+)'", said), re.search(r"http://\S+/track", said)
     body = re.search(r"-d '(.*)'", said)
@@ -91,10 +91,10 @@ def test_the_collector_takes_more_with_the_key_as_printed(line: Simulation) -> N
     assert answer.status_code == httpx.codes.OK, answer.text
 
 
-def test_the_demo_page_shows_what_becomes_of_a_click(page: Page) -> None:
-    """Events wait for the user; the collector's answer is shown, then one more row is stored."""
+def test_the_demo_page_shows_what_happens_to_a_click(page: Page) -> None:
+    """The page shows waiting events, then the collector's answer, then the stored rows."""
     page.click("button:has-text('category_3')")
-    wait_for(lambda: number(page, "queued") == 2, "two events that wait")
+    wait_for(lambda: number(page, "queued") == 2, "two waiting events")
     assert page.inner_text("#identity") == "You are not logged in: 2 events are waiting."
     before = number(page, "raw")
     log_in(page)
@@ -113,7 +113,7 @@ def test_the_demo_page_shows_what_becomes_of_a_click(page: Page) -> None:
 
 
 def test_the_demo_page_says_when_nobody_answers(context: BrowserContext, page: Page) -> None:
-    """Without a network its events are kept, and shown so; with it all goes on."""
+    """Without a network, the page shows that events are kept; afterwards they are sent."""
     log_in(page)
     context.set_offline(True)
     page.click("#track")
@@ -128,7 +128,7 @@ def test_the_demo_page_says_when_nobody_answers(context: BrowserContext, page: P
 
 
 def test_the_demo_page_is_used_by_keyboard(page: Page) -> None:
-    """Tab reaches all that can be used, in its order, and each shows that it has the focus."""
+    """Tab reaches every control in order, and each shows that it has the focus."""
     reached: list[str] = []
     for _ in range(8):
         page.keyboard.press("Tab")
@@ -145,8 +145,8 @@ def test_the_demo_page_is_used_by_keyboard(page: Page) -> None:
     page.wait_for_selector("text=button_click: category_3, 5")
 
 
-def test_who_opts_out_on_the_demo_page_is_left_alone(page: Page) -> None:
-    """Nothing is kept any more, also after a reload."""
+def test_opting_out_on_the_demo_page_is_respected(page: Page) -> None:
+    """After opting out, no events are kept, even after a reload."""
     page.check("#opt-out")
     page.click("button:has-text('category_3')")
     page.reload()
@@ -160,7 +160,7 @@ def test_who_opts_out_on_the_demo_page_is_left_alone(page: Page) -> None:
 def test_the_demo_page_is_accessible_and_fits(
     chromium: Browser, line: Simulation, scheme: Literal["light", "dark"], size: tuple[int, int]
 ) -> None:
-    """axe finds nothing; nothing is cut off, said in the console, or fetched elsewhere."""
+    """axe finds no violations; nothing is cut off, logged in the console, or loaded elsewhere."""
     said, hosts = [], set()
     width, height = size
     with chromium.new_context(

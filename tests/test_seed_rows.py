@@ -1,4 +1,4 @@
-"""The seed README's sample rows, stored and enriched by the whole line."""
+"""Tests that the whole line stores and enriches the sample rows of the seed project's README."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAMPLE = """\
 2020-11-09 08:51:36.451145|2      |product_1|button_click|category_3    |null
 2020-11-09 08:51:36.696168|2      |product_3|button_click|category_1    |5
 """
-"""The seed's raw rows, their times in UTC: when, who, product, action, category, value."""
+"""The seed project's raw rows: time (UTC), user, product, action, category, value."""
 SCHEMA = """\
 root
  |-- event_time: timestamp (nullable = true)
@@ -53,9 +53,9 @@ root
  |-- u_count: long (nullable = true)
  |-- u_mp_ea: string (nullable = true)
 """
-"""What the seed's check prints of its result."""
+"""The schema that the seed project's check prints."""
 PROCESSING_TIME = datetime(2020, 11, 9, 10, tzinfo=UTC)
-"""Within three hours of every row, so that `u_count` counts them all."""
+"""Within three hours after every row, so that `u_count` counts all of them."""
 TOKEN = "a key"
 TEN_YEARS = 10 * 365 * 86_400  # in seconds
 
@@ -63,9 +63,9 @@ TEN_YEARS = 10 * 365 * 86_400  # in seconds
 def test_the_seeds_sample_rows_come_out_as_its_check_shows_them(
     spark: SparkSession, topics: Topics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`check` prints every sample row as it was posted, its metrics, and the seed's schema.
+    """`check` prints every sample row as posted, its metrics, and the seed project's schema.
 
-    The files are stored as they were before contracts could be a team's own.
+    The files have the same schema as before contracts could have own fields.
     """
     rows = [stored(number, line) for number, line in enumerate(SAMPLE.splitlines())]
     topic = topics.create()
@@ -85,7 +85,7 @@ def test_the_seeds_sample_rows_come_out_as_its_check_shows_them(
 
 
 def parquet_schema(table: Path) -> str:
-    """Return how the columns of a table's file are stored, as `tests/kept` says it."""
+    """Return how a table's file stores its columns, in the format of the files in `tests/kept`."""
     schema = pyarrow.parquet.ParquetFile(next(table.rglob("*.parquet"))).schema
     columns = [schema.column(number) for number in range(len(schema.names))]
     return "".join(
@@ -96,7 +96,7 @@ def parquet_schema(table: Path) -> str:
 
 
 def cells(line: str) -> list[str]:
-    """Return the texts of a row, as the seed and as Spark print it."""
+    """Return the cells of a row as the seed project and Spark print it."""
     return [cell.strip().replace("NULL", "null") for cell in line.split("|")]
 
 

@@ -1,4 +1,4 @@
-"""`events-loadgen simulate` as people run it: a command, and what it leaves behind."""
+"""Tests of `events-loadgen simulate` as a command: its result, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EVENTS = 50
 
 @pytest.mark.parametrize("step", ["Starting Kafka", "Storing events"])
 def test_ctrl_c_leaves_no_process_behind(step: str, tmp_path: Path) -> None:
-    """Interrupted before it is complete, it says so by exit code 130, on one line."""
+    """Ctrl-C before the result is checked ends it with exit code 130 and one line."""
     with simulation(tmp_path, "--events", "2000") as running:
         running.wait_for(step)
         assert running.signal(signal.SIGINT) == 130
@@ -48,7 +48,7 @@ def test_ctrl_c_leaves_no_process_behind(step: str, tmp_path: Path) -> None:
 
 
 def test_a_killed_simulation_leaves_no_process_behind(tmp_path: Path) -> None:
-    """Also kill -9, after which nothing of it can tidy up."""
+    """After kill -9, all of its processes end, although it cannot clean up."""
     with simulation(tmp_path, "--events", "100") as running:
         running.wait_for("Storing events")
         assert running.signal(signal.SIGKILL) == -signal.SIGKILL
@@ -56,7 +56,7 @@ def test_a_killed_simulation_leaves_no_process_behind(tmp_path: Path) -> None:
 
 
 def test_a_part_that_fails_ends_the_simulation(tmp_path: Path) -> None:
-    """One line names the part and what it said last; the others are stopped."""
+    """One line names the failed part and its last output; the other parts are stopped."""
     with simulation(tmp_path, "--events", "100000") as running:
         running.wait_for("Posting events")
         ours = running.process.pid
@@ -71,7 +71,7 @@ def test_a_part_that_fails_ends_the_simulation(tmp_path: Path) -> None:
 
 
 def test_a_contract_with_own_fields_goes_through_the_whole_line(tmp_path: Path) -> None:
-    """A module in the current folder is enough: its fields are in the enriched table."""
+    """Own fields of a module in the current folder are in the enriched table."""
     (tmp_path / "acme.py").write_text(ACME)
     flags = ("--contract", "acme:AcmeEvent", "--allow-unreleased", "--events", str(EVENTS))
     with simulation(tmp_path, "--seed", "1", *flags, cwd=tmp_path) as running:

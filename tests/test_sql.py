@@ -1,4 +1,4 @@
-"""`events-analytics ddl` and the questions in `sql/`, in DuckDB and Spark SQL."""
+"""Tests of `events-analytics ddl` and the questions in `sql/`, in DuckDB and Spark SQL."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ pytestmark = pytest.mark.extended
 ROOT = Path(__file__).parents[1]
 QUESTIONS = sorted((ROOT / "sql").glob("*.sql"))
 AWKWARD_FOLDER = "a 'q' \" é %41;"
-"""A folder's name with what addresses and SQL literals take for something else."""
+"""A folder's name with characters that are special in addresses and in SQL literals."""
 
 
 @pytest.fixture(autouse=True)
 def no_schema(spark: SparkSession) -> Iterator[None]:
-    """Leave nothing in the session that other tests share."""
+    """Remove the tables from the shared session after the test."""
     yield
     SparkSql.forget(spark)
 
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tables of generated events, as stream and job write them, in an awkward place."""
+    """The tables of generated events, as stream and job write them, in an awkward folder."""
     folder = tmp_path_factory.mktemp("sql") / AWKWARD_FOLDER
     write_raw(spark, generated(1200), folder / "raw", 1)
     events_analytics.run(spark, CONTRACT, folder / "raw", folder / "events", T)
@@ -87,8 +87,8 @@ def test_the_types_are_the_contracts(spark: SparkSession, folder: Path) -> None:
         ]
 
 
-def test_duckdb_opens_the_asked_days_alone(folder: Path) -> None:
-    """Of many days' files, DuckDB opens those of the days that a question names."""
+def test_duckdb_opens_only_the_requested_days(folder: Path) -> None:
+    """DuckDB opens only the files of the days that the query selects."""
     files = list((folder / "raw").glob("*/*"))
     asked = [file for file in files if file.parent.name == "event_date=2026-01-12"]
     ((_, plan),) = Duck(folder).query(
@@ -98,8 +98,8 @@ def test_duckdb_opens_the_asked_days_alone(folder: Path) -> None:
     assert f"Scanning Files: {len(asked)}/{len(files)}" in plan
 
 
-def test_duckdb_knows_a_day_without_days(spark: SparkSession, tmp_path: Path) -> None:
-    """`event_date` is a date also where no row has a time."""
+def test_event_date_is_a_date_without_any_day(spark: SparkSession, tmp_path: Path) -> None:
+    """`event_date` is a date even if no row has a time."""
     (untimed,) = (row.model_copy(update={"event_time": None}) for row in story()[:1])
     write_raw(spark, [untimed], tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
@@ -108,15 +108,15 @@ def test_duckdb_knows_a_day_without_days(spark: SparkSession, tmp_path: Path) ->
 
 
 def test_duckdb_reads_a_path_that_is_a_pattern(folder: Path, tmp_path: Path) -> None:
-    """The folder's name may be a pattern that other names match."""
+    """The folder's name may look like a pattern that matches other folders."""
     for name in ("a[1]*?{b,c}", "a1xxb"):
         shutil.copytree(folder, tmp_path / name)
     counts = "SELECT count(*) FROM raw_events UNION ALL SELECT count(*) FROM enriched_events"
     assert Duck(tmp_path / "a[1]*?{b,c}").query(counts) == Duck(folder).query(counts)
 
 
-def test_duckdb_sees_what_comes_and_goes(folder: Path, tmp_path: Path) -> None:
-    """A view shows days and files that are new, not those that are gone, and no other files."""
+def test_duckdb_sees_added_and_removed_days(folder: Path, tmp_path: Path) -> None:
+    """A view shows added days and files, and neither removed ones nor other files."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     duck = Duck(tmp_path)
     days = "SELECT DISTINCT event_date FROM raw_events WHERE event_date IS NOT NULL ORDER BY 1"
@@ -127,8 +127,10 @@ def test_duckdb_sees_what_comes_and_goes(folder: Path, tmp_path: Path) -> None:
     assert duck.query(days) == [*others, (date(2027, 1, 1),)]
 
 
-def test_spark_sees_what_comes_and_goes(spark: SparkSession, folder: Path, tmp_path: Path) -> None:
-    """After the repair and the refresh that its comments name, Spark shows the folders of now."""
+def test_spark_sees_added_and_removed_days(
+    spark: SparkSession, folder: Path, tmp_path: Path
+) -> None:
+    """After the repair and refresh that the comments name, Spark shows the current folders."""
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     sql = SparkSql(spark, tmp_path)
     days = "SELECT DISTINCT event_date FROM raw_events WHERE event_date IS NOT NULL ORDER BY 1"
@@ -150,7 +152,7 @@ def test_spark_sees_what_comes_and_goes(spark: SparkSession, folder: Path, tmp_p
 
 
 def test_the_questions_have_one_answer(spark: SparkSession, folder: Path) -> None:
-    """DuckDB, in any session's zone, and Spark answer all questions alike, and say something."""
+    """DuckDB, in any time zone, and Spark give the same non-empty answers to all questions."""
     questions = {path.stem: path.read_text("utf-8") for path in QUESTIONS}
     engines: list[Sql] = [
         Duck(folder),
@@ -165,7 +167,7 @@ def test_the_questions_have_one_answer(spark: SparkSession, folder: Path) -> Non
 
 
 def shop_rows() -> list[StoredEvent]:
-    """Return the story with own fields, a value in each at the last of its times."""
+    """Return the story with own fields; the last row has a value in each."""
     last = {
         "plan": "pro", "gift": True, "price": -0.1, "items": 2**31 - 1, "cents": -(2**63),
         "shipped": T + timedelta(microseconds=1),
@@ -175,7 +177,7 @@ def shop_rows() -> list[StoredEvent]:
 
 
 def test_own_columns_that_no_file_has_yet_are_null(spark: SparkSession, tmp_path: Path) -> None:
-    """A longer contract reads old files and results of before, and has all its columns' types."""
+    """With added fields, old files and results have null in the new columns, with their types."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     own = list(raw_schema(SHOP))[8:]
     for layout in Layout:
@@ -194,7 +196,7 @@ def test_own_columns_that_no_file_has_yet_are_null(spark: SparkSession, tmp_path
 def test_own_columns_of_some_files_are_null_in_the_others(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Both engines read files of before and of after as the definition says, in both layouts."""
+    """Both engines read files from before and after a field was added, in both layouts."""
     before, after = rows_of(SHOP, story()), shop_rows()
     write_raw(spark, story(), tmp_path / "raw", 1)
     write_raw(spark, after, tmp_path / "raw", 2, contract=SHOP)
@@ -212,10 +214,10 @@ def test_own_columns_of_some_files_are_null_in_the_others(
             assert Counter(engine.query("SELECT * FROM enriched_events")) == enriched
 
 
-def test_duckdb_with_own_columns_opens_the_asked_days_alone(
+def test_duckdb_with_own_columns_opens_only_the_requested_days(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    """Also where files differ: a view that was made before they did knows the columns since."""
+    """A view from before a field was added shows the new column, and still selects files by day."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
     duck = Duck(tmp_path, contract=SHOP)
@@ -229,7 +231,7 @@ def test_duckdb_with_own_columns_opens_the_asked_days_alone(
 
 
 def test_own_columns_may_have_names_of_our_queries(spark: SparkSession, tmp_path: Path) -> None:
-    """Own columns named as our tables and aliases are columns like others, and in the view."""
+    """Own columns may have the same names as tables and aliases in our queries."""
     (row, *_) = rows_of(AWKWARD, story())
     row = row.model_copy(update={name: f"own {name}" for name in AWKWARD.own_types})
     write_raw(spark, [row], tmp_path / "raw", 1, contract=AWKWARD)
@@ -265,11 +267,11 @@ ANSWERS: dict[str, Rows] = {
     "09_favourite_actions": [("button_click", 2, 1, 3), ("page_view", 1, 0, 0)],
     "10_growth": [(JAN[5], 2, 2), (JAN[13], 1, 3)],
 }
-"""What the questions are to say of the story, by its reader."""
+"""The correct answers for the story."""
 
 
 def test_the_answers_are_right(spark: SparkSession, tmp_path: Path) -> None:
-    """Each question's answer is what a reader of the three users' story would say."""
+    """Each question gives the correct answer for the story of three users."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.EVENTS, Layout.EVENTS, T)
     duck = Duck(tmp_path)
@@ -279,7 +281,7 @@ def test_the_answers_are_right(spark: SparkSession, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", Engine)
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda path: path.stem)
 def test_a_question_is_in_every_dialect(question: Path, engine: Engine) -> None:
-    """Each question parses in each engine's dialect, and asks for columns that there are."""
+    """Each question parses in each engine's dialect, and uses only existing columns."""
     known: dict[str, object] = {
         "raw_events": dict.fromkeys([*column_names(StoredEvent), "event_date"], "text"),
         "enriched_events": dict.fromkeys(column_names(EnrichedEvent), "text"),

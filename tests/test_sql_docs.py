@@ -1,4 +1,4 @@
-"""What docs/how-to/query.md shows: the questions, a join, and how a version gets to S3."""
+"""Tests of docs/how-to/query.md: the questions, a join, and copying a version to S3."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Publishing = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_the_page_lists_the_questions() -> None:
-    """docs/how-to/query.md shows each file of `sql/` with the question that its first line asks."""
+    """docs/how-to/query.md lists each file of `sql/` with the question in its first line."""
     listed = re.findall(r"\| `sql/(\w+)\.sql` \| (.+) \|", PAGE)
     asked = [
         (path.stem, path.read_text("utf-8").splitlines()[0].removeprefix("-- "))
@@ -38,7 +38,7 @@ def test_the_page_lists_the_questions() -> None:
 
 
 def test_the_page_joins_the_small_layout(spark: SparkSession, tmp_path: Path) -> None:
-    """The join on docs/how-to/query.md gives each row of its days with its user's metrics."""
+    """The page's join gives each row of the selected days with its user's metrics."""
     write_raw(spark, story(), tmp_path / "raw", 1)
     publish(spark, tmp_path / "raw", tmp_path / Layout.USERS, Layout.USERS, T)
     (join,) = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
@@ -59,12 +59,12 @@ to="$FAKE/$(echo "$4" | sed 's|^s3://||')"
 mkdir -p "$to" && cp "$3"/${8} "$to"
 test -z "${REPLACED:-}" || mv "$3" "$3.old"
 """
-"""An `aws` that copies to a folder, and may be too slow for the next version."""
+"""A fake `aws` that copies to a folder. With $REPLACED, the target changes meanwhile."""
 
 
 @pytest.fixture
 def publishing(tmp_path: Path) -> Publishing:
-    """Run the page's script on a target of one version, with a fake `aws`."""
+    """Run the page's script on a target with one version and a fake `aws`."""
     target = tmp_path / "enriched"
     target.mkdir()
     for number in range(2):
@@ -88,7 +88,7 @@ def publishing(tmp_path: Path) -> Publishing:
     return run
 
 
-def test_a_version_gets_to_s3(publishing: Publishing, tmp_path: Path) -> None:
+def test_a_version_is_copied_to_s3(publishing: Publishing, tmp_path: Path) -> None:
     """The page's script copies a version to its own folder, then moves the table there."""
     assert publishing().returncode == 0
     copied = tmp_path / "bucket" / "events" / "enriched" / VERSION
@@ -108,7 +108,7 @@ def test_a_version_gets_to_s3(publishing: Publishing, tmp_path: Path) -> None:
 
 
 def test_a_version_replaced_meanwhile_is_not_shown(publishing: Publishing, tmp_path: Path) -> None:
-    """Where the target has changed during the copy, the table stays where it was."""
+    """If the target changes during the copy, the table's location does not change."""
     done = publishing(REPLACED="yes")
     assert done.returncode == 1
     assert "start again" in done.stderr

@@ -1,4 +1,4 @@
-"""The view that joins users to raw rows is the enriched table."""
+"""Tests that the view of raw rows and users equals the enriched table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.extended
 
 @pytest.fixture(autouse=True)
 def no_schema(spark: SparkSession) -> Iterator[None]:
-    """Leave nothing in the session that other tests share."""
+    """Remove the tables from the shared session after the test."""
     yield
     SparkSql.forget(spark)
 
@@ -37,7 +37,7 @@ def no_schema(spark: SparkSession) -> Iterator[None]:
 )
 @given(data=st.data())
 def test_the_view_is_the_rewritten_table(spark: SparkSession, data: st.DataObject) -> None:
-    """For any contract and rows, raw table and users, joined, are the enriched table."""
+    """For any contract and rows, the join of the raw table and users is the enriched table."""
     contract = data.draw(contracts(max_fields=6))
     histories = st.lists(raw_tables(contract, T), min_size=4, max_size=8)
     rows = list(chain.from_iterable(data.draw(histories)))

@@ -172,7 +172,7 @@ def clock(tmp_path: Path) -> Clock:
 def test_a_clock_that_is_set_does_not_hold_up_the_stream(
     topics: Topics, tmp_path: Path, clock: Clock
 ) -> None:
-    """The stream keeps storing if the clock is set by an hour, while it runs or before a restart."""
+    """Setting the clock by an hour does not stop the stream, nor its next start."""
     topic = topics.create()
     expected = 0
     for turn, offsets in enumerate(((0, -3600, 3600, 0), (-3600, 3600))):

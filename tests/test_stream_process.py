@@ -1,4 +1,4 @@
-"""The stream as a process: killed, stopped, and left alone by Kafka."""
+"""Tests of the stream as a process: killed, stopped, and without Kafka."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.extended
 
 @contextmanager
 def producing(topics: Topics, topic: str) -> Iterator[list[int]]:
-    """Write batches of events in the background; yield the sizes of those acknowledged."""
+    """Write batches of events in the background; yield the sizes of the acknowledged ones."""
     written: list[int] = []
     enough = threading.Event()
 
     def produce() -> None:
-        while not enough.wait(0.3):  # a load that the stream keeps up with
+        while not enough.wait(0.3):  # a load that the stream can keep up with
             topics.produce(topic, values(200))
             written.append(200)
 
@@ -46,9 +46,9 @@ def producing(topics: Topics, topic: str) -> Iterator[list[int]]:
 
 @pytest.mark.core
 def test_a_killed_stream_loses_and_duplicates_nothing(topics: Topics, tmp_path: Path) -> None:
-    """kill -9 at random moments under load; any reader sees whole files, and in the end all.
+    """After kill -9 at random moments, readers see only complete files, and finally all events.
 
-    The last one is ended by Ctrl-C, sent to every process of its group: exit code 0, none left.
+    The last stream gets Ctrl-C in all of its processes: it exits with 0 and leaves none.
     """
     topic = topics.create()
     with producing(topics, topic) as written:
@@ -74,7 +74,7 @@ def test_a_killed_stream_loses_and_duplicates_nothing(topics: Topics, tmp_path: 
 
 
 def test_a_signal_during_the_start_ends_the_stream_in_order(topics: Topics, tmp_path: Path) -> None:
-    """Also before there is a query to stop."""
+    """SIGTERM stops the stream with exit code 0 before its query has started."""
     topic = topics.create()
     with start_stream(topics.bootstrap, topic, tmp_path) as stream:
         wait_until((tmp_path / "raw.control").exists, "the start", seconds=DEADLINE)
@@ -83,8 +83,8 @@ def test_a_signal_during_the_start_ends_the_stream_in_order(topics: Topics, tmp_
         stream.wait(seconds=DEADLINE)
 
 
-def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Path) -> None:
-    """Events of after the absence are stored; one longer than the time-out ends the stream."""
+def test_the_stream_survives_a_short_absence_of_kafka_only(tmp_path: Path) -> None:
+    """The stream stores events after a short absence, and exits after the timeout."""
     with LocalBroker(tmp_path / "kafka") as broker:
         topics = Topics(broker.bootstrap)
         topic = topics.create()
@@ -94,7 +94,9 @@ def test_the_stream_rides_out_an_absence_of_kafka_but_not_for_ever(tmp_path: Pat
             wait_for_rows(tmp_path, 5, stream)
             broker.kill()
             wait_until(
-                lambda: "kafka is unavailable" in stream.log.read_text(), "a notice", seconds=DEADLINE
+                lambda: "kafka is unavailable" in stream.log.read_text(),
+                "the log entry",
+                seconds=DEADLINE,
             )
             broker.start()
             topics.produce(topic, values(5))

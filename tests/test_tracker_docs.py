@@ -1,4 +1,4 @@
-"""What docs/how-to/web-pages.md says of events that the stream has stored twice."""
+"""Tests of the SQL in docs/how-to/web-pages.md for events that are stored twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 def test_its_sql_finds_what_the_window_cannot_cover(
     spark: SparkSession, topics: Topics, tmp_path: Path
 ) -> None:
-    """One event came again within the hour, and one two days later: the second is there twice."""
+    """The SQL finds an event that came again after the de-duplication window, and reads it once."""
     topic, once, twice = topics.create(1), str(uuid4()), str(uuid4())
     soon, late = NOON + timedelta(minutes=59), NOON + timedelta(days=2)
     for received in [(once, NOON), (twice, NOON)], [(once, soon)], [(twice, late)]:

@@ -1,4 +1,4 @@
-"""Each package, as people get it: its wheel, in a clean environment, with what it declares."""
+"""Tests of each package as a wheel, in a clean environment with its declared dependencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("schema", "ingest", "stream", "analytics", "loadgen")
 UV = (sys.executable, "-m", "uv")
 
 WITHOUT = {"schema": ("runtime", "tables", "spark", "testing"), "loadgen": ("line", "processes")}
-"""The rooms that need an extra."""
+"""The folders that need an extra."""
 
 IMPORT_ALL = """
 import importlib, pkgutil, {package} as package
@@ -29,7 +29,7 @@ for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
 
 
 def execute(*command: object) -> subprocess.CompletedProcess[str]:
-    """Run a command without anything of this environment."""
+    """Run a command outside this virtual environment."""
     inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     return subprocess.run(
         list(map(str, command)),
@@ -50,7 +50,7 @@ def run(*command: object) -> str:
 
 
 def succeeds(*command: object) -> bool:
-    """Tell whether a command ends well."""
+    """Return whether a command succeeds."""
     return execute(*command).returncode == 0
 
 
@@ -76,18 +76,18 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_installs_alone_and_its_command_runs(
     package: str, wheels: Path, tmp_path: Path
 ) -> None:
-    """With its declared dependencies only: siblings come from the wheels, none is missing."""
+    """A wheel installs with its declared dependencies only, and its command and modules work."""
     run(*UV, "venv", tmp_path / "venv", "--python", sys.executable)
     python = tmp_path / "venv" / "bin" / "python"
     constraints = tmp_path / "constraints.txt"
-    constraints.write_text(f"pyspark=={version('pyspark')}\n")  # 430 MB are fetched once
+    constraints.write_text(f"pyspark=={version('pyspark')}\n")  # 430 MB, downloaded once
     # fmt: off
     install = (
         *UV, "pip", "install", "--python", python, "--find-links", wheels, "--no-sources",
         "--constraint", constraints, f"events-{package}",
     )
     # fmt: on
-    if not succeeds(*install, "--offline"):  # what this environment was made from is at hand
+    if not succeeds(*install, "--offline"):  # the cache has this environment's packages
         run(*install)
     command = tmp_path / "venv" / "bin" / f"events-{package}"
     assert run(command, "--version") == f"events-{package} {version(f'events-{package}')}\n"

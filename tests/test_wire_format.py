@@ -1,4 +1,4 @@
-"""The wire format from end to end: what Python writes, Java, Spark, parquet and DuckDB read."""
+"""Tests of the wire format: Java, Spark, parquet and DuckDB read what Python writes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ RECORD = (
 )
 EXAMPLES = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 FEW_EXAMPLES = settings(EXAMPLES, max_examples=6)
-"""Each contract costs Spark a plan of its own."""
+"""Spark needs a new plan for each contract."""
 
 
 @EXAMPLES
@@ -33,16 +33,16 @@ FEW_EXAMPLES = settings(EXAMPLES, max_examples=6)
 def test_any_event_survives_java_spark_parquet_and_duckdb(
     spark: SparkSession, envelopes: list[EventEnvelope]
 ) -> None:
-    """Every field of every event is, in the end, what it was."""
+    """Every field of every event keeps its value."""
     assert_survives(spark, CONTRACT, envelopes)
 
 
 @FEW_EXAMPLES
 @given(data=st.data(), contract=st.just(AWKWARD) | contracts(min_fields=1, max_fields=20))
-def test_so_does_any_event_of_a_contract_of_a_teams_own(
+def test_any_event_with_own_fields_survives_too(
     spark: SparkSession, contract: Contract[Any], data: st.DataObject
 ) -> None:
-    """Own fields of every type and name, to the last bit of a number."""
+    """Own fields of every type and name keep their exact values."""
     envelopes = data.draw(st.lists(event_envelopes(contract), min_size=10, max_size=40))
     assert_survives(spark, contract, envelopes)
 
@@ -50,7 +50,7 @@ def test_so_does_any_event_of_a_contract_of_a_teams_own(
 def assert_survives(
     spark: SparkSession, contract: Contract[Any], envelopes: list[EventEnvelope]
 ) -> None:
-    """Compare what each reader finds, by its text: 0.0 equals -0.0, and 1 equals true."""
+    """Compare what each reader finds by `repr`, because 0.0 equals -0.0 and 1 equals True."""
     values = [contract.encode(envelope) for envelope in envelopes]
     expected = [repr(_row(contract, envelope)) for envelope in envelopes]
     assert list(map(repr, _read_by_java(spark, contract, values))) == expected
@@ -71,7 +71,7 @@ def _row(contract: Contract[Any], envelope: EventEnvelope) -> list[Any]:
 def _read_by_java(
     spark: SparkSession, contract: Contract[Any], values: list[bytes]
 ) -> list[list[Any]]:
-    """Decode with `BinaryMessageDecoder`, which knows nothing of us but the schema."""
+    """Decode with Avro's `BinaryMessageDecoder`, given only the schema."""
     jvm: Any = spark._jvm
     schema = jvm.org.apache.avro.Schema.Parser().parse(json.dumps(contract.avro_schema))
     generic = jvm.org.apache.avro.generic.GenericData.get()

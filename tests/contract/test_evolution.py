@@ -1,4 +1,4 @@
-"""A contract that changes while the line runs: nothing is lost, and nothing is stored wrongly."""
+"""Tests of a contract that changes while the line runs: events are neither lost nor altered."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture(scope="module")
 def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """Three versions of a contract, each a module of its own with all releases up to it."""
+    """Three versions of a contract, each in its own module, with all releases up to it."""
     with pytest.MonkeyPatch.context() as patch:
         names = []
         before: Path | None = None
@@ -62,7 +62,7 @@ def acme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 
 class Ledger:
-    """What was posted and acknowledged: the members of each event, by its id."""
+    """The posted and acknowledged events: the fields of each, by event id."""
 
     def __init__(self, brokers: str, topic: str) -> None:
         self._brokers, self._topic = brokers, topic
@@ -70,7 +70,7 @@ class Ledger:
 
     @contextmanager
     def collector(self, contract: str) -> Iterator[httpx.Client]:
-        """A collector of `contract`, which takes events."""
+        """Run a collector with `contract`, and wait until it accepts events."""
         settings = ServeSettings(
             brokers=self._brokers, topic=self._topic, port=0, token="key", contract=contract
         )
@@ -78,11 +78,13 @@ class Ledger:
             CollectorServer(settings).in_thread() as url,
             httpx.Client(base_url=url, headers={"X-Token": "key"}) as client,
         ):
-            wait_until(lambda: client.get("/readyz").is_success, "readiness", seconds=60)
+            wait_until(
+                lambda: client.get("/readyz").is_success, "the collector to be ready", seconds=60
+            )
             yield client
 
     def post(self, client: httpx.Client, count: int, **own: object) -> None:
-        """Post so many events with these own fields; each must be acknowledged."""
+        """Post `count` events with these own fields; each must be acknowledged."""
         for _ in range(count):
             event_id = str(uuid4())
             event = {
@@ -99,7 +101,7 @@ class Ledger:
             self.events[event_id] = event
 
     def rows(self, contract: Contract[Any]) -> list[StoredEvent]:
-        """The rows of the raw table that these events are, but for their time of receipt."""
+        """Return the expected rows of the raw table, without the time of receipt."""
         return [
             contract.stored(**{**dict.fromkeys(contract.stored.model_fields), **event,
                                "event_time": datetime.fromisoformat(event["event_time"])})
@@ -108,7 +110,7 @@ class Ledger:
 
 
 def refused(client: httpx.Client, **own: object) -> str:
-    """The path of the field for which an event with these own fields is refused."""
+    """Post an event with these own fields; return the field for which it is refused."""
     event = {"user_id": 1, "app_name": "shop", "event_category": "checkout", **own}
     answer = client.post("/track", json=event)
     assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
@@ -117,7 +119,7 @@ def refused(client: httpx.Client, **own: object) -> str:
 
 
 def read(folder: Path, pattern: str, columns: list[str]) -> list[tuple[Any, ...]]:
-    """The rows of parquet files in some order that is always the same."""
+    """Return the rows of parquet files in a fixed order."""
     found = duckdb.execute(
         f"SELECT {', '.join(columns)} FROM read_parquet(?, union_by_name = true) ORDER BY ALL",
         [str(folder / pattern)],
@@ -125,28 +127,28 @@ def read(folder: Path, pattern: str, columns: list[str]) -> list[tuple[Any, ...]
     return found.fetchall()
 
 
-def test_fields_are_added_to_a_line_that_runs(
+def test_fields_can_be_added_while_the_line_runs(
     spark: SparkSession, topics: Topics, acme: list[str], tmp_path: Path
 ) -> None:
-    """Old and new collectors, streams, files and analytics, in every order that an upgrade has."""
+    """Old and new collectors, streams, files and jobs work together in every order of an upgrade."""
     topic = topics.create(partitions=2)
     ledger = Ledger(topics.bootstrap, topic)
     first, second, third = (load_contract(name) for name in acme)
     raw, enriched = tmp_path / "raw", tmp_path / "enriched"
 
-    # An old collector, of the default contract even, with a stream that knows `plan` already.
+    # A collector with the default contract, and a stream that already knows `plan`.
     with ledger.collector(DEFAULT) as client:
         ledger.post(client, 5)
         assert refused(client, plan="pro") == "plan"
     state = store(spark, topics.bootstrap, topic, tmp_path, contract=first)
     assert state.totals.model_dump() == {"read": 5, "stored": 5, "duplicates": 0, "failed": 0}
 
-    # Files without `price`, and analytics that know it.
+    # Files without `price`, and a job that knows it.
     now = datetime.now(UTC) + HOUR
     events_analytics.run(spark, second, raw, enriched, now)
     assert read(enriched, "*.parquet", ["count(*)", "count(price)"]) == [(5, 0)]
 
-    # A new collector beside an old one, and a stream that is as old: unknown records are kept.
+    # A new collector beside an old one. An old stream keeps unknown records as failed.
     with ledger.collector(acme[0]) as old, ledger.collector(acme[1]) as new:
         for price in (0.1, -0.0, 1e308):
             ledger.post(old, 1, plan="pro")
@@ -157,7 +159,7 @@ def test_fields_are_added_to_a_line_that_runs(
     reasons = read(tmp_path / "raw.failed", "*.parquet", ["reason"])
     assert reasons == [("unknown_schema",)] * 6
 
-    # The stream is upgraded: what failed is stored, once, with its own fields.
+    # The stream is upgraded: failed records are stored once, with their own fields.
     with ledger.collector(acme[1]) as client:
         ledger.post(client, 1, plan="pro", price=2.5)
     store(spark, topics.bootstrap, topic, tmp_path, contract=second)
@@ -165,7 +167,7 @@ def test_fields_are_added_to_a_line_that_runs(
     counts = replay(spark, RecordWriter(table, HOUR, second), apply=True)
     assert counts.model_dump() == {"read": 6, "stored": 6, "duplicates": 0, "failed": 0}
 
-    # One more field; collectors of all versions at once.
+    # One more field, and collectors of all versions at the same time.
     with (
         ledger.collector(DEFAULT) as default,
         ledger.collector(acme[0]) as old,
@@ -180,7 +182,7 @@ def test_fields_are_added_to_a_line_that_runs(
     assert state.rows == len(ledger.events)
     assert not state.failed_files
 
-    # All of it, and nothing else, is what analytics publish: as the metrics' definition has it.
+    # The job publishes exactly these events, with the metrics of the definition.
     events_analytics.run(spark, third, raw, enriched, now)
     expected = [
         tuple(repr(value) for value in row.model_dump(exclude={"event_time"}).values())
@@ -190,7 +192,7 @@ def test_fields_are_added_to_a_line_that_runs(
     found = read(enriched, "*.parquet", columns)
     assert sorted(tuple(map(repr, row)) for row in found) == sorted(expected)
 
-    # Nobody goes back: the tables remember what they were written with.
+    # An old contract is refused: the tables remember their fields.
     with pytest.raises(NotAnEvolution, match="price"):
         store(spark, topics.bootstrap, topic, tmp_path, contract=first)
     with pytest.raises(NotAnEvolution, match="price"):

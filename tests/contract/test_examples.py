@@ -1,4 +1,4 @@
-"""The examples run as they stand: a service that publishes, one that consumes."""
+"""Tests that the examples work unchanged: a service that publishes, and one that consumes."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MOST_LINES = 60
 
 @contextmanager
 def running(topics: Topics, topic: str, log: Path, *words: str) -> Iterator[ChildProcess]:
-    """An example as a process, until the context ends."""
+    """Run an example as a process inside the `with` block."""
     environment = {"BROKERS": topics.bootstrap, "TOPIC": topic, "PYTHONPATH": str(EXAMPLES)}
     with ChildProcess(log.stem, [sys.executable, *words], log=log, environment=environment) as it:
         yield it
 
 
 def test_what_one_example_publishes_the_other_consumes(topics: Topics, tmp_path: Path) -> None:
-    """An event goes from the service over Kafka to the consumer; a wrong one is refused by name."""
+    """An event goes from the service through Kafka to the consumer; an invalid one is refused."""
     topic, port = topics.create(), free_port()
     url = f"http://127.0.0.1:{port}/orders"
     event = {"user_id": 1, "app_name": "acme", "event_category": "order", "plan": "pro"}
@@ -40,7 +40,7 @@ def test_what_one_example_publishes_the_other_consumes(topics: Topics, tmp_path:
                 str(port)),
         running(topics, topic, tmp_path / "consume.log", str(EXAMPLES / "consume.py")) as consumer,
     ):  # fmt: skip
-        wait_until(lambda: answers(port), "the service", seconds=60)
+        wait_until(lambda: answers(port), "the service to start", seconds=60)
         published = httpx.post(url, json={**event, "price": 9.5}, timeout=30)
         refused = httpx.post(url, json={**event, "price": "9.5"}, timeout=30)
         assert published.status_code == HTTPStatus.OK, published.text
@@ -58,12 +58,12 @@ def test_what_one_example_publishes_the_other_consumes(topics: Topics, tmp_path:
 
 
 def test_the_example_s_contract_is_released(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And fits its releases."""
+    """The example's contract is released, and matches its release."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     assert check_contract(load_contract("acme_events:AcmeEvent"), allow_unreleased=False).fits
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_an_example_is_short(path: Path) -> None:
-    """A reader takes it in at a glance."""
+    """An example is short enough to read at a glance: under 60 lines."""
     assert len(path.read_text().splitlines()) < MOST_LINES

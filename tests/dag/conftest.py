@@ -1,4 +1,4 @@
-"""Airflow with a database of its own, and the command that the DAG calls."""
+"""Airflow with a temporary database, and the command that the DAG calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def command() -> Path:
-    """The real command, from the environment of all other tests."""
+    """The real command, from the environment of the other tests."""
     hatch = Path(os.environ["HATCH_UV"]).with_name("hatch")  # the one that runs these
     which = [str(hatch), "--env", "default", "run", "which", "events-analytics"]
     done = subprocess.run(which, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -23,7 +23,7 @@ def command() -> Path:
 
 @pytest.fixture(scope="session")
 def dag_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of DAGs of an Airflow that keeps all it has in a temporary folder."""
+    """The folder of DAGs of an Airflow that keeps everything in a temporary folder."""
     home = tmp_path_factory.mktemp("airflow")
     (home / "dags").mkdir()
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Airflow's DAG: it loads, comes due every three hours, and runs the real command."""
+"""Tests of the DAG for Airflow: it loads, is due every three hours, and runs the real command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def events(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dag(dag_folder: Path, command: Path, events: Path) -> Any:
-    """The DAG as it is shipped, but for its paths."""
+    """The DAG as shipped, except for its paths."""
     from airflow.dag_processing.dagbag import DagBag
 
     text = SHIPPED.read_text().replace("/opt/events/bin/events-analytics", str(command))
@@ -44,20 +44,20 @@ def dag(dag_folder: Path, command: Path, events: Path) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Spark start sooner; flags that the DAG does not give come from the environment."""
+    """Make Spark start faster, with a flag from the environment."""
     conf = "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1"
     monkeypatch.setenv("EVENTS_ANALYTICS_CONF", conf)
 
 
 def states(dag: Any) -> dict[str, str]:
-    """Run the DAG once for the time that it is due; return what became of its tasks."""
-    dag.get_task("run").retries = 0  # they would be waited for
+    """Run the DAG once for the time at which it is due; return the states of its tasks."""
+    dag.get_task("run").retries = 0  # the test would wait for them
     ran = dag.test(run_after=DUE, logical_date=DUE)
     return {task.task_id: str(task.state) for task in ran.get_task_instances()}
 
 
 def test_it_comes_due_every_three_hours(dag: Any) -> None:
-    """One run at a time, and none for the time before it was switched on."""
+    """The DAG is due every three hours, runs once at a time, and does not catch up."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     scheduled = DagSerialization.deserialize_dag(DagSerialization.serialize_dag(dag))
@@ -68,7 +68,7 @@ def test_it_comes_due_every_three_hours(dag: Any) -> None:
 
 
 def test_a_run_publishes_for_the_time_that_it_was_due(dag: Any, events: Path) -> None:
-    """Not for the time at which it happens to run."""
+    """A run uses the time at which it was due as the processing time."""
     assert states(dag) == {"latest_only": "success", "run": "success"}
     (manifest,) = (events / "enriched.versions").glob("*.json")
     published = json.loads(manifest.read_text())
@@ -78,7 +78,7 @@ def test_a_run_publishes_for_the_time_that_it_was_due(dag: Any, events: Path) ->
 
 @pytest.fixture
 def held(events: Path) -> Iterator[None]:
-    """Hold the target as a run that is under way does."""
+    """Lock the target, as a running job does."""
     (events / "enriched.versions").mkdir()
     with (events / "enriched.versions" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -87,20 +87,20 @@ def held(events: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("held")
 def test_a_run_is_skipped_while_another_is_under_way(dag: Any, events: Path) -> None:
-    """Which is no failure, and is not tried again."""
+    """While another run holds the lock, a run is skipped without a failure or a retry."""
     assert states(dag) == {"latest_only": "success", "run": "skipped"}
     assert not (events / "enriched").exists()
 
 
 def test_a_run_that_fails_is_a_failure(dag: Any, events: Path) -> None:
-    """Which Airflow shows, and tries again later."""
+    """If the command fails, the task fails, so that Airflow shows and retries it."""
     (events / "raw" / "a.parquet").unlink()
     assert states(dag) == {"latest_only": "success", "run": "failed"}
 
 
 @pytest.mark.parametrize(("hours", "then"), [(0, ["run"]), (3, []), (24, [])])
 def test_a_run_for_an_older_time_is_skipped(dag: Any, hours: int, then: list[str]) -> None:
-    """Were it run, the table would go back to that time."""
+    """A run for an older time is skipped, because it would set the table back to that time."""
     now = datetime.now(UTC)
     latest = now.replace(hour=now.hour // 3 * 3, minute=0, second=0, microsecond=0)
     due = latest - timedelta(hours=hours)

@@ -1,1 +1,1 @@
-"""What tests of several packages share."""
+"""Shared code of the tests of several packages."""

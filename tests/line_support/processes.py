@@ -1,4 +1,4 @@
-"""Processes that tests started, or that those started."""
+"""Waits for processes that tests have started, directly or indirectly."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from events_loadgen.processes.waiting import wait_until
 
 
 def wait_until_ended(processes: Iterable[psutil.Process]) -> None:
-    """Wait for all `processes` to end; also those whose parent is gone and has not asked why."""
+    """Wait until all `processes` have ended, including zombies that nobody has reaped."""
     for process in processes:
-        wait_until(partial(_ended, process), f"the end of {process}", seconds=60)
+        wait_until(partial(_ended, process), f"{process} to end", seconds=60)
 
 
 def _ended(process: psutil.Process) -> bool:

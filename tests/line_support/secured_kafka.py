@@ -1,4 +1,4 @@
-"""A Kafka that wants TLS and a login."""
+"""A Kafka broker that requires TLS and a login."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
 @dataclass(frozen=True)
 class Secured:
-    """A broker with a listener that wants TLS and a login, and one that wants a certificate."""
+    """A broker with one listener that requires a login, and one that requires a certificate."""
 
     plain: str
-    """Its way in for tests, without TLS and login."""
+    """The listener for tests, without TLS and login."""
     login: str
     mutual: str
     authority: trustme.CA
@@ -31,7 +31,7 @@ class Secured:
 
 
 def private_key(pem: bytes, encryption: serialization.KeySerializationEncryption) -> bytes:
-    """The key as PKCS #8, which is the form that Kafka reads."""
+    """Return the key as PKCS #8, the format that Kafka reads."""
     return serialization.load_pem_private_key(pem, None).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
     )
@@ -39,7 +39,7 @@ def private_key(pem: bytes, encryption: serialization.KeySerializationEncryption
 
 @contextmanager
 def secured_kafka(folder: Path) -> Iterator[Secured]:
-    """Run such a broker, whose files lie in `folder`."""
+    """Run a secured broker with its files in `folder`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     certificate = authority.issue_cert("127.0.0.1")

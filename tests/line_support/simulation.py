@@ -1,4 +1,4 @@
-"""`events-loadgen simulate` as people run it: a command, and the processes that it starts."""
+"""Runs `events-loadgen simulate` as a command, and finds the processes that it starts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STEP_SECONDS = 180
 
 
 class Simulation:
-    """A running simulation, whose processes are all known by a variable that they inherit."""
+    """A running simulation. An inherited environment variable marks its processes."""
 
     def __init__(self, folder: Path, *flags: str, cwd: Path | None = None) -> None:
         self.folder = folder / "line"
@@ -56,7 +56,7 @@ class Simulation:
         return self.process.wait(60)
 
     def alive(self) -> list[psutil.Process]:
-        """Return every process that it started, or that those started."""
+        """Return every running process that it started, directly or indirectly."""
         return [process for process in psutil.process_iter() if self._started(process)]
 
     def _started(self, process: psutil.Process) -> bool:
@@ -70,7 +70,7 @@ class Simulation:
 
 @contextmanager
 def simulation(folder: Path, *flags: str, cwd: Path | None = None) -> Iterator[Simulation]:
-    """Run a simulation in the folder `cwd`; end all of it, also where the test fails."""
+    """Run a simulation in the folder `cwd`; end all of its processes, even if the test fails."""
     running = Simulation(folder, *flags, cwd=cwd)
     try:
         yield running

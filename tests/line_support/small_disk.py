@@ -1,4 +1,4 @@
-"""A small file system of its own, which tests fill up."""
+"""A small file system that tests fill up."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ MEBIBYTE = 1 << 20
 
 
 def mount(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Mount something."""
+    """Run `mount` with `arguments`."""
     return subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
 
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system of `size` at `folder`; skip the test where that is not allowed."""
+    """Mount a file system of `size` at `folder`; skip the test if mounting is not allowed."""
     folder.mkdir()
     mounted = mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
     if mounted.returncode != 0 and not os.environ.get("CI"):
-        pytest.skip(f"needs the right to mount: {mounted.stderr.strip()}")
+        pytest.skip(f"not allowed to mount a file system: {mounted.stderr.strip()}")
     assert mounted.returncode == 0, mounted.stderr
     try:
         yield folder
@@ -33,7 +33,7 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> None:
-    """Leave no room on the disk."""
+    """Fill the disk completely."""
     with (disk / "filler").open("ab", buffering=0) as file, suppress(OSError):
         for size in (MEBIBYTE, 4096, 1):
             with suppress(OSError):

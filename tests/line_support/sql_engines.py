@@ -1,4 +1,4 @@
-"""DuckDB and Spark SQL, with the tables of a folder declared as `ddl` prints it."""
+"""DuckDB and Spark SQL with the tables of a folder, declared by the statements of `ddl`."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Rows = list[tuple[Any, ...]]
 
 
 class Sql(Protocol):
-    """An engine that has the tables of a folder."""
+    """A SQL engine with the tables of a folder."""
 
     def table(self, sql: str) -> pa.Table:
-        """Return what `sql` gives."""
+        """Return the result of `sql`."""
 
     def query(self, sql: str) -> Rows:
-        """Return the rows that `sql` gives."""
+        """Return the rows of the result of `sql`."""
 
 
 class Duck:
@@ -43,17 +43,17 @@ class Duck:
         self._connection.execute(statements(Engine.DUCKDB, folder, layout, contract))
 
     def table(self, sql: str) -> pa.Table:
-        """Return what `sql` gives."""
+        """Return the result of `sql`."""
         table: pa.Table = self._connection.sql(sql).to_arrow_table()
         return table
 
     def query(self, sql: str) -> Rows:
-        """Return the rows that `sql` gives."""
+        """Return the rows of the result of `sql`."""
         return rows_of(self.table(sql))
 
 
 class SparkSql:
-    """Spark SQL, with the tables of a folder; those of another folder are forgotten."""
+    """Spark SQL, with the tables of a folder. Tables of an earlier folder are dropped."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class SparkSql:
 
     @staticmethod
     def forget(spark: SparkSession) -> None:
-        """Drop what was declared in the session."""
+        """Drop the tables that were declared in the session."""
         spark.sql("DROP SCHEMA IF EXISTS events CASCADE")
 
     def table(self, sql: str) -> pa.Table:
-        """Return what `sql` gives."""
+        """Return the result of `sql`."""
         self._spark.sql("USE events")
         try:
             return self._spark.sql(sql.strip().removesuffix(";")).toArrow()
@@ -81,7 +81,7 @@ class SparkSql:
             self._spark.sql("USE default")
 
     def query(self, sql: str) -> Rows:
-        """Return the rows that `sql` gives."""
+        """Return the rows of the result of `sql`."""
         return rows_of(self.table(sql))
 
 
@@ -93,5 +93,5 @@ def statements(
 
 
 def rows_of(table: Any) -> Rows:
-    """Return the rows of an arrow table, times with their zone."""
+    """Return the rows of an Arrow table; times have a time zone."""
     return [tuple(row.values()) for row in table.to_pylist()]

@@ -1,4 +1,4 @@
-"""Events to ask questions of: many that are generated, and a few that are told."""
+"""Events for SQL questions: many generated ones, and a short story."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from events_loadgen.load.classic import classic_events
 from events_schema import Contract, Event, StoredEvent
 
 CONTRACT = Contract(Event)
-"""What they are events of, unless a test says otherwise."""
+"""The contract of these events, unless a test uses another one."""
 T = datetime(2026, 1, 13, 10, tzinfo=UTC)
-"""The metrics' time."""
+"""The processing time of the metrics."""
 
 
 def generated(count: int) -> list[StoredEvent]:
-    """Return events of few users over five weeks, with copies and rows that lack something."""
+    """Return events of few users over five weeks, with duplicates and missing values."""
     random = Random(count)  # noqa: S311  # repeatable on purpose
     rows = []
     for number, posted in enumerate(classic_events(count, seed=1)):
@@ -36,12 +36,12 @@ def generated(count: int) -> list[StoredEvent]:
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Return a time in January 2026, whose 5th and 12th are Mondays."""
+    """Return a time in January 2026, in which the 5th and 12th are Mondays."""
     return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
 
 
 def story() -> list[StoredEvent]:
-    """Return what three users did: half a second later it was received, and once again later."""
+    """Return what three users did. Each event is received after 0.5 s; one is received twice."""
     told = [
         (1, at(5, 10), "page_view", 2),
         (1, at(5, 10, 10), "button_click", None),

@@ -1,4 +1,4 @@
-"""The raw table, the enriched one and the users', written for SQL to read."""
+"""Writes the raw table, the enriched table and the table of users, for SQL tests."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def publish(
     *,
     contract: Contract[Any] = CONTRACT,
 ) -> None:
-    """Run the job on the table in `raw`, which publishes `layout` as `target`."""
+    """Run the job on the table in `raw`; it publishes `layout` as `target`."""
     events_analytics.run(spark, contract, raw, target, time, allow_empty=True, layout=layout)

@@ -1,4 +1,4 @@
-"""Topics for tests: made, written and read from synchronous code."""
+"""Topics for tests, created, written and read from synchronous code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Topics:
     bootstrap: str
 
     def create(self, partitions: int = 2, name: str | None = None) -> str:
-        """Create a topic, by default of a name of its own; return its name."""
+        """Create a topic, by default with a unique name; return its name."""
         topic = name or f"events-{uuid4()}"
         asyncio.run(self._administer("create_topics", [NewTopic(topic, partitions, 1)]))
         return topic
@@ -28,7 +28,7 @@ class Topics:
         asyncio.run(self._administer("delete_topics", [topic]))
 
     def add_partitions(self, topic: str, total: int) -> None:
-        """Let `topic` have that many partitions."""
+        """Increase the number of partitions of `topic` to `total`."""
         asyncio.run(self._administer("create_partitions", {topic: NewPartitions(total)}))
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
@@ -43,7 +43,7 @@ class Topics:
         asyncio.run(self._produce(topic, list(values), partition))
 
     def values(self, topic: str) -> list[bytes | None]:
-        """Return the values of all records that `topic` holds now."""
+        """Return the values of all records in `topic`."""
         return asyncio.run(self._values(topic))
 
     async def _administer(self, action: str, argument: object) -> None:

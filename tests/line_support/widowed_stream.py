@@ -1,4 +1,4 @@
-"""The stream's own command, whose Java is killed while its first batch is in DuckDB's hands."""
+"""Runs the stream's command, and kills its Java while DuckDB reads its first batch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from events_stream.records import writer as record_writer
 from events_stream.table.folder.parquet import DescribedFile, describe_events
 
 BUSY_SECONDS = 2.0
-"""For longer than the rest of the process takes to notice."""
+"""Longer than the stream takes to notice that Java is gone."""
 
 
 def describe_alone(files: Sequence[Path]) -> list[DescribedFile]:
-    """Do what `describe_events` does, for a long time and without a Java."""
+    """Kill Java, keep DuckDB busy, then do what `describe_events` does."""
     for child in psutil.Process().children(recursive=True):
         child.kill()
     until = time.monotonic() + BUSY_SECONDS

@@ -1,6 +1,6 @@
-"""Publishing under faults: whoever reads the table sees one version, whole, at any moment.
+"""Tests of publishing under faults: readers see one complete version at any moment.
 
-CI has 10 runs of which 6 are killed; `hatch run campaign publish` has 50 of which 30 are.
+CI runs 10 jobs and kills 6 of them; `hatch run campaign publish` runs 50 and kills 30.
 `--hypothesis-seed` repeats a schedule.
 """
 
@@ -53,7 +53,7 @@ FILES = 3
 
 @pytest.fixture
 def seed(pytestconfig: pytest.Config) -> int:
-    """What all is drawn with."""
+    """The seed of the schedule and of the events."""
     asked = str(pytestconfig.getoption("--hypothesis-seed"))
     return int(asked) if asked.isdigit() else secrets.randbelow(2**32)
 
@@ -63,21 +63,21 @@ def _random(seed: int) -> Random:
 
 
 class Campaign:
-    """Runs the job in `folder` again and again, kills it, and looks at what that leaves."""
+    """Runs the job in `folder` repeatedly, kills it, and checks what is left."""
 
     def __init__(self, folder: Path, java: str, shared: SharedJava, seed: int) -> None:
         self.table = GrowingTable(folder / "raw", _random(seed))
         self.paths = TablePaths.at(str(folder / "enriched"))
         self.expected = ExpectedVersions(self.paths, self.table.paths.target)
         self.phases: Counter[str] = Counter()
-        """How far those came that were killed."""
+        """How far the killed runs came."""
         self.runs: list[PublishingRun] = []
         self.published: list[str] = []
         self._folder, self._java, self._shared = folder, java, shared
         self._usual = 0.0
 
     def take(self, turn: Turn, keep: int = ALL) -> None:
-        """Let a run be whole, or killed; where it was over before that, another one, and again."""
+        """Do one run, complete or killed. If it ends before the kill, try again with a new run."""
         for _ in range(TRIES):
             begun = time.monotonic()
             before, files = Before(self.paths), set(self.table.files)
@@ -108,7 +108,7 @@ class Campaign:
             timer.join()
 
     def _start(self, turn: Turn, keep: int, *, shared: bool) -> PublishingRun:
-        """Start a run: as users do, or in a Java that is there, where nobody ends that."""
+        """Start a run: as users do, or in the shared Java if the run is not killed from outside."""
         program, environment = ["-m", "events_analytics"], None
         if shared and not isinstance(turn.death, Moment):
             program = [str(dying_run.__file__), turn.death or NEVER]
@@ -130,7 +130,7 @@ class Campaign:
         return self.runs[-1]
 
     def _killed(self, run: PublishingRun, turn: Turn, before: Before, begun: float) -> bool:
-        """Wait for the end of `run`, and bring it about; tell whether it was killed."""
+        """Wait until `run` ends or kill it; return whether it was killed."""
         moments: dict[Moment | Point | None, Callable[[], bool]] = {
             Moment.ANY: lambda: time.monotonic() - begun > self._usual * turn.after,
             Moment.WRITING: lambda: bool(before.staging()),
@@ -152,7 +152,7 @@ class Campaign:
             assert phase != NOTHING
 
     def _note_what_is_published(self, files: set[str]) -> None:
-        """Whatever lies there was made from all that was there before, or is what was there."""
+        """The published version is either the earlier one, or made from all earlier files."""
         (version,) = current_versions(self.paths) or {None}
         if version and version not in self.published:
             self.published.append(version)
@@ -160,12 +160,12 @@ class Campaign:
             assert files <= made_from <= set(self.table.files)
 
     def end(self) -> None:
-        """End whatever still runs."""
+        """Kill the runs that are still running."""
         for run in self.runs:
             run.end()
 
     def check_kept(self) -> None:
-        """Check that all versions are there, whole, and nothing else."""
+        """Check that all versions are complete, and that nothing else is left."""
         *old, current = self.published
         expected = {"lock", *old, *(f"{version}.json" for version in self.published)}
         assert names(self.paths.versions) == expected
@@ -178,7 +178,7 @@ class Campaign:
 
 @pytest.fixture
 def campaign(broker: LocalBroker, seed: int, tmp_path: Path) -> Iterator[Campaign]:
-    """A raw table, and no run yet."""
+    """A campaign with a raw table, before the first run."""
     java = quick_java(broker.bootstrap)
     with SharedJava(java, tmp_path / "java.log") as shared, ExitStack() as ending:
         campaign = Campaign(tmp_path, java, shared, seed)
@@ -189,14 +189,14 @@ def campaign(broker: LocalBroker, seed: int, tmp_path: Path) -> Iterator[Campaig
 def test_readers_see_one_version_whole_whatever_is_killed(
     campaign: Campaign, spark: SparkSession, seed: int
 ) -> None:
-    """DuckDB, pyarrow and Spark never see a mixture, a part or nothing; the next run tidies up."""
+    """Readers never see a mixture, a part or nothing, and the next run cleans up."""
     first, *turns, tidying, last = schedule(_random(seed), long=LONG)
     print(f"--hypothesis-seed {seed}")
     campaign.take(first)
     with ExitStack() as reading:
         reads = readers(campaign.paths.target, spark).items()
         all_readers = [
-            # Spark's reads keep every core busy, whatever comes first.
+            # Spark's reads keep every core busy, whatever their priority.
             TightReader(name, read, campaign.expected, rest=1 if name == "Spark" else 0)
             for name, read in reads
         ]
@@ -228,8 +228,10 @@ def _all_see(all_readers: list[TightReader], campaign: Campaign) -> None:
 
 
 @pytest.mark.parametrize(("long", "runs", "kills"), [(False, 10, 6), (True, 50, 30)])
-def test_as_many_are_killed_as_is_said(seed: int, long: bool, runs: int, kills: int) -> None:
-    """Whatever the seed; of each kind that somebody else kills, some leave their Java."""
+def test_a_schedule_has_as_many_kills_as_stated(
+    seed: int, long: bool, runs: int, kills: int
+) -> None:
+    """With any seed, the numbers are right, and some kills leave Java running."""
     turns = schedule(_random(seed), long=long)
     deaths = Counter(turn.death for turn in turns)
     assert (len(turns), len(turns) - deaths[None]) == (runs, kills)

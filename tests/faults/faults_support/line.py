@@ -23,7 +23,7 @@ from stream_support.quick_start import quick_java, quick_start
 
 
 class Line:
-    """A line in `folder`; a context manager that starts broker and collector and ends everything."""
+    """A line in `folder`: a context manager that starts broker and collector, and ends all."""
 
     def __init__(self, folder: Path) -> None:
         self.broker = LocalBroker(folder / "kafka")

@@ -1,1 +1,1 @@
-"""Runs that publish and die, and the readers meanwhile."""
+"""The publishing campaign: runs that die while they publish, and readers at the same time."""

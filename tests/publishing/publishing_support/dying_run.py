@@ -1,8 +1,8 @@
-"""The job's own command in a process that dies by kill -9 at a point of its publishing.
+"""Runs the job's command in a process that dies by kill -9 while it publishes.
 
-`python dying_run.py POINT run FLAGS`; with `never` it lives. It starts in the Java process that
-the environment names, if any. Its disk is slow, so that readers see whatever lies between two
-changes.
+`python dying_run.py POINT run FLAGS` dies at POINT; with `never` it does not die. It uses the Java
+process that the environment names, if any. Changes to folders are slow, so that readers see the
+states in between.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from events_analytics.versions import publish
 
 
 class Point(StrEnum):
-    """Where a run dies."""
+    """The point at which a run dies."""
 
     STAGED = "staged, without a manifest"
     KNOWN = "staged, with its manifest"
@@ -31,14 +31,14 @@ NEVER = "never"
 _CALLS = {Point.STAGED: "create_new", Point.KNOWN: "exchange", Point.EXCHANGED: "exchange"}
 
 SLOW_SECONDS = 0.05
-"""How long a change takes to a folder: as long as a few reads."""
+"""How long a change to a folder takes: as long as a few reads."""
 _CHANGES = frozenset({"os.mkdir", "os.remove", "os.rename", "os.rmdir", "shutil.copyfile"})
 
 Call = Callable[..., Any]
 
 
 def dying(call: Call, point: Point) -> Call:
-    """Return a `call` with which the process ends: after it where it exchanges, else before."""
+    """Return a `call` that kills the process: after the call if it exchanges, otherwise before."""
 
     def last_call(*arguments: Any) -> None:
         if point is Point.EXCHANGED:
@@ -49,13 +49,13 @@ def dying(call: Call, point: Point) -> Call:
 
 
 def slow_down(event: str, arguments: tuple[Any, ...]) -> None:
-    """Let each change take a moment; Python tells of all but the exchange."""
+    """Sleep at each change. Python reports all changes except the exchange."""
     if event in _CHANGES:
         time.sleep(SLOW_SECONDS)
 
 
 def main(point: str, arguments: Sequence[str]) -> int:
-    """Run the command of `arguments`."""
+    """Run the command with `arguments`; return its exit code."""
     if point != NEVER:
         name = _CALLS[Point(point)]
         vars(publish)[name] = dying(vars(publish)[name], Point(point))

@@ -1,4 +1,4 @@
-"""What a version must hold: the rows that the definition gives for what its manifest names."""
+"""Computes the rows that a version must have, from the raw files in its manifest."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _HASHED = ", ".join(
 
 
 class Found(NamedTuple):
-    """What lies in a folder: how many rows each file has, and a sum of the rows' hashes."""
+    """The contents of a folder: the number of rows per file, and the sum of the rows' hashes."""
 
     rows: Mapping[str, int]
     hashes: int
 
 
 def found(connection: duckdb.DuckDBPyConnection, rows: str) -> Found:
-    """Return what is in `rows`, in SQL: the eight columns and `filename`, in any order."""
+    """Return the contents of `rows`, a SQL table with the eight columns and `filename`."""
     query = (
         f"SELECT parse_filename(filename), count(*), sum(hash({_HASHED})) FROM {rows} GROUP BY 1"
     )
@@ -44,7 +44,7 @@ def found(connection: duckdb.DuckDBPyConnection, rows: str) -> Found:
 
 
 class ExpectedVersions:
-    """The versions of the table that lies as `paths` says, made from the raw table `source`."""
+    """The versions of the table at `paths`, computed from the raw table `source`."""
 
     def __init__(self, paths: TablePaths, source: Path) -> None:
         self._paths, self._source = paths, source
@@ -53,17 +53,17 @@ class ExpectedVersions:
         self._looking = Lock()
 
     def manifest(self, version: str) -> Manifest:
-        """Return the manifest, as it was when first asked for. Raises where there is none."""
+        """Return the manifest as it was when first read. Raises if there is none."""
         return self._look(version)[0]
 
     def check(self, seen: Found) -> str:
-        """Return which version it is that somebody saw; fails where it is not one, whole."""
+        """Return the version that a reader has seen; fails unless it is one complete version."""
         versions = {version_of_file(name) for name in seen.rows}
         assert len(versions) == 1, f"not one version: {seen}"
         version = str(versions.pop())
         expected = self._look(version)[1]
-        assert seen.rows == expected.rows, f"{seen.rows} rows are to be {expected.rows}"
-        assert seen.hashes == expected.hashes, f"other rows than those of {version}"
+        assert seen.rows == expected.rows, f"found {seen.rows} rows, expected {expected.rows}"
+        assert seen.hashes == expected.hashes, f"the rows differ from those of {version}"
         return version
 
     def _look(self, version: str) -> tuple[Manifest, Found]:
@@ -78,7 +78,9 @@ class ExpectedVersions:
         stored = [row for file in manifest.raw_files for row in self._stored(file.name)]
         enriched = CONTRACT.enrich(stored, manifest.processing_time)
         rows = pa.Table.from_pylist([row.model_dump() for row in enriched], schema=_ENRICHED)
-        assert rows.num_rows == manifest.rows, f"{rows.num_rows} rows are to be {manifest.rows}"
+        assert rows.num_rows == manifest.rows, (
+            f"manifest: {manifest.rows}, computed: {rows.num_rows}"
+        )
         with duckdb.connect() as connection:
             connection.register("enriched", rows)
             hashes = found(connection, "(SELECT *, '' AS filename FROM enriched)").hashes

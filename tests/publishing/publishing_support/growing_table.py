@@ -1,4 +1,4 @@
-"""A raw table that gets another file now and then, as the stream writes them."""
+"""A raw table that gets a new file now and then, as the stream writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from events_schema.tables.partitions import PARTITION_COLUMN
 from events_schema.tables.paths import TablePaths
 
 T = datetime(2026, 11, 24, 12, tzinfo=UTC)
-"""About when all happened."""
+"""The time around which all events happen."""
 DAYS = 4
 FIRST_FILES = 2
 FIRST_ROWS = 300
@@ -25,19 +25,19 @@ ACTIONS = (None, "add to cart", "purchase", "view 😀")
 
 
 class GrowingTable:
-    """The raw table in `folder`: a few files for each of a few days, at first."""
+    """The raw table in `folder`. It starts with a few files for each of a few days."""
 
     def __init__(self, folder: Path, random: Random) -> None:
         self.paths = TablePaths(folder)
         self.files: list[str] = []
-        """All that are in place, by their names in the folder; others may read it meanwhile."""
+        """The names of all files in place. Other threads may read this list."""
         self._random = random
         self.paths.staging.mkdir(parents=True)
         for number in range(DAYS * FIRST_FILES):
             self._add(number % DAYS, FIRST_ROWS)
 
     def grow(self) -> None:
-        """Put one more file in place, in one step."""
+        """Add one more file, atomically."""
         self._add(self._random.randrange(DAYS), MORE_ROWS)
 
     def _add(self, days_ago: int, rows: int) -> None:

@@ -1,4 +1,4 @@
-"""Runs of the job as processes, each of which can be killed at any moment; what that leaves."""
+"""Runs the job as processes that can be killed at any moment, and looks at what is left."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING, WRITING, PUBLISHED = "nothing staged", "being written", "published"
 
 
 class PublishingRun:
-    """A run that has been started; `environment` is added to ours."""
+    """A started run; `environment` is added to the environment of this process."""
 
     def __init__(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
@@ -33,30 +33,30 @@ class PublishingRun:
 
     @property
     def exit_code(self) -> int | None:
-        """As that of `ChildProcess`."""
+        """The exit code, as in `ChildProcess`."""
         return self._child.exit_code
 
     @property
     def said(self) -> str:
-        """What it has written."""
+        """The run's output."""
         return self._child.output()
 
     def wait_until(self, condition: Callable[[], bool], every: float = 0.02) -> bool:
-        """Wait until `condition` holds or the run has ended; tell whether it runs still."""
+        """Wait until `condition` is true or the run has exited; return whether it still runs."""
 
         def holds() -> bool:
             return not self._runs() or condition()
 
-        wait_until(holds, "the moment of a run", seconds=SECONDS, every=every)
+        wait_until(holds, "a run to reach its state", seconds=SECONDS, every=every)
         return self._runs()
 
     def wait_for_end(self) -> None:
-        """Wait until it has ended; its Java may be there for a moment."""
+        """Wait until it has exited; its Java may run a moment longer."""
         self.wait_until(lambda: False)
-        self._child.kill()  # it has ended; nobody else may wait for it
+        self._child.kill()  # it has exited; this reaps it
 
     def kill(self, *, java: bool) -> None:
-        """Kill it, with its Java at once or so that this finds itself alone."""
+        """Kill it together with its Java, or only its Python; then its Java exits by itself."""
         self._runs()
         if java:
             self._child.kill()
@@ -65,11 +65,11 @@ class PublishingRun:
             self.wait_for_end()
 
     def wait_for_java(self) -> None:
-        """Wait until all that it has started has ended."""
+        """Wait until all processes that it has started have ended."""
         wait_until_ended(self._started)
 
     def end(self) -> None:
-        """End all of it, whatever its state."""
+        """Kill all of its processes, in any state."""
         self.kill(java=True)
         for process in self._started:
             with suppress(psutil.NoSuchProcess):
@@ -85,19 +85,19 @@ class PublishingRun:
 
 
 def names(folder: Path, suffix: str = "") -> set[str]:
-    """Return the names in `folder` that end in `suffix`; none where it is not there."""
+    """Return the names in `folder` that end in `suffix`; none if there is no such folder."""
     with suppress(FileNotFoundError):
         return {name for name in os.listdir(folder) if name.endswith(suffix)}  # noqa: PTH208
     return set()
 
 
 def current_versions(paths: TablePaths) -> set[str | None]:
-    """Return of which versions the files are that readers see."""
+    """Return the versions of the files that readers see."""
     return {version_of_file(name) for name in names(paths.target)}
 
 
 class Before:
-    """How a table was before a run, which tells how far that came."""
+    """The state of a table before a run, to find out how far the run came."""
 
     def __init__(self, paths: TablePaths) -> None:
         self._paths = paths
@@ -106,15 +106,15 @@ class Before:
         self._current = current_versions(paths)
 
     def staging(self) -> set[str]:
-        """Return the staging folders that have come since."""
+        """Return the staging folders that are new."""
         return names(self._paths.versions, STAGING) - self._staging
 
     def manifests(self) -> set[str]:
-        """Return the manifests that have come since."""
+        """Return the manifests that are new."""
         return names(self._paths.versions, MANIFEST) - self._manifests
 
     def phase(self) -> str:
-        """Return how far a run came that is dead."""
+        """Return how far the killed run came."""
         exchanged = current_versions(self._paths) != self._current
         for staging in self.staging():
             files = names(self._paths.versions / staging)

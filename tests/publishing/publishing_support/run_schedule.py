@@ -1,4 +1,4 @@
-"""Which runs are killed, when and how: the same again for a seed."""
+"""Draws which runs are killed, when and how. A seed repeats a schedule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from publishing_support.dying_run import Point
 
 
 class Moment(StrEnum):
-    """When somebody else kills a run."""
+    """When the campaign kills a run."""
 
     ANY = "at any time"
     WRITING = "once it writes"
@@ -20,11 +20,11 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True)
 class Turn:
-    """A run: whole, or killed at a `death`; meanwhile the raw table grows, or right before."""
+    """One run, complete or killed at `death`. The raw table grows during the run or before it."""
 
     death: Moment | Point | None = None
     after: float = 0.0
-    """Which part of a run's usual time: at any time, where it is killed; where the table grows."""
+    """The fraction of a run's usual time after which it is killed (`ANY`) or the table grows."""
     java: bool = True
     """Whether its Java is killed with it."""
     growing: bool = False
@@ -51,14 +51,14 @@ _LONG: Mapping[Moment | Point | None, int] = {
 
 
 def schedule(random: Random, *, long: bool) -> list[Turn]:
-    """Return 50 turns of which 30 are killed, or 10 and 6; the first and the last two are whole."""
+    """Return 50 turns with 30 kills, or 10 with 6. The first and the last two are not killed."""
     deaths = [death for death, times in (_LONG if long else _SHORT).items() for _ in range(times)]
     random.shuffle(deaths)
     javas = {moment: random.randrange(2) for moment in Moment}
     turns = []
     for death in (None, *deaths, None, None):
         java = True
-        if isinstance(death, Moment):  # in turn, so that both come
+        if isinstance(death, Moment):  # alternating, so that both occur
             javas[death] += 1
             java = javas[death] % 2 == 0
         turns.append(Turn(death, random.random(), java, random.random() < 0.5))

@@ -1,4 +1,4 @@
-"""Readers of a table that do nothing else: DuckDB, pyarrow and Spark, each in a thread."""
+"""Read a table in a tight loop: with DuckDB, pyarrow and Spark, each in a thread."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from publishing_support.expected_versions import COLUMNS, ExpectedVersions, Foun
 
 SECONDS = 60.0
 _NICE = 10
-"""Readers come after the runs, which they would hold up on few cores."""
+"""Readers have a lower priority, so that they do not slow the runs on few cores."""
 _GONE = re.compile(
-    # A file that was listed, and is not there when it is opened.
+    # A file that was listed and is gone when it is opened.
     r"v\w+-\d+\.parquet.{,40}(does not exist|No such file)"
     r"|(NoSuchFile|FileNotFound)Exception: .*/v\w+-\d+\.parquet"
     r"|FILE_NOT_EXIST.*/v\w+-\d+\.parquet"
-    # DuckDB looks at each name that it has listed, and passes over what is gone by then; so does
-    # pyarrow, and so may Spark.
+    # DuckDB skips listed files that are gone when it looks at them; so does pyarrow, and sometimes
+    # Spark.
     r"|No files found that match the pattern|UNABLE_TO_INFER_SCHEMA"
 )
 _READING_ERRORS = (duckdb.IOException, FileNotFoundError, PySparkException, Py4JJavaError)
 
 
 class NothingListed(FileNotFoundError):
-    """Raised when every file that was listed has gone before it was looked at."""
+    """Raised when every listed file was gone before it was read."""
 
     def __init__(self) -> None:
         super().__init__("No files found that match the pattern")
@@ -47,7 +47,7 @@ Read = Callable[[duckdb.DuckDBPyConnection], Found]
 
 
 def readers(target: Path, spark: SparkSession) -> Mapping[str, Read]:
-    """Return ways to read the table at `target`, each from the folder's name alone."""
+    """Return functions that read the table at `target`, given only the folder's name."""
 
     def read_with_duckdb(connection: duckdb.DuckDBPyConnection) -> Found:
         return found(connection, f"read_parquet('{target}/*.parquet', filename=true)")
@@ -70,9 +70,9 @@ def readers(target: Path, spark: SparkSession) -> Mapping[str, Read]:
 
 
 class TightReader:
-    """Reads again and again while the context is open, and checks all that it sees.
+    """Reads repeatedly inside the `with` block, and checks everything that it sees.
 
-    Between reads it rests, `rest` times as long as it has read.
+    Between reads it rests `rest` times as long as the read took.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class TightReader:
     ) -> None:
         self.name = name
         self.seen: Counter[str] = Counter()
-        """How often it has read each version."""
+        """How many times it has read each version."""
         self.gone = 0
-        """How often a file was gone before it was read."""
+        """How many times a file was gone before it was read."""
         self._read, self._expected, self._rest = read, expected, rest
         self._error: BaseException | None = None
         self._stopping = Event()
@@ -108,7 +108,7 @@ class TightReader:
         )
 
     def check(self) -> None:
-        """Raise what it has run into: a table that is not one version, or cannot be read."""
+        """Raise `AssertionError` if it saw a mixture of versions or could not read the table."""
         if self._error:
             raise AssertionError(f"{self.name} failed: {str(self._error)[:1000]}") from self._error
 
@@ -129,7 +129,7 @@ class TightReader:
                     begun = time.monotonic()
                     self._read_once(connection)
                     self._stopping.wait((time.monotonic() - begun) * self._rest)
-        except BaseException as error:  # noqa: BLE001  # told by `check`
+        except BaseException as error:  # noqa: BLE001  # `check` raises it
             self._error = error
 
     def _read_once(self, connection: duckdb.DuckDBPyConnection) -> None:
