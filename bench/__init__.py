@@ -1,1 +1,1 @@
-"""Measurements; `hatch run bench NAME` runs one."""
+"""Benchmarks. `hatch run bench NAME` runs one."""

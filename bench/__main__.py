@@ -1,4 +1,4 @@
-"""`hatch run bench NAME`: each NAME is a folder here, with a module `run`."""
+"""Runs `hatch run bench NAME`. Each NAME is a folder here with a module `run`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NAMES = ["analytics", "collector", "stream"]
 
 
 def main() -> None:
-    """Run the benchmark that the first word names, with the words that follow."""
+    """Run the benchmark that the first argument names, with the other arguments."""
     name = sys.argv.pop(1) if sys.argv[1:] else None
     if name not in _NAMES:
         raise SystemExit(f"usage: bench NAME [flags]; NAME is one of: {', '.join(_NAMES)}")

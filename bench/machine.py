@@ -1,4 +1,4 @@
-"""What the figures of a benchmark were measured on."""
+"""Describes the machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import psutil
 
 
 def machine(*packages: str) -> dict[str, object]:
-    """Return the machine, the system, Python, and the versions of `packages`."""
+    """Return processor, memory in bytes, system, Python, and the versions of `packages`."""
     return {
         "cpus": os.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,

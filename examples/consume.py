@@ -13,7 +13,7 @@ TOPIC = os.environ.get("TOPIC", "events")
 
 
 async def main() -> None:
-    """Print what was sold, until interrupted."""
+    """Print the price of each event until interrupted."""
     async with AIOKafkaConsumer(
         TOPIC, bootstrap_servers=BROKERS, group_id="prices", auto_offset_reset="earliest"
     ) as consumer:
@@ -24,7 +24,7 @@ async def main() -> None:
                 print(f"offset {record.offset} is not an event: {error}", flush=True)
                 continue
             if isinstance(event, AcmeEvent) and event.price is not None:
-                # A producer may send an event twice: its event_id tells.
+                # A producer may send an event twice; the event_id is the same.
                 print(f"{event.event_id} {event.plan} {event.price}", flush=True)
 
 

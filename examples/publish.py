@@ -19,7 +19,7 @@ TOPIC = os.environ.get("TOPIC", "events")
 
 @asynccontextmanager
 async def producing(app: Starlette) -> AsyncIterator[None]:
-    """Refuse a contract that the stream may not know, and keep one producer."""
+    """Check that the contract is released, and keep one producer open."""
     CONTRACT.check_released()
     async with AIOKafkaProducer(
         bootstrap_servers=BROKERS, acks="all", enable_idempotence=True

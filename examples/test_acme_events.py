@@ -1,4 +1,4 @@
-"""Property-based tests of code that takes events of one's own contract: pytest."""
+"""Property-based tests of code that handles events of your own contract: pytest."""
 
 import json
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ def revenue(events: Iterable[Event]) -> float:
 
 @given(event_envelopes(CONTRACT))
 def test_revenue_survives_kafka(envelope: EventEnvelope) -> None:
-    """What is read from a record is what was written into it."""
+    """Encoding and decoding an event does not change the revenue."""
     assert revenue([CONTRACT.decode(CONTRACT.encode(envelope))]) == revenue([envelope])
 
 
 @given(posted_events(CONTRACT))
-def test_whatever_a_client_may_post_has_a_price_or_none(body: dict[str, Any]) -> None:
-    """A valid body is read without loss."""
+def test_a_valid_body_keeps_its_price(body: dict[str, Any]) -> None:
+    """Parsing a valid body keeps its price."""
     event = CONTRACT.parse_event(json.dumps(body).encode())
     assert event.model_dump()["price"] == body.get("price")

@@ -1,5 +1,5 @@
 -- How many sessions start on each day, how many events do they have on average, and how many have only one?
--- A session ends with 30 minutes without an event of its user.
+-- A session ends after 30 minutes without an event from the user.
 WITH steps AS (
     SELECT
         user_id,

@@ -1,1 +1,1 @@
-"""The batch job's speed."""
+"""The speed of the batch job."""

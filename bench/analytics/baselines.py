@@ -1,4 +1,4 @@
-"""What the batch job is compared with, each a process of its own: `NAME SOURCE TARGET MEMORY`."""
+"""The baselines of the batch job, each run as a process: `NAME SOURCE TARGET MEMORY`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def copy(source: str, target: str, memory: str) -> None:
 
 
 def textbook(source: str, target: str, memory: str) -> None:
-    """The job as one would write it first: cache, two group-bys, a window, joins, one file."""
+    """Do the job in the obvious way: cache, two group-bys, a window, joins, one file."""
     spark = _spark(memory)
     rows = spark.read.parquet(source).select(*SIX).cache()
     now = F.lit(PROCESSING_TIME)
@@ -61,7 +61,7 @@ def textbook(source: str, target: str, memory: str) -> None:
 
 
 def one_query(source: str, target: str, memory: str) -> None:
-    """The same by DuckDB, in one query."""
+    """Do the job in DuckDB, in one query."""
     with duckdb.connect(config={"threads": 2, "memory_limit": f"{memory}b"}) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         connection.execute(

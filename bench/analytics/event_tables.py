@@ -1,4 +1,4 @@
-"""Raw tables of any size, made by DuckDB, for benchmarks to read."""
+"""Writes raw tables of any size with DuckDB, for benchmarks."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ COPY (
 
 
 def make_raw_table(folder: Path, *, events: int, users: int, days: int, skew: float = 0) -> None:
-    """Write a raw table of `events` rows by `users` over `days`, a file each, to `folder`.
+    """Write a raw table of `events` rows by `users` users to `folder`, one file for each day.
 
-    Users are spread evenly over all days; `skew` is the share of all events that is one user's.
+    Users are spread evenly over all days. `skew` is the share of events of one single user.
     """
     with duckdb.connect(config={"threads": 2, "memory_limit": "6GB"}) as connection:
         connection.execute(

@@ -1,6 +1,6 @@
-"""`hatch run bench analytics`: the batch job beside a bare copy, the textbook's version and DuckDB.
+"""Compares the batch job with a plain copy, a textbook version and DuckDB.
 
-Each is a process of its own, timed from its start to its end, in turns.
+Each runs as a separate process, in turns, and is timed from start to end.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ DEFAULT = ("copy", "textbook", "duckdb", "run")
 
 
 def main() -> None:
-    """Measure what is asked for; print a table and write JSON."""
+    """Run the benchmark; print a table and write JSON."""
     parser = argparse.ArgumentParser(prog="bench analytics", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {[*BASELINES, *RUNS]}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {[*BASELINES, *RUNS]}")
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--days", type=int, default=30)
@@ -49,7 +49,7 @@ def main() -> None:
     given = parser.parse_args()
     names = given.names or DEFAULT
     if not {*names} <= {*BASELINES, *RUNS}:
-        parser.error(f"a NAME is one of {', '.join([*BASELINES, *RUNS])}")
+        parser.error(f"NAME must be one of {', '.join([*BASELINES, *RUNS])}")
     with tempfile.TemporaryDirectory(prefix="events-bench-") as scratch:
         folder = Path(scratch)
         make_raw_table(
@@ -75,11 +75,11 @@ def main() -> None:
 def measure(
     names: tuple[str, ...] | list[str], folder: Path, given: argparse.Namespace
 ) -> dict[str, list[float]]:
-    """Return each one's seconds, round by round, each in an order by chance, the same each time.
+    """Return the seconds of each name, by round. The order in a round is random but repeatable.
 
-    Or one would always come after the same other, which may leave the machine hot or busy.
+    In a fixed order, one would always follow the same other, which may leave the machine busy.
     """
-    chance = random.Random(given.rounds)  # noqa: S311  # no secrets
+    chance = random.Random(given.rounds)  # noqa: S311  # not a secret
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(given.rounds):
         for name in chance.sample(names, len(names)):
@@ -106,7 +106,7 @@ def command(name: str, folder: Path, target: Path, given: argparse.Namespace) ->
 
 
 def timed(words: list[str], folder: Path) -> float:
-    """Return how many seconds a command takes, which must succeed."""
+    """Return how many seconds a command takes; it must succeed."""
     began = time.monotonic()
     path = {"PYTHONPATH": str(ROOT)}
     subprocess.run(words, cwd=folder, check=True, capture_output=True, env={**os.environ, **path})
@@ -114,13 +114,13 @@ def timed(words: list[str], folder: Path) -> float:
 
 
 def file_sizes(target: Path) -> list[int]:
-    """Return the bytes of the files that a command wrote, having read their footers."""
+    """Return the sizes in bytes of the files that a command wrote; check their footers."""
     files = sorted(target.glob("*.parquet")) if target.is_dir() else [target]
     return [path.stat().st_size for path in files if parquet.read_metadata(path).num_columns]
 
 
 def table(seconds: Mapping[str, list[float]], sizes: Mapping[str, list[int]]) -> Table:
-    """Return the figures, for people; ratios are medians of those of each round."""
+    """Return the figures as a table. A ratio is the median of the ratios in each round."""
     shown = Table("what", "seconds, median", "range", "of copy", "of textbook", "files, MiB")
     for name, took in seconds.items():
         ratios = [

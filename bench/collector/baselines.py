@@ -1,4 +1,4 @@
-"""What the collector is compared with."""
+"""The baselines of the collector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 
 async def read_and_answer(request: Request) -> Response:
-    """Read the body and answer: what any Starlette route costs at the least."""
+    """Read the body and answer: the minimum cost of a Starlette route."""
     await request.body()
     return JSONResponse({"detail": "Event created"})
 
@@ -24,7 +24,7 @@ plain = Starlette(routes=[Route("/track", read_and_answer, methods=["POST"])])
 
 
 class Event(BaseModel):
-    """The event as one would write it first."""
+    """The event, written in the obvious way."""
 
     event_id: str
     user_id: int

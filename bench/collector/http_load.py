@@ -1,6 +1,6 @@
-"""HTTP load from one process: closed loop for throughput, open loop for latency and overload.
+"""Generates HTTP load: closed loop for throughput, open loop for latency and overload.
 
-Requests are bytes made beforehand, so that the generator is not the bottleneck.
+It runs in one process. Requests are prepared as bytes, so that it is not the bottleneck.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import cast
 import httptools
 
 _TICK_SECONDS = 0.001
-"""How often the open loop looks for what is due. uvloop counts whole milliseconds: it would take
-half of one for none, and spin."""
+"""How often the open loop looks for due requests. uvloop counts whole milliseconds: it would round
+half a millisecond to zero, and spin."""
 
 
 @dataclass
 class Result:
-    """What came of it: answers by status (0: none, the connection broke), and seconds of each."""
+    """The answers by status (0: the connection broke), and the latency of each in seconds."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Result:
         return self.answered / self.seconds
 
     def percentile(self, percent: float) -> float:
-        """Return the latency, in seconds, that so many percent of the answers do not exceed."""
+        """Return the latency in seconds that `percent` percent of the answers do not exceed."""
         ordered = sorted(self.latencies)
         return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
@@ -47,7 +47,7 @@ class Result:
 def http_request(
     path: str, body: bytes, *, method: str = "POST", headers: dict[str, str] | None = None
 ) -> bytes:
-    """Return a request as it goes over the wire."""
+    """Return the bytes of a request."""
     lines = {"Host": "collector", "Content-Length": str(len(body)), **(headers or {})}
     if body and "Content-Type" not in lines:
         lines["Content-Type"] = "application/json"
@@ -56,11 +56,11 @@ def http_request(
 
 
 OnAnswer = Callable[[int, int, bytes], None]
-"""Is given the request's index, the status of its answer, and the answer's body."""
+"""Gets the request's index, and the status and body of its answer."""
 
 
 class _Connection(asyncio.Protocol):
-    """One request at a time; `on_answer` is given status, body and seconds."""
+    """A connection that sends one request at a time."""
 
     transport: asyncio.Transport
 
@@ -71,7 +71,7 @@ class _Connection(asyncio.Protocol):
         self._request = -1
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's does not subclass it
         self._parser = httptools.HttpResponseParser(self)
         self._load.idle(self)
 
@@ -163,7 +163,7 @@ class _Load:
                 return
 
     def idle(self, connection: _Connection) -> None:
-        """A connection may send its next request."""
+        """Use an idle connection for the next request."""
         if self._over:
             connection.transport.close()
         elif self._closed_loop:
@@ -174,7 +174,7 @@ class _Load:
             self._idle.append(connection)
 
     def answered(self, index: int, status: int, body: bytes, seconds: float) -> None:
-        """A request has its answer."""
+        """Record an answer."""
         self.result.statuses[status] += 1
         if status:
             self.result.latencies.append(seconds)
@@ -182,7 +182,7 @@ class _Load:
             self._on_answer(index, status, body)
 
     def lost(self) -> None:
-        """A connection is gone; another one takes its place."""
+        """Replace a lost connection."""
         self._open -= 1
         self._idle = deque(each for each in self._idle if not each.transport.is_closing())
         if not self._over:
@@ -201,10 +201,10 @@ async def load(
     rate: float | None = None,
     on_answer: OnAnswer | None = None,
 ) -> Result:
-    """Send `requests`, in turn and again, over so many connections for so many seconds.
+    """Send `requests` repeatedly over `connections` connections for `seconds` seconds.
 
-    Without a `rate` each connection sends its next request when the last is answered. With one,
-    requests are due at that rate whether or not earlier ones are answered, and latency counts
-    from when a request was due.
+    Without `rate`, each connection sends its next request when the last is answered. With `rate`,
+    requests are due at that rate per second, whether or not earlier ones are answered. Latency
+    counts from the time a request was due.
     """
     return await _Load(host, port, requests, on_answer).run(connections, seconds, rate)

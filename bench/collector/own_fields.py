@@ -1,4 +1,4 @@
-"""A contract of ten own fields, of every type."""
+"""A contract with ten own fields, with every type."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
-"""`hatch run bench collector`: the collector beside what it is measured against.
+"""Compares the collector with baselines and variants.
 
-All figures come from one run: the cases take turns, and the ratios are those of medians. (c) is
-a Starlette route that reads the body and answers, on uvicorn with uvloop and httptools; (d) the
-obvious implementation, one awaited `send_and_wait` per event; (e) the collector without
-the fast lane; (f) the collector with fastavro's writer; (g) and (h) a collector whose contract has
-ten own fields, which the events have too.
+All figures come from one run: the cases take turns, and the ratios are ratios of medians.
+(c) is a Starlette route that reads the body and answers, on uvicorn with uvloop and httptools.
+(d) is the obvious implementation: one awaited `send_and_wait` per event.
+(e) is the collector without the fast lane.
+(f) is the collector with fastavro's writer.
+(g) and (h) are a collector and events with ten own fields.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ end
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure: where it listens, what it is sent, and how many events that is."""
+    """One case: its port and path, the bodies to send, and the events in each body."""
 
     name: str
     port: int
@@ -80,14 +81,14 @@ class Case:
 
 
 def main() -> None:
-    """Measure; print a table and write JSON."""
+    """Run the benchmark; print a table and write JSON."""
     parser = argparse.ArgumentParser(prog="bench collector", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each case (default 5)")
     parser.add_argument("--seconds", type=float, default=5, help="seconds of each (default 5)")
     parser.add_argument(
         "--latency-seconds", type=float, default=10, help="seconds of each open loop (default 10)"
     )
-    parser.add_argument("--generator", choices=["wrk", "own"], help="default: wrk if it is there")
+    parser.add_argument("--generator", choices=["wrk", "own"], help="default: wrk if installed")
     parser.add_argument("--json", type=Path, default=Path("bench-collector.json"))
     given = parser.parse_args()
     wrk = given.generator != "own" and shutil.which("wrk") is not None
@@ -146,7 +147,7 @@ def start(folder: Path, stack: ExitStack) -> tuple[list[Case], ChildProcess]:
 
 
 def _bodies(contract: Contract[Any] | None) -> tuple[list[bytes], list[bytes]]:
-    """Return bodies of one event, and of many."""
+    """Return bodies with one event, and bodies with many."""
     generated = classic_events(20 * BATCH, seed=1, contract=contract)
     events = [json.dumps(event).encode() for event in generated]
     batches = [b"[" + b",".join(events[n::20]) + b"]" for n in range(20)]
@@ -178,7 +179,7 @@ def _ready(port: int) -> bool:
 
 
 def measure(case: Case, seconds: float, folder: Path, *, wrk: bool) -> float:
-    """Return events per second."""
+    """Return the events per second of a case."""
     if wrk:
         return case.events * _wrk(case, seconds, folder)
     result = uvloop.run(
@@ -213,11 +214,13 @@ def _requests(case: Case) -> list[bytes]:
 
 def _check(case: Case, result: Result) -> None:
     if set(result.statuses) != {200}:
-        raise SystemExit(f"case ({case.name}) failed: answers by status {result.statuses}")
+        raise SystemExit(
+            f"case ({case.name}) failed: expected only 200, got {dict(result.statuses)}"
+        )
 
 
 def open_loop(case: Case, rate: float, seconds: float) -> Result:
-    """Return the latencies at a fixed rate, counted from when each request was due."""
+    """Return the latencies at a fixed rate, measured from the time each request was due."""
     requests = _requests(case)
     result = uvloop.run(
         load("127.0.0.1", case.port, requests, connections=CONNECTIONS, seconds=seconds, rate=rate)
@@ -277,7 +280,7 @@ def report(
     answered = statistics.median(latency.rate for latency in latencies)
     console.print(", ".join(f"{name}: {ratio:.2f}" for name, ratio in ratios.items()))
     console.print(f"(a) at {answered:,.0f} requests/s, open loop, medians: {shown}")
-    console.print(f"collector's memory after all: {rss / 2**20:.0f} MiB")
+    console.print(f"collector's memory at the end: {rss / 2**20:.0f} MiB")
     path.write_text(
         json.dumps(
             {

@@ -1,7 +1,7 @@
-"""The collector without one of its parts, to show what that part is worth.
+"""The collector without one of its parts, to measure what that part gains.
 
-`python -m bench.collector.variants no-fast-lane serve FLAGS` answers every request by the
-application; `fastavro` writes records by fastavro.
+`python -m bench.collector.variants no-fast-lane serve FLAGS` answers every request in the
+application. `fastavro` writes records with fastavro.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from events_schema.avro import MARKER
 
 
 def without_fast_lane() -> None:
-    """Let the protocol find no lane."""
+    """Turn off the fast lane of the protocol."""
     vars(protocol)["FAST_LANE"] = "none"
 
 
 def with_fastavro() -> None:
-    """Let records be written by the library."""
+    """Write records with fastavro."""
 
     def value_encoder(contract: Contract[Any]) -> Callable[[Sequence[Any]], bytes]:
         schema = fastavro.parse_schema(contract.avro_schema)

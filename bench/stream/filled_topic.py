@@ -1,4 +1,4 @@
-"""Topics of generated events, written as fast as Kafka takes them or at a steady rate."""
+"""Writes topics of generated events, as fast as possible or at a steady rate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from events_schema import Contract, Event
 PARTITIONS = 2
 USERS = 100_000
 BATCH_BYTES = 1_000_000
-"""A little less than a broker takes by default."""
+"""A little less than a broker's default limit."""
 TICK_SECONDS = 0.1
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -34,9 +34,9 @@ def _no_copies(number: int) -> int:
 
 @dataclass(frozen=True)
 class Events:
-    """Events by number, always the same ones: the n-th is received n / `rate` s after `first`.
+    """Repeatable events by number: the n-th is received n / `rate` seconds after `first`.
 
-    `original` names the event that the n-th is a copy of, or n itself.
+    `original` returns the number of the event that the n-th is a copy of, or n itself.
     """
 
     rate: float
@@ -52,14 +52,14 @@ class Events:
             yield int(received.timestamp() * 1000), encode(envelope)
 
     def due(self) -> int:
-        """Return how many events are received by now."""
+        """Return how many events are due by now."""
         return int((datetime.now(UTC) - self.first).total_seconds() * self.rate)
 
     def _time(self, number: int) -> datetime:
         return self.first + timedelta(seconds=number / self.rate)
 
     def _event(self, number: int) -> dict[str, object]:
-        # Bits of a hash, so that ids are as hard to compress as random ones, and can be had again.
+        # Bits of a hash: repeatable, and as hard to compress as random bits.
         bits = blake2b(number.to_bytes(8, "big"), digest_size=16).digest()
         text = bits.hex()
         return {
@@ -91,7 +91,7 @@ async def _fill(brokers: str, topic: str, records: Iterable[Record]) -> None:
 
 @contextmanager
 def producing(brokers: str, topic: str, events: Events, start: int) -> Iterator[None]:
-    """Write `events` from number `start` on, each once it is due, for as long as the context."""
+    """Write `events` from number `start` on when they are due, until the block ends."""
     over = threading.Event()
     with ThreadPoolExecutor(1) as thread:
         written = thread.submit(asyncio.run, _produce(brokers, topic, events, start, over))
@@ -120,7 +120,7 @@ def _producer(brokers: str) -> AIOKafkaProducer:
 
 
 async def _write(producer: AIOKafkaProducer, topic: str, records: Iterable[Record]) -> None:
-    """Write `records` in whole record batches; return once Kafka has them all."""
+    """Write `records` in full record batches; return once Kafka has acknowledged them."""
     batches = [producer.create_batch() for _ in range(PARTITIONS)]
     sent = []
     for number, (timestamp, value) in enumerate(records):

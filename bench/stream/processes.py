@@ -1,4 +1,4 @@
-"""The stream measured from outside, as `events-stream run`: a steady rate, and a backlog."""
+"""Measures the command `events-stream run` with a steady rate and with a backlog."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Figures = dict[str, object]
 
 @dataclass(frozen=True)
 class Stream:
-    """What `events-stream run` is given: a topic, and a table in a folder of its own."""
+    """A topic, and the table in `folder` to which `events-stream run` writes it."""
 
     brokers: str
     topic: str
@@ -46,11 +46,11 @@ class Stream:
 
     @property
     def paths(self) -> TablePaths:
-        """Where the table lies."""
+        """The paths of the table."""
         return TablePaths.at(str(self.folder / "raw"))
 
     def run(self, *flags: str) -> ChildProcess:
-        """Start it with these flags more."""
+        """Start the stream with additional `flags`."""
         # fmt: off
         command = [
             sys.executable, "-m", "events_stream", "run", "--master", f"local[{CORES}]",
@@ -61,19 +61,19 @@ class Stream:
         return ChildProcess("events-stream", command, log=self.folder / "log")
 
     def drain(self) -> None:
-        """Store all that is on the topic."""
+        """Store all records of the topic."""
         with self.run("--available-now") as process:
             process.wait(seconds=DRAIN_SECONDS)
 
     def check_stored(self, events: int) -> None:
-        """Assert that the table holds that many events, and nothing else was read."""
+        """Assert that the table has `events` events, and that nothing else was read."""
         totals = read_state(self.paths.log).totals
         assert totals == Counts(read=events, stored=events), f"the stream stored {totals}"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch of a steady stream: its rows, and seconds from its trigger on."""
+    """A batch of a steady stream: its rows, and the seconds from its trigger to each step."""
 
     rows: int
     planned: float
@@ -82,13 +82,15 @@ class Batch:
 
 
 def steady(brokers: str, folder: Path, console: Console, *, minutes: int) -> Figures:
-    """Measure and show how soon after its trigger a batch is read, over a table of an hour."""
+    """Measure and show how soon after its trigger a batch is readable.
+
+    The table already holds an hour of events."""
     stream = Stream(brokers, "steady", folder / "steady")
     events = Events(RATE, first=datetime.now(UTC) - HOUR)
     fill(brokers, stream.topic, events, FILLED)
     stream.drain()
     stream.check_stored(FILLED)
-    # The batch after these starts with the process; from the next one on, they start on the minute.
+    # The next batch starts with the process; the ones after that start on the minute.
     drained = read_state(stream.paths.log).number
     with (
         producing(brokers, stream.topic, events, start=FILLED),
@@ -115,7 +117,7 @@ def steady(brokers: str, folder: Path, console: Console, *, minutes: int) -> Fig
 
 
 def _stored(process: ChildProcess, paths: TablePaths, number: int) -> Batch:
-    """Wait for a commit and for its files to be in place."""
+    """Wait until commit `number` and its files exist; return the batch."""
     path = paths.log / f"{numbered(number)}.json"
 
     def there() -> bool:
@@ -129,7 +131,7 @@ def _stored(process: ChildProcess, paths: TablePaths, number: int) -> Batch:
         lambda: all(final.exists() for final in finals), "its files", seconds=60, every=LOOK_SECONDS
     )
     readable = datetime.now(UTC)
-    assert commit.complete_up_to is not None, "a batch was full: the stream does not keep up"
+    assert commit.complete_up_to is not None, "a batch was full: the stream cannot keep up"
     planned = commit.complete_up_to + timedelta(seconds=ACK_TIMEOUT_SECONDS)
     trigger = planned.replace(second=0, microsecond=0)
     times = (planned, commit.committed_at, readable)
@@ -138,18 +140,18 @@ def _stored(process: ChildProcess, paths: TablePaths, number: int) -> Batch:
 
 @dataclass
 class Memory:
-    """The most memory that the stream had at one moment, in bytes: each alone, and together."""
+    """The stream's peak memory in bytes: Python, Java, and both at the same moment."""
 
     python: int = 0
     java: int = 0
     together: int = 0
 
     def look(self, process: psutil.Process) -> None:
-        """Note what they have now."""
-        with suppress(psutil.NoSuchProcess):  # it has just ended
+        """Update the peaks with the current memory."""
+        with suppress(psutil.NoSuchProcess):  # it has just exited
             python = process.memory_info().rss
-            # A child that Java is about to turn into another program has a thread's name and still
-            # shows all of Java's memory as its own: left out, it is no second Java.
+            # A child that Java has forked but not yet replaced has a thread's name and shows all of
+            # Java's memory. It must not be counted as a second Java.
             children = process.children(recursive=True)
             java = sum(each.memory_info().rss for each in children if each.name() == "java")
             self.python = max(self.python, python)
@@ -159,7 +161,7 @@ class Memory:
 
 @contextmanager
 def watching_memory(process: ChildProcess) -> Iterator[Memory]:
-    """Look at the memory of `process` for as long as the context."""
+    """Measure the memory of `process` until the block ends."""
     memory, over = Memory(), threading.Event()
     watched = psutil.Process(process.pid)
 
@@ -177,7 +179,7 @@ def watching_memory(process: ChildProcess) -> Iterator[Memory]:
 
 
 def backlog(brokers: str, folder: Path, console: Console, *, events: int) -> Figures:
-    """Measure and show how fast a backlog is stored, and in how much memory."""
+    """Measure and show how fast a backlog is stored, and how much memory that takes."""
     stream = Stream(brokers, "backlog", folder / "backlog")
     fill(brokers, stream.topic, Events(RATE, first=NOON), events)
     start = time.monotonic()
@@ -188,7 +190,7 @@ def backlog(brokers: str, folder: Path, console: Console, *, events: int) -> Fig
         process.wait(seconds=DRAIN_SECONDS)
     seconds = time.monotonic() - start
     stream.check_stored(events)
-    shown = Shown("events", "seconds", "events/s", "MiB at the most", "of Java", "of Python")
+    shown = Shown("events", "seconds", "events/s", "peak MiB", "Java", "Python")
     shown.add_row(
         f"{events:,}",
         f"{seconds:.1f}",

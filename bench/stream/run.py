@@ -1,6 +1,6 @@
-"""`hatch run bench stream`: the stream's speed, promptness and memory, on two cores.
+"""Measures the stream's speed, delay and memory on two cores.
 
-`ratios` compares it with Spark's own parquet sink, in turns in one warm session. `batches` makes
+`ratios` compares it with Spark's own parquet sink, in turns in one warm session. `batches` runs
 many small batches in a row. `steady` and `backlog` run the command as users do.
 """
 
@@ -25,27 +25,33 @@ PARTS = ("ratios", "batches", "steady", "backlog")
 
 
 def main() -> None:
-    """Measure the parts that are asked for; print tables and write JSON."""
+    """Run the requested parts; print tables and write JSON."""
     parser = argparse.ArgumentParser(prog="bench stream", description=__doc__)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)} (default ratios)"
+        "parts", nargs="*", metavar="PART", help=f"one of {', '.join(PARTS)} (default ratios)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=10, help="ratios: rounds, balanced by tens (default 10)"
+        "--rounds",
+        type=int,
+        default=10,
+        help="ratios: rounds; multiples of 10 are balanced (default 10)",
     )
     parser.add_argument("--batches", type=int, default=1440, help="batches: number (default 1440)")
     parser.add_argument(
         "--minutes", type=int, default=5, help="steady: minutes, at most 90 (default 5)"
     )
     parser.add_argument(
-        "--events", type=int, default=20_000_000, help="backlog: its events (default 20,000,000)"
+        "--events",
+        type=int,
+        default=20_000_000,
+        help="backlog: number of events (default 20,000,000)",
     )
     parser.add_argument("--json", type=Path, default=Path("bench-stream.json"))
     given = parser.parse_args()
     parts = given.parts or ["ratios"]
     if not set(parts) <= set(PARTS):
-        parser.error(f"a PART is one of {', '.join(PARTS)}")
-    # As the command does: py4j logs as an error what is freed once Java has ended.
+        parser.error(f"PART must be one of {', '.join(PARTS)}")
+    # As the command does: py4j logs errors for objects that are freed after Java has exited.
     logging.basicConfig(level=logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console = Console()

@@ -1,4 +1,4 @@
-"""The stream measured inside one warm Spark session: beside Spark's own sink, and over a day."""
+"""Measures the stream in one warm Spark session: against Spark's sink, and over many batches."""
 
 from __future__ import annotations
 
@@ -43,15 +43,16 @@ COPIES = EVENTS // 100
 WINDOW_SECONDS: int = RunSettings.model_fields["deduplication_window"].default
 SMALL_BATCH = 100
 ENDS = 100
-"""How many batches count as the first ones, and as the last ones."""
+"""How many batches count as the first, and as the last."""
 
 Figures = dict[str, object]
 
 
 def copied(number: int) -> int:
-    """Return the event that the n-th is: one in a hundred is a copy, in both partitions.
+    """Return the event that the n-th is a copy of, or n. One event in a hundred is a copy.
 
-    In the first batch it is one of an event of that batch, in the second of the batch before.
+    Copies are in both partitions. In the first batch they copy an event of that batch; in the
+    second batch, an event of the first.
     """
     if number % 200 not in (98, 199):
         return number
@@ -73,9 +74,9 @@ def run_stream(
     settings: RunSettings,
     watched: Callable[[Table], Watch] = lambda table: table.watch,
 ) -> Counts:
-    """Store all that is on the topic, as the command does; return the table's totals.
+    """Store all records of the topic, as the command does; return the table's totals.
 
-    `watched` may put another watch around the table's own.
+    `watched` can wrap the table's watch.
     """
     metrics = StreamMetrics()
     with (
@@ -107,12 +108,12 @@ def balanced_orders(cases: Sequence[str]) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Ratios:
-    """Two million events in two batches: our stream beside Spark's sink, in balanced order."""
+    """Two million events in two batches: our stream and Spark's sink, in balanced order."""
 
     spark: SparkSession
     brokers: str
     folder: Path
-    """Where each run has its table, which is deleted after it."""
+    """The folder for the table of each run, which is deleted afterwards."""
 
     def measure(self, rounds: int) -> dict[str, list[float]]:
         """Return the seconds of each round, by case."""
@@ -135,7 +136,7 @@ class Ratios:
 
     def _time(self, case: Callable[[Path], None]) -> float:
         with tempfile.TemporaryDirectory(dir=self.folder) as run:
-            os.sync()  # what the case before left is not this one's to write
+            os.sync()  # so that this case does not write data of the last one
             start = time.monotonic()
             case(Path(run))
             return time.monotonic() - start
@@ -151,7 +152,7 @@ class Ratios:
         return source.read_stream(dict.fromkeys(range(PARTITIONS), 0))
 
     def _sink(self, run: Path, records: DataFrame) -> None:
-        # A stream is observed by name. Without that, Spark would decode each record many times.
+        # A stream needs a named observation. Without it, Spark decodes each record many times.
         decoded = events(decoder(CONTRACT)(records), "seen")
         day = F.to_date("event_time").alias(PARTITION_COLUMN)
         rows = decoded.select(*column_names(CONTRACT.stored), day)
@@ -182,15 +183,15 @@ class Ratios:
 def ratios(
     spark: SparkSession, brokers: str, folder: Path, console: Console, *, rounds: int
 ) -> Figures:
-    """Measure and show the stream beside Spark's own sink."""
+    """Measure and show the stream compared with Spark's own sink."""
     seconds = Ratios(spark, brokers, folder).measure(rounds)
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     names = {
-        "sink": "Spark's own",
-        "tuned": "reading as ours",
+        "sink": "Spark's sink",
+        "tuned": "Spark's sink, our source",
         "plain": "ours, window 0",
         "once": "ours",
-        "copies": "ours, 1% are copies",
+        "copies": "ours, 1% copies",
     }
     shown = Shown("case", "s, median", "min", "max", "events/s", "of sink")
     for name, each in seconds.items():
@@ -207,14 +208,14 @@ def ratios(
 
 @dataclass
 class CommitTimes:
-    """When each commit was made, and how full the control folder was then."""
+    """The time of each commit, and the most files that the control folder had."""
 
     paths: TablePaths
     times: list[float] = field(default_factory=list)
     most_files: int = 0
 
     def reached(self, step: Step) -> None:
-        """Note a commit where `step` is one."""
+        """Record a commit if `step` is one."""
         if step is Step.COMMITTED:
             self.times.append(time.monotonic())
             self.most_files = max(self.most_files, len(self.sizes()))
@@ -228,7 +229,7 @@ class CommitTimes:
 def batches(
     spark: SparkSession, brokers: str, folder: Path, console: Console, *, count: int
 ) -> Figures:
-    """Measure and show batches in a row, each as if a minute had passed: does the log weigh?"""
+    """Measure and show whether batches get slower as the log grows, one per minute of data."""
     fill(brokers, "batches", Events(rate=SMALL_BATCH / 60), count * SMALL_BATCH)
     settings = RunSettings(
         brokers=brokers,
@@ -259,8 +260,8 @@ def batches(
     shown.add_row(f"{count:,}", f"{first:.3f} s", f"{last:.3f} s", f"{last / first:.2f}")
     console.print(shown)
     console.print(
-        f"control folder: {commits.most_files} files at the most; "
-        f"in the end {len(sizes)}, {sum(sizes) / 2**10:,.0f} KiB"
+        f"control folder: {commits.most_files} files at most; "
+        f"{len(sizes)} at the end, {sum(sizes) / 2**10:,.0f} KiB"
     )
     return {
         "batches": count,

@@ -130,7 +130,7 @@ def read(folder: Path, pattern: str, columns: list[str]) -> list[tuple[Any, ...]
 def test_fields_can_be_added_while_the_line_runs(
     spark: SparkSession, topics: Topics, acme: list[str], tmp_path: Path
 ) -> None:
-    """Old and new collectors, streams, files and jobs work together in every order of an upgrade."""
+    """Old and new collectors, streams, files and jobs work together in any order of upgrades."""
     topic = topics.create(partitions=2)
     ledger = Ledger(topics.bootstrap, topic)
     first, second, third = (load_contract(name) for name in acme)
