@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
@@ -87,6 +88,7 @@ def _errors_from(module: str, graph: grimp.ImportGraph) -> Iterator[type[EventsE
         yield from _errors_made_in(each)
 
 
+@cache
 def _errors_made_in(module: str) -> Sequence[type[EventsError]]:
     loaded = import_module(module)
     nodes = ast.walk(ast.parse(Path(str(loaded.__file__)).read_text("utf-8")))
