@@ -189,9 +189,9 @@ def ratios(
     names = {
         "sink": "Spark's sink",
         "tuned": "Spark's sink, our source",
-        "plain": "ours, window 0",
-        "once": "ours",
-        "copies": "ours, 1% copies",
+        "plain": "events-stream, window 0",
+        "once": "events-stream",
+        "copies": "events-stream, 1% copies",
     }
     shown = Shown("case", "s, median", "min", "max", "events/s", "of sink")
     for name, each in seconds.items():
