@@ -240,7 +240,7 @@ def test_a_longer_contract_fits_the_table_and_a_shorter_one_does_not(
     assert rows == [("pro", 1.5), ("pro", 1.5), ("pro", None), ("pro", None)]
     topics.produce(topic, encoded(1))
     for contract in (CONTRACT, SHOP):
-        with pytest.raises(NotAnEvolution, match=r"own field .* has nothing; give the contract"):
+        with pytest.raises(NotAnEvolution, match=r"own field .* has nothing; give --contract"):
             run(topic, contract=contract)
     assert len(ids(tmp_path)) == 4
     assert list((tmp_path / "raw.control/staging").iterdir()) == []
