@@ -69,7 +69,7 @@ def _stream(
         topic=topic,
         target=str(folder / "raw"),
         checkpoint=str(folder / "checkpoint"),
-        **flags,  # type: ignore[arg-type]
+        **flags,
     )
     metrics = StreamMetrics()
     with (
