@@ -238,7 +238,7 @@ def test_wrong_java_is_refused_first(
 
 @contextmanager
 def command(*arguments: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the command as a process of its own, and end it and its children at the end."""
+    """Run the command in a separate process, and end it and its children at the end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "events_analytics", *map(str, arguments)],
         stdout=subprocess.PIPE,

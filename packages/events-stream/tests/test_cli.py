@@ -27,7 +27,7 @@ SECONDS = 120
 def ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Return what runs `events-stream` in a folder of its own; it returns code and stderr."""
+    """Return a function that runs `events-stream` in a new folder and returns code and stderr."""
     monkeypatch.chdir(tmp_path)
     for module in (command, maintenance):
         monkeypatch.delattr(module, "stream_session")  # Spark is not to be started

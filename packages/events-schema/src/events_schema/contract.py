@@ -38,7 +38,7 @@ from events_schema.models.derived import (
 from events_schema.models.event import Event, EventEnvelope, PostedEvent
 from events_schema.models.own_fields import check_own_fields, own_field_names
 from events_schema.models.rows import EnrichedEvent, StoredEvent
-from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH, TYPE_NAMES
+from events_schema.models.types import LATEST_TIME, MAX_TEXT_LENGTH, type_name
 from events_schema.parse import EventParser
 
 EventT = TypeVar("EventT", bound=Event)
@@ -281,14 +281,9 @@ class Contract(Generic[EventT]):
         now = list(self.own_types.items())
         for place, (name, type_) in enumerate(own_types.items()):
             if now[place : place + 1] != [(name, type_)]:
-                here = f"{now[place][0]}: {_type_name(now[place][1])}" if now[place:] else "nothing"
+                here = f"{now[place][0]}: {type_name(now[place][1])}" if now[place:] else "nothing"
                 raise NotAnEvolution(
-                    f"{what} has the own field {name}: {_type_name(type_)} where contract "
+                    f"{what} has the own field {name}: {type_name(type_)} where contract "
                     f"{self.name} has {here}; give --contract the contract that wrote it, or one "
                     f"that adds fields to that contract"
                 )
-
-
-def _type_name(word: str) -> str:
-    """Return the name that a table's type `word` has in a team's class."""
-    return TYPE_NAMES[ColumnType(word)] if word in set(ColumnType) else word

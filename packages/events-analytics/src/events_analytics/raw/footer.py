@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
 from events_schema import ColumnType, Contract, columns
-from events_schema.models.types import TYPE_NAMES
+from events_schema.models.types import type_name
 from events_schema.tables.own_columns import own_columns
 from events_schema.tables.paths import TablePaths
 
@@ -108,7 +108,7 @@ def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
 
 def _described(name: str, type_: str) -> str:
     """Return a column as a team's class declares it, such as `plan: Text`."""
-    return f"{name}: {TYPE_NAMES[ColumnType(type_)] if type_ in set(ColumnType) else type_}"
+    return f"{name}: {type_name(type_)}"
 
 
 def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> None:

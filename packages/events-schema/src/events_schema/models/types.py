@@ -155,3 +155,11 @@ TYPE_NAMES: Mapping[ColumnType, str] = MappingProxyType(
     }
 )
 """The name of each type in a team's class."""
+
+
+def type_name(word: str) -> str:
+    """Return the name in a team's class of a type that a table calls `word`.
+
+    A word that this version does not know is returned unchanged.
+    """
+    return TYPE_NAMES[ColumnType(word)] if word in set(ColumnType) else word

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from events_schema.models.types import TYPE_NAMES
+from events_schema.models.types import type_name
 from events_schema.runtime.locks import is_locked
 from events_schema.tables.paths import TablePaths
 from events_stream.commands.expiry import day_of
@@ -55,10 +55,7 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
 
 
 def _own_fields(state: TableState) -> str:
-    names = {column_type.value: name for column_type, name in TYPE_NAMES.items()}
-    return ", ".join(
-        f"{name}: {names.get(type_, type_)}" for name, type_ in state.own_types.items()
-    )
+    return ", ".join(f"{name}: {type_name(type_)}" for name, type_ in state.own_types.items())
 
 
 def _table(paths: TablePaths, state: TableState) -> str:
