@@ -1,6 +1,6 @@
 """Airflow's DAG for events-analytics: copy it to the DAG folder and adapt the three paths.
 
-The command is called in an environment of its own, so Airflow's packages and its do not meet.
+The command runs in its own environment, so its packages do not clash with those of Airflow.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ SELECT user_id FROM tally WHERE user_id IS NOT NULL AND shown > 0 AND (recent > 
 ORDER BY md5(concat($seed, user_id)), user_id LIMIT $count
 """
 
-# The order of strings is that of their UTF-8 bytes, and so of their code points.
+# Strings are ordered by their UTF-8 bytes, and so by their code points.
 _EXPECTED = """
 CREATE TEMP TABLE expected AS
 WITH chosen AS (SELECT unnest($users::INTEGER[]) AS user_id),

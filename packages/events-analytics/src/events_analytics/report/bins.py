@@ -80,7 +80,7 @@ def bin_size(first: datetime, last: datetime) -> BinSize:
 def fill_bins(
     size: BinSize, first: datetime, last: datetime, counts: Iterable[tuple[int, int]]
 ) -> list[tuple[datetime, int]]:
-    """Return each bin's start and number of events, from the bin of `first` to that of `last`.
+    """Return each bin's start and number of events, from `first`'s bin to `last`'s.
 
     `counts` has pairs of an interval's number since 1970 and its number of events. An interval is
     `size.counted_by` long.

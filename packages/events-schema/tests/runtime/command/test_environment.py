@@ -72,7 +72,7 @@ def test_the_commands_own_variable_comes_before_the_shared_one() -> None:
     ],
 )
 def test_a_mistyped_variable_is_named_with_the_nearest(variable: str, hint: str) -> None:
-    """Any under the command's prefix, and those elsewhere that resemble one of its own."""
+    """Any under the command's prefix, and others that resemble one of the command's."""
     assert warnings({variable: "1"}) == [f"{variable} is not a setting and is ignored; {hint}"]
 
 

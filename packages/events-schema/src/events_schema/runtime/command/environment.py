@@ -11,7 +11,7 @@ from events_schema.runtime.command.options import Option
 _PREFIX = "EVENTS_"
 _PACKAGES = ("SCHEMA", "INGEST", "STREAM", "ANALYTICS", "LOADGEN")
 _SIMILAR = 0.85
-"""How similar a variable of no command must be to one of ours before it is warned about."""
+"""How similar to a known variable a variable of no command must be to get a warning."""
 
 # Kubernetes sets these in every pod for each Service, also for one that is named like a command.
 _SERVICE = re.compile(
