@@ -77,6 +77,8 @@ def test_flags_come_before_the_environment_and_the_defaults(
     monkeypatch.setenv("EVENTS_SCHEMA_LOUD", "0")
     assert COMMAND.run(["greet", "--loud", "--times", "1", "--times", "4"]) == 0
     assert capsys.readouterr().out == "ANN BOB 4\n"
+    assert COMMAND.run(["greet", "--name=--"]) == 0
+    assert capsys.readouterr().out == "-- 2\n"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,12 @@ def test_flags_come_before_the_environment_and_the_defaults(
         (["greet", "--tim=3"], 2, "unknown flag '--tim'; did you mean --times?"),
         (["greet", "--nope"], 2, "unknown flag '--nope'; events-schema greet --help lists"),
         (["greet", "-x"], 2, "unknown flag '-x'; events-schema greet --help lists"),
+        (["greet", "--no-lod"], 2, "unknown flag '--no-lod'; did you mean --no-loud?"),
+        (["greet", "--TIMES", "3"], 2, "unknown flag '--TIMES'; did you mean --times?"),
+        (["greet", "--hepl"], 2, "unknown flag '--hepl'; did you mean --help?"),
         (["greet", "ann"], 2, "unexpected argument 'ann'; give flags such as --name"),
+        (["greet", "--", "ann"], 2, "unexpected argument 'ann'; give flags such as --name"),
+        (["greet", "--times=--"], 2, "--times: expected a valid integer, not '--'"),
         (["greet", "--name", "locked"], 3, "the door is locked; ring"),
         (["greet", "--name", "defect"], 70, "internal error: ZeroDivisionError: oh (--verbose"),
         (["greet", "--name", "stopped"], 130, "interrupted"),
@@ -133,12 +140,30 @@ def test_a_variable_that_no_command_reads_is_a_warning(
     )
 
 
-def test_verbose_shows_the_stack_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--verbose` prints where an error was raised, also one in the flags."""
+def test_a_mistyped_variable_is_named_beside_the_error_it_causes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning comes first, also if the settings are invalid."""
+    monkeypatch.setenv("EVENTS_SCHEMA_TIMMES", "3")
+    assert COMMAND.run(["greet", "--times", "x"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("events-schema: warning: EVENTS_SCHEMA_TIMMES ")
+    assert second.startswith("events-schema: --times: ")
+
+
+def test_verbose_shows_the_stack_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--verbose` or its variable prints where an error was raised, also one in the flags."""
     assert COMMAND.run(["greet", "--name", "defect", "--verbose"]) == 70
     assert "ZeroDivisionError" in capsys.readouterr().err.partition("Traceback")[2]
     assert COMMAND.run(["greet", "--nope", "--verbose"]) == 2
     assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setenv("EVENTS_SCHEMA_VERBOSE", "true")
+    assert COMMAND.run(["greet", "--name", "defect"]) == 70
+    assert "ZeroDivisionError" in capsys.readouterr().err.partition("Traceback")[2]
+    assert COMMAND.run(["greet", "--name", "defect", "--no-verbose"]) == 70
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_the_overview_names_the_verbs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +202,8 @@ general:
 example:
   events-schema greet --name Ann
 
-A flag wins over its variable. --no-NAME turns off a switch that a variable turned on.
+A flag wins over its variable.
+--no-NAME turns off a switch that a variable turned on.
 """
 
 
@@ -211,3 +237,26 @@ def test_help_may_be_cut_off_by_its_reader(unbuffered: str) -> None:
         process.stdout = None
         _, error = process.communicate(b"", timeout=60)
     assert (process.returncode, error) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "exit_code"), [(">&-", 0), ("2>&-", 2), (">&- 2>&-", 0), (">&- 2>&-", 2)]
+)
+def test_a_closed_output_changes_no_exit_code(redirection: str, exit_code: int) -> None:
+    """With standard output or error closed the command works, and mixes nothing up."""
+    words = "check --help" if exit_code == 0 else "check --nope"
+    process = subprocess.run(
+        ["sh", "-c", f'"$0" -m events_schema {words} {redirection}', sys.executable],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert (process.returncode, process.stdout, process.stderr) == (exit_code, b"", b"")
+
+
+def test_short_flags_for_help_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """`-hh` shows the flags, too."""
+    with pytest.raises(SystemExit) as ended:
+        COMMAND.run(["greet", "-hh"])
+    assert ended.value.code == 0
+    assert "--times N" in capsys.readouterr().out

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from inspect import getdoc
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Generic
 
@@ -67,9 +68,13 @@ class Command:
         standard output goes away (`--help | head`), the command ends with 141 and says nothing.
         """
         words = list(sys.argv[1:] if arguments is None else arguments)
-        verbose = "--verbose" in words
+        _replace_missing_outputs()
+        return self._end(lambda: self._run(words), "--verbose" in words)
+
+    def _end(self, action: Callable[[], int | None], verbose: bool) -> int:
+        """Return the exit code of `action`, after a line on stderr if it fails."""
         try:
-            exit_code = self._run(words)
+            exit_code = action() or 0
             sys.stdout.flush()
         except EventsError as error:
             return self._report(str(error), error.exit_code, verbose)
@@ -97,14 +102,13 @@ class Command:
         if "-h" in flags or "--help" in flags:
             print(help_page(verb.settings, program, verb.example), end="")
             return 0
+        self._warn_of_unknown_variables()  # first: a mistyped one may be why a setting is missing
         settings = read_settings(verb.settings, program, flags)
-        self._warn_of_unknown_variables()
         if self.logs:
             from events_schema.runtime.command.logs import configure_logging  # noqa: PLC0415
 
             configure_logging(settings.verbose)
-        carry_out: Callable[[CommandSettings], int | None] = resolve_name(verb.run)
-        return carry_out(settings) or 0
+        return self._end(lambda: _carry_out(verb, settings), settings.verbose)
 
     def _warn_of_unknown_variables(self) -> None:
         known = {
@@ -138,6 +142,21 @@ class Command:
             traceback.print_exc()
         print(f"{self.program}: {' '.join(text.split())}", file=sys.stderr)
         return exit_code
+
+
+def _carry_out(verb: Verb[Any], settings: CommandSettings) -> int | None:
+    function: Callable[[CommandSettings], int | None] = resolve_name(verb.run)
+    return function(settings)
+
+
+def _replace_missing_outputs() -> None:
+    """Write to the null device if standard output or error was closed at the start (`>&-`).
+
+    Python leaves them None then, and what is meant for stderr would go to standard output.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def _is_output_closed() -> bool:

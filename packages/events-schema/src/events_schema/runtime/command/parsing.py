@@ -102,14 +102,14 @@ def _parser(
             option.group, parser.add_argument_group(option.group or _FIRST_GROUP)
         )
         _add(group, option)
-    groups["general"].add_argument(
-        "-h", "--help", action="store_true", default=SUPPRESS, help="show this page"
-    )
+    groups["general"].add_argument("-h", "--help", action="help", help="show this page")
     return parser
 
 
 def _epilog(example: str | None) -> str:
-    rules = "A flag wins over its variable. --no-NAME turns off a switch that a variable turned on."
+    rules = (
+        "A flag wins over its variable.\n--no-NAME turns off a switch that a variable turned on."
+    )
     return rules if example is None else f"example:\n  {example}\n\n{rules}"
 
 
@@ -124,9 +124,8 @@ def _add(group: Any, option: Option) -> None:
             off, dest=option.field, action="store_false", default=SUPPRESS, help=SUPPRESS
         )
     else:
-        action = "append" if option.repeatable else "store"
         group.add_argument(
-            option.name, action=action, metavar=option.metavar, default=SUPPRESS, help=text
+            option.name, action="append", metavar=option.metavar, default=SUPPRESS, help=text
         )
 
 
@@ -144,19 +143,26 @@ def _read_flags(
     known, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise UsageError(_unknown_text(parser, options, unknown))
+    repeatable = {option.field for option in options if option.repeatable}
     given = {name: value for name, value in vars(known).items() if value is not None}
-    return {
-        name: ",".join(value) if isinstance(value, list) else value for name, value in given.items()
-    }
+    for name, values in given.items():
+        if isinstance(values, list):
+            # Before Python 3.13, argparse turns the value of --flag=-- into an empty list.
+            texts = ["--" if value == [] else value for value in values]
+            given[name] = ",".join(texts) if name in repeatable else texts[-1]
+    return given
 
 
 def _unknown_text(parser: _Parser, options: Sequence[Option], unknown: Sequence[str]) -> str:
-    flag = next((word for word in unknown if word.startswith("-")), None)
+    named = [option for option in options if not option.positional]
+    words = [word for word in unknown if word != "--"] or list(unknown)
+    flag = next((word for word in words if word.startswith("-")), None)
     if flag is None:
-        return f"unexpected argument {unknown[0]!r}; give flags such as {options[0].name}"
+        return f"unexpected argument {words[0]!r}; give flags such as {named[0].name}"
     name = flag.partition("=")[0]
-    known = [option.name.removeprefix("--") for option in options if not option.positional]
-    near = get_close_matches(name.lstrip("-"), known, 1)
+    known = ["help", *(option.field.replace("_", "-") for option in named)]
+    known += [f"no-{option.field.replace('_', '-')}" for option in named if not option.metavar]
+    near = get_close_matches(name.lstrip("-").lower(), known, 1)
     hint = f"did you mean --{near[0]}?" if near else f"{parser.prog} --help lists the flags"
     return f"unknown flag {name!r}; {hint}"
 
