@@ -20,8 +20,8 @@ from analytics_support.raw_schema import RAW
 from events_analytics.cli import main
 from events_analytics.job.command import make_job
 from events_analytics.job.job import Job
-from events_analytics.settings import RunSettings
-from events_analytics.versions.layout import SortBy
+from events_analytics.settings import DdlSettings, Engine, RunSettings
+from events_analytics.versions.layout import Layout, SortBy
 from events_schema import Contract, Event
 from events_schema.runtime.command import read_settings
 from events_schema.runtime.errors import UsageError
@@ -336,3 +336,21 @@ def test_a_run_that_is_ended_leaves_the_old_result(
         out, err = again.communicate(timeout=DEADLINE_SECONDS)
     assert (again.returncode, err) == (0, "")
     assert names(versions) == {"lock", f"{out.split()[8]}.json"}
+
+
+def test_the_names_of_choices_are_accepted() -> None:
+    """A layout, an order and an engine may be given in capitals, as the help of 3.0 showed them."""
+    flags = ["--layout", "USERS", "--sort-by", "USER_ID"]
+    run = read_settings(RunSettings, "events-analytics run", flags)
+    assert (run.layout, run.sort_by) == (Layout.USERS, SortBy.USER_ID)
+    ddl = read_settings(DdlSettings, "events-analytics ddl", ["--engine=TRINO", "--layout=EVENTS"])
+    assert (ddl.engine, ddl.layout) == (Engine.TRINO, Layout.EVENTS)
+    with pytest.raises(UsageError, match="expected 'events' or 'users', not 'Users'"):
+        read_settings(RunSettings, "events-analytics run", ["--layout", "Users"])
+
+
+def test_a_metrics_file_that_is_not_utf_8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong name of bytes that are not UTF-8 ends the command with 2 and one line."""
+    code, line = refused(capsys, "run", "--metrics-file", os.fsdecode(b"\xff"))
+    assert code == 2
+    assert line.startswith("events-analytics: --metrics-file: '\\udcff' does not end in .prom")

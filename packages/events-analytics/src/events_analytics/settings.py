@@ -16,7 +16,7 @@ from events_schema.enrichment import WINDOW
 from events_schema.models.types import Time
 from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.contract import ContractSettings
-from events_schema.runtime.flags import Day, Duration, Folder
+from events_schema.runtime.flags import Day, Duration, Folder, by_name
 from events_schema.runtime.session.settings import SparkSettings
 
 
@@ -60,7 +60,7 @@ def _check_suffix(file: Path) -> Path:
         raise PydanticCustomError(
             "metrics_file",
             "{file} does not end in .prom, and node_exporter reads only such files; give NAME.prom",
-            {"file": str(file)},
+            {"file": repr(str(file))},
         )
     return file
 
@@ -78,7 +78,7 @@ class ResultSettings(CommandSettings):
 
     flag_group: ClassVar[str | None] = "result"
 
-    sort_by: SortBy = Field(
+    sort_by: Annotated[SortBy, by_name(SortBy)] = Field(
         default=SortBy.DAY, description="keep the order of days, or sort by user (slower to write)"
     )
     files: Annotated[int | None, Flag(default="files of about 128 MiB")] = Field(
@@ -115,7 +115,7 @@ class RunSettings(ResultSettings, SparkSettings, ContractSettings):
         description="publish the events of this day and later only; a duration counts back from "
         "the processing time; the metrics still count all events",
     )
-    layout: Layout = Field(
+    layout: Annotated[Layout, by_name(Layout)] = Field(
         default=Layout.EVENTS,
         description="publish every event with its user's metrics, or one row per user",
     )
@@ -191,10 +191,12 @@ class DdlSettings(ContractSettings):
 
     flag_group: ClassVar[str | None] = None
 
-    engine: Engine = Field(description="the engine that reads the tables")
+    engine: Annotated[Engine, by_name(Engine)] = Field(
+        description="the engine that reads the tables"
+    )
     source: Folder = _SOURCE
     target: Folder = _TARGET
-    layout: Layout = Field(
+    layout: Annotated[Layout, by_name(Layout)] = Field(
         default=Layout.EVENTS, description="the layout of the target, as run published it"
     )
     location: Annotated[str | None, Flag("URL", default="where they are now")] = Field(

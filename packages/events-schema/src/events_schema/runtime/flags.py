@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,13 @@ def matching(pattern: str, expected: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def by_name(choices: type[Enum]) -> BeforeValidator:
+    """Return a validator that also accepts the names of `choices`, as help pages once showed."""
+    return BeforeValidator(
+        lambda value: choices.__members__.get(value, value) if isinstance(value, str) else value
+    )
 
 
 def split_commas(value: object) -> object:
