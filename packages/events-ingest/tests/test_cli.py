@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def test_without_a_key_it_does_not_start(capsys: pytest.CaptureFixture[str]) -> 
         ["--public-key", "page"],
         ["--public-key", "page shop.example"],
         ["--public-key", "page https://shop.example/path"],
+        ["--public-key", os.fsdecode(b"page https://shop\xff")],
         ["--public-key-file", "/nonexistent/keys"],
         ["--token", "same", "--public-key", "same https://shop.example"],
         ["--token", "a", "--workers", "0"],
@@ -50,6 +52,13 @@ def test_unusable_flags_are_refused_in_one_line(
     """A flag that cannot be used ends the command with 2 and one line."""
     assert main(["serve", *flags]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_key_may_be_any_bytes() -> None:
+    """A key that is not UTF-8 is used byte for byte, as one from a file."""
+    flags = ["--token", os.fsdecode(b"k\xff")]
+    settings = read_settings(ServeSettings, "events-ingest serve", flags)
+    assert settings.service_keys() == (b"k\xff",)
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

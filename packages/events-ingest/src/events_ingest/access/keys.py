@@ -43,6 +43,7 @@ def _is_origin(text: str) -> bool:
         return (
             url.scheme in ("http", "https")
             and bool(url.hostname)
+            and text.isprintable()
             and serialized == text.lower() == text
         )
     except ValueError:

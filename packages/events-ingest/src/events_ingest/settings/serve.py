@@ -86,7 +86,9 @@ class ServeSettings(
 
     def service_keys(self) -> tuple[bytes, ...]:
         """Return the keys of services. Raises `UsageError` for a file that cannot be used."""
-        keys = tuple(key.get_secret_value().encode() for key in self.token)
+        keys = tuple(
+            key.get_secret_value().encode("utf-8", "surrogateescape") for key in self.token
+        )
         if self.token_file is not None:
             keys += tuple(read_lines("--token-file", self.token_file))
         return keys
