@@ -10,6 +10,7 @@ import pytest
 from pydantic import BeforeValidator, Field, SecretStr
 
 from events_schema.runtime.command import Command, CommandSettings, Flag, Verb
+from events_schema.runtime.command.parsing import help_page
 from events_schema.runtime.errors import AlreadyLocked
 from events_schema.runtime.flags import split_commas
 
@@ -215,6 +216,23 @@ def test_help_shows_the_flags_in_groups(
     monkeypatch.setenv("COLUMNS", "80")
     assert COMMAND.run(["greet", *words]) == 0
     assert capsys.readouterr().out == PAGE
+
+
+class LongSettings(CommandSettings):
+    """Show how lines are wrapped."""
+
+    flag_group: ClassVar[str | None] = None
+
+    text: str = Field(description="a value that no one may see; prefer to use --the-long-flag here")
+
+
+@pytest.mark.parametrize("columns", ["20", "60", "72", "80"])
+def test_help_breaks_no_flag(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag in a description stays whole at any width, so that it can be copied and searched."""
+    monkeypatch.setenv("COLUMNS", columns)
+    page = help_page(LongSettings, "events-schema long")
+    assert "--the-long-flag" in page
+    assert "[required" in page
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -71,6 +71,7 @@ def test_a_flag_has_one_placeholder_and_at_most_one_default(
     options = {option.field: option for option in options_of(ShowSettings, "events-test show")}
     assert (options[field].metavar, options[field].default) == (metavar, default)
     assert options[field].variables == (f"EVENTS_TEST_{field.upper()}",)
+    assert options[field].required == (field == "missing")
 
 
 def test_flags_are_grouped_by_the_class_that_declares_them_last() -> None:

@@ -41,6 +41,8 @@ class Option:
     secret: bool = False
     """Whether errors must not show its value."""
     positional: bool = False
+    required: bool = False
+    """Whether the command needs a value, from the flag or a variable."""
 
     @property
     def name(self) -> str:
@@ -87,6 +89,7 @@ def _option(field: str, info: FieldInfo, group: str | None, variable: str) -> Op
         variables=() if positional else (variable, *more),
         repeatable=any(get_origin(each) is tuple for each in types),
         secret=SecretStr in types,
+        required=info.is_required(),
         positional=positional,
     )
 

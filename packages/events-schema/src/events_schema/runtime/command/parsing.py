@@ -8,6 +8,7 @@ from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from inspect import getdoc
+from textwrap import wrap
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -27,11 +28,17 @@ _EXPECTED = re.compile(r"(?:Input|String|Tuple) should (?:be |have )?(?P<what>.*
 
 
 class _Formatter(RawDescriptionHelpFormatter):
-    """Puts an option's default and variables on a line below its description."""
+    """Puts an option's default and variables on a line below its description.
+
+    A line never ends within the name of a flag or a folder.
+    """
 
     def _split_lines(self, text: str, width: int) -> list[str]:
-        split = super()._split_lines
-        return [line for part in text.splitlines() for line in split(part, width)]
+        return [
+            line
+            for part in text.splitlines()
+            for line in wrap(part, width, break_on_hyphens=False, break_long_words=False)
+        ]
 
 
 class _Parser(ArgumentParser):
@@ -130,7 +137,8 @@ def _add(group: Any, option: Option) -> None:
 
 
 def _notes(option: Option) -> str:
-    notes = [f"default: {option.default}"] if option.default else []
+    notes = ["required"] if option.required else []
+    notes += [f"default: {option.default}"] if option.default else []
     notes += [f"env: {', '.join(option.variables)}"] if option.variables else []
     if len("; ".join(notes)) <= _NOTES_WIDTH:
         notes = ["; ".join(notes)]
