@@ -119,7 +119,7 @@ def _meaning(option: Option) -> str:
 
 
 def _notes(option: Option) -> str:
-    notes = []
+    notes = ["Required."] if option.required else []
     if default := _default(option):
         notes.append(f"Default: {default}.")
     if option.variables:
