@@ -53,6 +53,7 @@ def test_a_table_that_this_user_may_not_read_is_refused(
 
 def test_a_stored_table_is_described(tmp_path: Path) -> None:
     """It says rows, days, age, source and failed events."""
+    (tmp_path / "checkpoint").mkdir()
     with open_table(str(tmp_path / "raw")) as table:
         with table.change(CommitKind.BATCH) as change:
             write_batch(change)
@@ -75,6 +76,17 @@ def test_a_stored_table_is_described(tmp_path: Path) -> None:
         "lost": "partition 0: offsets 3 to 4, accepted",
         "checkpoint": "no batch planned; the stream will start where the table ends",
     }
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Somebody who forgot --checkpoint is not told about a checkpoint that no stream uses."""
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+    text = said(tmp_path)["checkpoint"]
+    assert (
+        text
+        == f"{tmp_path}/checkpoint does not exist; if the stream uses another one, give it by --checkpoint"
+    )
 
 
 def test_own_fields_are_named(tmp_path: Path) -> None:

@@ -53,7 +53,9 @@ class Cluster:
             await self.close()
             if isinstance(error, TimeoutError):
                 raise BrokerUnavailable(f"no answer within {_CHECK_SECONDS:g} s") from error
-            if isinstance(error, (KafkaError, OSError)):
+            if isinstance(error, KafkaError):  # its text begins with its name
+                raise BrokerUnavailable(str(error)) from error
+            if isinstance(error, OSError):
                 raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
             raise
 

@@ -92,6 +92,7 @@ def test_flags_come_before_the_environment_and_the_defaults(
         (["greet", "--password", "guess"], 2, "--password: "),
         (["dance"], 2, "unknown command 'dance'; expected greet"),
         (["gret"], 2, "unknown command 'gret'; did you mean greet?"),
+        (["--times", "3"], 2, "'--times' before the command; give one first: greet"),
         (["greet", "--tims", "3"], 2, "unknown flag '--tims'; did you mean --times?"),
         (["greet", "--tim=3"], 2, "unknown flag '--tim'; did you mean --times?"),
         (["greet", "--nope"], 2, "unknown flag '--nope'; events-schema greet --help lists"),

@@ -44,7 +44,7 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
             "lost",
             f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
         )
-    yield "checkpoint", _checkpoint(plans_in(checkpoint), state, running=running)
+    yield "checkpoint", _checkpoint(checkpoint, state, running=running)
     unfinished = log.unfinished(paths.staging)
     if unfinished and not running:
         yield "unfinished", f"commit {unfinished.number}; the next start will finish it"
@@ -86,7 +86,10 @@ def _failed(state: TableState) -> str:
     return f"{kept:,} kept; `events-stream failed --summary` counts them" if kept else "none"
 
 
-def _checkpoint(plans: Path, state: TableState, *, running: bool) -> str:
+def _checkpoint(folder: Path, state: TableState, *, running: bool) -> str:
+    if not folder.is_dir():
+        return f"{folder} does not exist; if the stream uses another one, give it by --checkpoint"
+    plans = plans_in(folder)
     batch = last_plan(plans)
     if batch is None or state.source is None:
         return "no batch planned; the stream will start where the table ends"

@@ -95,6 +95,10 @@ class Command:
             print(f"{self.program} {version(self.program)}")
             return 0
         name, *flags = words
+        if name.startswith("-"):
+            raise UsageError(
+                f"{name!r} before the command; give one first: {', '.join(self.verbs)}"
+            )
         if name not in self.verbs:
             hint = did_you_mean(name, list(self.verbs))
             raise UsageError(f"unknown command {name!r}; {hint}")
