@@ -13,7 +13,10 @@ from typing import Any
 import events_ingest
 from events_ingest.errors import ProducerError
 from events_ingest.http.responses import ApiError
+from events_ingest.pages.demo import demo_routes
+from events_ingest.pages.documentation import documentation_routes
 from events_ingest.pages.openapi import openapi
+from events_ingest.pages.tracker import tracker_routes
 from events_ingest.settings import ServeSettings
 from events_schema import Contract, Event
 from reference_pages.markdown import anchor, code, codes, page, sentence, table
@@ -26,6 +29,22 @@ FRAMEWORK_MEANINGS = {
     404: "The path does not exist",
     405: "The path has other methods; see `Allow`",
 }
+HEADERS = {"Allow": ["405"], "Accept": ["415"], "Accept-Encoding": ["415"]}
+"""Headers of errors that the document does not list."""
+PAGES = {
+    "/docs": ("text/html", "This API as a page, with the running collector's contract"),
+    "/openapi.json": ("application/json", "This API as an OpenAPI 3.1 document"),
+    "/tracker.js": (
+        "text/javascript",
+        "The [tracker](../how-to/web-pages.md) for web pages; browsers keep it for an hour",
+    ),
+    "/tracker.d.ts": ("text/plain", "The tracker's TypeScript types, with your own fields"),
+    "/demo": (
+        "text/html",
+        "The [demo page](../how-to/web-pages.md#try-the-demo-page), only with `--demo`",
+    ),
+}
+"""What people, browsers and editors read, each with its type and its meaning."""
 FIELD_MEANINGS = {
     ("Batch", "sent_at"): "when the client sent this, by its own clock",
     ("Created", "detail"): "a text for people",
@@ -63,7 +82,8 @@ SCHEMES = {
 def http_api_page() -> str:
     """Return the page for the default contract and the default settings."""
     settings = ServeSettings.model_validate({"token": ("SECRET",)})
-    document = openapi(settings, Contract(Event))
+    contract = Contract(Event)
+    document = openapi(settings, contract)
     return page(
         "HTTP API",
         "the collector's OpenAPI document",
@@ -77,6 +97,9 @@ def http_api_page() -> str:
         "## Endpoints",
         _overview(document),
         *_endpoints(document),
+        "## Pages",
+        "These paths need no key. They answer GET and HEAD.",
+        _pages(contract),
         "## Errors",
         "Every error has one shape: an [Error](#error) whose `code` is for programs and whose "
         "`message` is for people. Send a request again only if `retryable` is true. After a 413, "
@@ -108,7 +131,25 @@ def _overview(document: Object) -> str:
                 sentence(operation["summary"]),
             ]
             for method, path, operation in _operations(document)
+            if path not in PAGES
         ],
+    )
+
+
+def _pages(contract: Contract[Any]) -> str:
+    """Return the paths of pages; the files that only pages load are below them."""
+    settings = ServeSettings.model_validate({"allow_anonymous": True, "demo": True})
+    routes = [
+        *documentation_routes({}),
+        *tracker_routes(settings, contract),
+        *demo_routes(settings),
+    ]
+    paths = [route.path for route in routes if route.path.count("/") == 1]
+    if set(paths) != set(PAGES):
+        raise ValueError(f"the collector has the pages {paths}; describe them in PAGES")
+    return table(
+        ["Path", "Content-Type", "What it is"],
+        [[code(path), code(kind), sentence(meaning)] for path, (kind, meaning) in PAGES.items()],
     )
 
 
@@ -208,6 +249,8 @@ def _headers(document: Object) -> str:
                 known.setdefault(header, [])
                 if status not in known[header]:
                     known[header].append(status)
+    for header, statuses in HEADERS.items():
+        known[header] = [*known.get(header, []), *statuses]
     everywhere = max(map(len, known.values()))
     return table(
         ["Header", "Answers"],

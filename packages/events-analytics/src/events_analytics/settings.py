@@ -186,7 +186,8 @@ class ReportSettings(ContractSettings):
 class DdlSettings(ContractSettings):
     """Print SQL that lets an engine read the raw and the enriched table.
 
-    It reads and changes nothing: pipe its output into the engine's shell.
+    It reads and changes nothing: pipe its output into the engine's shell. The statements name the
+    tables' folders. For the columns alone, in standard SQL, use `events-schema ddl`.
     """
 
     flag_group: ClassVar[str | None] = None

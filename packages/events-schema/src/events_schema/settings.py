@@ -39,7 +39,10 @@ class JsonSchemaSettings(FoundContractSettings):
 
 
 class DdlSettings(FoundContractSettings):
-    """Print SQL that creates the raw and the enriched table."""
+    """Print standard SQL with the columns of the raw and the enriched table.
+
+    It creates empty tables. To query the stored events in an engine, use `events-analytics ddl`.
+    """
 
 
 class CheckSettings(FoundContractSettings):
