@@ -35,7 +35,7 @@ def dag(dag_folder: Path, command: Path, events: Path) -> Any:
     from airflow.dag_processing.dagbag import DagBag
 
     text = SHIPPED.read_text().replace("/opt/events/bin/events-analytics", str(command))
-    (dag_folder / "events.py").write_text(text.replace("/var/lib/events", str(events)))
+    (dag_folder / "events.py").write_text(text.replace('"/data/', f'"{events}/'))
     bag = DagBag(dag_folder)
     assert not bag.import_errors
     (dag,) = bag.dags.values()

@@ -1,4 +1,6 @@
-"""Airflow's DAG for events-analytics: copy it to the DAG folder and adapt the three paths.
+"""Airflow's DAG for events-analytics: copy it to the DAG folder.
+
+It assumes the data in /data and the command in /opt/events. If yours differ, adapt the three paths.
 
 The command runs in its own environment, so its packages do not clash with those of Airflow.
 """
@@ -12,8 +14,8 @@ from airflow.providers.standard.operators.latest_only import LatestOnlyOperator
 from airflow.sdk import DAG
 
 COMMAND = "/opt/events/bin/events-analytics"
-SOURCE = "/var/lib/events/raw"
-TARGET = "/var/lib/events/enriched"
+SOURCE = "/data/raw"
+TARGET = "/data/enriched"
 
 ALREADY_RUNNING = 3
 """The exit code of a run that another one keeps from starting."""

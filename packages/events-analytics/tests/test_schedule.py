@@ -23,6 +23,7 @@ from analytics_support.raw_schema import RAW
 from events_analytics.cli import main
 from events_analytics.errors import Interrupted, MetricsNotWritten, NoData, Terminated
 from events_analytics.settings import RunSettings
+from events_schema.errors import NotAnEvolution
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE, read_settings
 from events_schema.runtime.errors import AlreadyLocked, UsageError
 from events_schema.runtime.locks import exclusive_lock
@@ -47,9 +48,9 @@ def machine(tmp_path: Path) -> Path:
     (tmp_path / "opt/events").mkdir(parents=True)
     (tmp_path / "opt/events/bin").symlink_to(Path(sys.executable).parent)
     (tmp_path / "var/lib/prometheus/node-exporter").mkdir(parents=True)
-    (tmp_path / "var/lib/events/raw").mkdir(parents=True)
+    (tmp_path / "data/raw").mkdir(parents=True)
     nulls = [pa.nulls(10, field.type) for field in RAW]
-    pq.write_table(pa.table(nulls, schema=RAW), tmp_path / "var/lib/events/raw/a.parquet")
+    pq.write_table(pa.table(nulls, schema=RAW), tmp_path / "data/raw/a.parquet")
     logger = tmp_path / "usr/local/bin/logger"
     logger.parent.mkdir(parents=True)
     logger.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/log\ncat >> {tmp_path}/log\n')
@@ -59,7 +60,7 @@ def machine(tmp_path: Path) -> Path:
 
 def text(name: str, machine: Path) -> str:
     """Return the file's text with paths in `machine`."""
-    return re.sub(r"/(opt|var|usr/local)/", rf"{machine}/\1/", (SCHEDULE / name).read_text())
+    return re.sub(r"/(opt|var|usr/local|data)\b", rf"{machine}/\1", (SCHEDULE / name).read_text())
 
 
 def run_by_cron(machine: Path) -> list[str]:
@@ -95,21 +96,21 @@ def test_the_crontab_starts_a_run_every_three_hours(machine: Path) -> None:
     tag, line = run_by_cron(machine)
     assert tag == "-t events-analytics"
     assert line.startswith("published 10 rows of 0 users as version v")
-    assert len(list((machine / "var/lib/events/enriched").iterdir())) == 1
+    assert len(list((machine / "data/enriched").iterdir())) == 1
     (metrics,) = (machine / "var/lib/prometheus/node-exporter").iterdir()
-    assert f'rows{{target="{machine}/var/lib/events/enriched"}} 10.0' in metrics.read_text()
+    assert f'rows{{target="{machine}/data/enriched"}} 10.0' in metrics.read_text()
 
 
 def test_a_run_refuses_while_another_holds_the_target(
     machine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It ends with its own exit code and one line, also with cron, and writes no metrics."""
-    target = machine / "var/lib/events/enriched"
+    target = machine / "data/enriched"
     versions = target.with_name("enriched.versions")
     versions.mkdir()
     with exclusive_lock(versions / "lock", "a run"):
         (_, line) = run_by_cron(machine)
-        source = str(machine / "var/lib/events/raw")
+        source = str(machine / "data/raw")
         assert main(["run", "--source", source, "--target", str(target)]) == 3
     assert line == capsys.readouterr().err.strip()
     assert line == (
@@ -162,17 +163,25 @@ def test_the_timer_starts_the_service_every_three_hours() -> None:
 
 def test_the_service_runs_the_command_with_existing_flags() -> None:
     """The service may write to its folders, and knows the exit codes."""
-    service = unit("events-analytics.service")["Service"]
+    parsed = unit("events-analytics.service")
+    service = parsed["Service"]
     program, verb, *flags = shlex.split(service["ExecStart"])
     assert (program, verb) == ("/opt/events/bin/events-analytics", "run")
     settings = read_settings(RunSettings, "events-analytics run", flags)
-    assert (settings.source, settings.target) == ("/var/lib/events/raw", "/var/lib/events/enriched")
+    assert (settings.source, settings.target) == ("/data/raw", "/data/enriched")
     assert (service["Type"], service["KillMode"]) == ("oneshot", "mixed")
-    assert service["StateDirectory"] == "events"
-    assert service["ReadWritePaths"].removeprefix("-") in METRICS
+    data, metrics = service["ReadWritePaths"].split()
+    assert {data} == {str(Path(each).parent) for each in (settings.source, settings.target)}
+    assert parsed["Unit"]["RequiresMountsFor"] == data
+    assert metrics.removeprefix("-") in METRICS
     assert METRICS in (SCHEDULE / "events-analytics.service").read_text()
     fine = {int(code) for code in service["SuccessExitStatus"].split()}
     assert fine == {AlreadyLocked.exit_code, Interrupted.exit_code, Terminated.exit_code}
     prevented = {int(code) for code in service["RestartPreventExitStatus"].split()}
-    assert prevented == {UsageError.exit_code, MetricsNotWritten.exit_code, UNEXPECTED_EXIT_CODE}
+    assert prevented == {
+        UsageError.exit_code,
+        MetricsNotWritten.exit_code,
+        NotAnEvolution.exit_code,
+        UNEXPECTED_EXIT_CODE,
+    }
     assert NoData.exit_code not in fine | prevented
