@@ -35,6 +35,13 @@ ALL = {
 """What any command may end with."""
 NEEDS_A_TABLE = {"events-stream", "events-analytics"}
 """The commands that compare a contract with a table."""
+RESTARTS = """\
+Which codes a supervisor should restart a service after, and what a person does:
+
+- [the stream](../how-to/stream.md#when-it-stops)
+- [the batch job](../how-to/analytics.md#exit-codes)
+- [the collector](../how-to/collector.md#systemd): all but 2"""
+"""Where the pages say what to do after an exit code."""
 MORE: Mapping[str, Mapping[int, str]] = {
     "events-schema": {1: "`check`: the class breaks a release, or has a change not yet released."},
     "events-loadgen": {1: "`run`: an event that was sent was not acknowledged."},
@@ -53,6 +60,7 @@ def exit_codes_page() -> str:
         "expected and what to do. The exit code says which kind of failure it was. Each error "
         "is a class that Python code can catch; all are subclasses of `events_schema.EventsError`.",
         "**Retry** says whether the same command may succeed later without a change.",
+        RESTARTS,
         "## All commands",
         table(["Exit code", "Meaning"], [[str(each), text] for each, text in ALL.items()]),
         *(
