@@ -75,15 +75,15 @@ COMMAND = Command(
             JsonSchemaSettings, f"{_HERE}:json_schema", "events-schema json-schema"
         ),
         "ddl": Verb(
-            DdlSettings, f"{_HERE}:print_ddl", "events-schema ddl --contract acme:AcmeEvent"
+            DdlSettings, f"{_HERE}:print_ddl", "events-schema ddl --contract acme_events:AcmeEvent"
         ),
         "check": Verb(
-            CheckSettings, f"{_HERE}:check", "events-schema check --contract acme:AcmeEvent"
+            CheckSettings, f"{_HERE}:check", "events-schema check --contract acme_events:AcmeEvent"
         ),
         "release": Verb(
             ReleaseSettings,
             f"{_HERE}:release",
-            "events-schema release 1.1.0 --contract acme:AcmeEvent",
+            "events-schema release 1.1.0 --contract acme_events:AcmeEvent",
         ),
     },
     logs=False,

@@ -1,0 +1,1 @@
+"""What runs the commands of the documentation."""
