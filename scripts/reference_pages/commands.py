@@ -63,7 +63,7 @@ def command_page(command: Command) -> str:
     blocks = [
         block
         for verb, each in command.verbs.items()
-        for block in _verb(f"{name} {verb}", each, groups[verb], shared)
+        for block in _verb(name, verb, each, _headings(verb, groups, shared), groups[verb])
     ]
     heading = f"Flags of all {name} commands"
     return page(
@@ -91,14 +91,27 @@ def _in_all(title: str | None, first: Groups, others: Sequence[Groups]) -> bool:
     return title is not None and all(each.get(title) == first[title] for each in others)
 
 
-def _verb(heading: str, verb: Verb[Any], groups: Groups, shared: Groups) -> Iterator[str]:
-    yield f"## {heading}"
+def _headings(verb: str, groups: Mapping[str, Groups], shared: Groups) -> Mapping[str, str]:
+    """Return the headings of a verb's groups, without those shared; none is on the page twice."""
+    others = {title for name, each in groups.items() if name != verb for title in each}
+    return {
+        title: f"{title[0].upper()}{title[1:]}" + (f" ({verb})" if title in others else "")
+        for title in groups[verb]
+        if title is not None and title not in shared
+    }
+
+
+def _verb(
+    program: str, name: str, verb: Verb[Any], headings: Mapping[str, str], groups: Groups
+) -> Iterator[str]:
+    yield f"## {program} {name}"
     yield _with_flags_as_code(getdoc(verb.settings) or "")
     yield f"```sh\n{verb.example}\n```"
     for title, options in groups.items():
-        if title not in shared:
-            if title is not None:
-                yield f"### {heading}: {title}"
+        if title is None:
+            yield _table(options)
+        elif title in headings:
+            yield f"### {headings[title]}"
             yield _table(options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, FloatRect, Page, Request, Response
 
 from check_site import navigation_pages
 from site_pictures import serving
@@ -21,6 +22,9 @@ from site_pictures import serving
 ROOT = Path(__file__).parents[2]
 SCHEMES: dict[Literal["light", "dark"], str] = {"light": "default", "dark": "slate"}
 """What the site calls each preference of the system."""
+LINES_OF_CODE = """() => [...new Set(
+    [...document.querySelectorAll("article td code")].map(each => each.getClientRects().length))]"""
+"""Of the code in tables: over how many lines it goes."""
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,70 @@ def test_a_phone_shows_pages_without_scrolling_sideways(page: Page, url: str) ->
     for path in [path for path in _paths() if path.startswith("reference/")]:
         page.goto(f"{url}/{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+
+
+def test_a_table_that_is_wider_than_a_phone_says_so(page: Page, url: str) -> None:
+    """A shadow at its right edge goes away at the end of the table."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{url}/reference/exit-codes/")
+    table = page.locator(".md-typeset__scrollwrap").nth(1)
+    box = table.bounding_box()
+    assert box is not None
+    right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+    edge: FloatRect = {"x": right - 5, "y": bottom - 4, "width": 5, "height": 2}
+    shadow = page.screenshot(full_page=True, clip=edge)
+    table.evaluate("each => each.scrollTo(each.scrollWidth, 0)")
+
+    assert page.screenshot(full_page=True, clip=edge) != shadow
+
+
+@pytest.mark.parametrize("path", ["how-to/operate/", "explanation/promises/", "how-to/query/"])
+def test_code_in_tables_stays_on_one_line(page: Page, url: str, path: str) -> None:
+    """Names of flags and commands do not break at their hyphens."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{url}/{path}")
+
+    assert page.evaluate(LINES_OF_CODE) == [1]
+
+
+@pytest.mark.parametrize("preference", SCHEMES)
+@pytest.mark.parametrize("path", ["start/first-hour/", "how-to/web-pages/", "how-to/report/"])
+def test_pictures_are_as_light_as_the_page(
+    page: Page, url: str, path: str, preference: Literal["light", "dark"]
+) -> None:
+    """Of a light and a dark picture, a page shows its own."""
+    page.emulate_media(color_scheme=preference)
+    page.goto(f"{url}/{path}")
+    shown = page.locator("article img:visible:not([src*=phone])")
+
+    assert [f"-{preference}.png" in str(each.get_attribute("src")) for each in shown.all()] == [
+        True
+    ]
+
+
+def test_a_phone_shows_the_line_in_a_narrow_form(page: Page, url: str) -> None:
+    """Another picture, which says the same, is as wide as the phone."""
+    page.set_viewport_size({"width": 390, "height": 844})
+    with page.expect_request("**/line-phone.svg"):
+        page.goto(url)
+
+    assert _parts("line-phone.svg") == _parts("line.svg")
+
+
+def _parts(picture: str) -> set[str]:
+    """Return the names and the words in the boxes of a picture."""
+    text = (ROOT / "docs/images" / picture).read_text("utf-8")
+    return set(re.findall(r'class="(?:title|small)"[^>]*>([^<]+)', text))
+
+
+def test_the_sidebar_calls_a_page_by_its_heading(page: Page, url: str) -> None:
+    """The navigation and the page agree."""
+    for path in [path for path in _paths() if path.startswith(("how-to/", "reference/"))]:
+        page.goto(f"{url}/{path}")
+        active = page.locator(".md-sidebar--primary .md-nav__link--active")
+        link = active.filter(has_text=re.compile(r"\w")).last
+        heading = page.locator("h1").evaluate("each => each.firstChild.textContent")
+        assert str(link.text_content()).strip() == heading.strip(), path
 
 
 def test_every_page_of_the_navigation_is_served(url: str) -> None:
