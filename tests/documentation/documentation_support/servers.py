@@ -22,12 +22,16 @@ class Server:
     needed: bool = False
 
 
+_HATCH_INTERRUPTED = 254
+"""What hatch exits with after Ctrl-C, whatever its command exits with."""
+
 COLLECTOR = Server(r"events-ingest serve\b", "broker reachable", Signals.SIGTERM)
 STREAM = Server(r"events-stream run\b(?!.*--available-now)", '"batch stored"', Signals.SIGTERM)
 SERVERS = (
     COLLECTOR,
     STREAM,
-    Server(r"(events-loadgen simulate|\S*hatch run demo)\b.*--keep\b", "the line is running"),
+    Server(r"events-loadgen simulate\b.*--keep\b", "the line is running"),
+    Server(r"\S*hatch run demo\b.*--keep\b", "the line is running", code=_HATCH_INTERRUPTED),
     Server(r"python -m http\.server\b", "Serving HTTP on"),
     Server(r"uvicorn\b", "Uvicorn running on", needed=True),
     Server(r"python consume\.py\b", "is not an event", code=-Signals.SIGINT),
