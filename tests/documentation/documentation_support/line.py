@@ -88,7 +88,6 @@ class Line:
 
     room: Room
     _faults: dict[str, str] = field(default_factory=dict)
-    _own_contract: bool = False
 
     def prepare(self) -> None:
         """Run the documented collectors, then one that stays; fill the tables."""
