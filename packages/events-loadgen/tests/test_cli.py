@@ -110,7 +110,7 @@ def test_simulate_without_its_extra_says_what_to_install(
     )
     assert main(["simulate"]) == 2
     assert capsys.readouterr().err == (
-        "events-loadgen: simulate needs duckdb; pip install 'events-loadgen[simulate]'\n"
+        "events-loadgen: simulate needs duckdb; install events-loadgen[simulate]\n"
     )
 
 

@@ -15,9 +15,7 @@ def simulate(settings: SimulateSettings) -> None:
     contract = settings.load_contract()
     missing = [name for name in _SIMULATED_WITH if find_spec(name) is None]
     if missing:
-        raise ExtraMissing(
-            f"simulate needs {', '.join(missing)}; pip install 'events-loadgen[simulate]'"
-        )
+        raise ExtraMissing(f"simulate needs {', '.join(missing)}; install events-loadgen[simulate]")
     from events_loadgen.line.simulation import run_simulation  # noqa: PLC0415  # needs the extra
 
     run_simulation(settings, contract)
