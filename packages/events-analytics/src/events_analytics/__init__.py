@@ -3,8 +3,9 @@
 Names are imported on first use, so that `--help` and a program load only what they need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from events_schema.lazy import lazy_names
 
 if TYPE_CHECKING:
     from events_analytics.errors import AnalyticsError
@@ -21,23 +22,12 @@ __all__ = [
     "run_job",
 ]
 
-_MODULES = {
-    "AnalyticsError": "events_analytics.errors",
-    "Job": "events_analytics.job.job",
-    "Manifest": "events_analytics.versions.manifest",
-    "enrich": "events_analytics.job.enrichment",
-    "run": "events_analytics.job.job",
-    "run_job": "events_analytics.job.job",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "events_analytics.errors": ("AnalyticsError",),
+        "events_analytics.job.enrichment": ("enrich",),
+        "events_analytics.job.job": ("Job", "run", "run_job"),
+        "events_analytics.versions.manifest": ("Manifest",),
+    },
+)

@@ -108,7 +108,7 @@ def ranges(target: Path, column: str) -> list[tuple[object, object]]:
 def test_the_users_layout_has_a_row_for_each_user(
     spark: SparkSession, source: Path, target: Path
 ) -> None:
-    """Each user with an event has one row, even without metrics, and there is no other row."""
+    """Each user with an event has exactly one row, even without metrics; nobody else has one."""
     manifest = run(spark, source, target, layout=Layout.USERS)
     users = {
         (row.user_id, row.u_count, row.u_mp_ea)

@@ -91,7 +91,7 @@ def tables(published: Path, tmp_path: Path) -> Path:
 )
 @given(data=st.data())
 def test_the_job_equals_the_definition(spark: SparkSession, data: st.DataObject) -> None:
-    """This holds for any contract, if files have all, some or none of its own fields."""
+    """It works for any contract, whether files have all, some or none of its own fields."""
     contract = data.draw(contracts(min_fields=1, max_fields=20))
     old = data.draw(raw_tables(DEFAULT, T))
     new = data.draw(raw_tables(contract, T))

@@ -3,8 +3,9 @@
 Names are imported on first use, so `--help` and programs load only what they need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from events_schema.lazy import lazy_names
 
 if TYPE_CHECKING:
     from events_ingest.errors import (
@@ -39,31 +40,22 @@ __all__ = [
     "create_app",
 ]
 
-_MODULES = {
-    "AddressUnavailable": "events_schema.runtime.errors",
-    "BrokerUnavailable": "events_ingest.errors",
-    "BufferFull": "events_ingest.errors",
-    "CollectorServer": "events_ingest.server.server",
-    "EventProducer": "events_ingest.kafka.producer",
-    "GroupCommit": "events_ingest.kafka.group_commit",
-    "IngestError": "events_ingest.errors",
-    "KafkaProducer": "events_ingest.kafka.producer",
-    "NotAcknowledged": "events_ingest.errors",
-    "ProducerError": "events_ingest.errors",
-    "RecordSink": "events_ingest.kafka.group_commit",
-    "ServeSettings": "events_ingest.settings",
-    "Topic": "events_ingest.kafka.topic",
-    "create_app": "events_ingest.server.app",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "events_ingest.errors": (
+            "BrokerUnavailable",
+            "BufferFull",
+            "IngestError",
+            "NotAcknowledged",
+            "ProducerError",
+        ),
+        "events_ingest.kafka.group_commit": ("GroupCommit", "RecordSink"),
+        "events_ingest.kafka.producer": ("EventProducer", "KafkaProducer"),
+        "events_ingest.kafka.topic": ("Topic",),
+        "events_ingest.server.app": ("create_app",),
+        "events_ingest.server.server": ("CollectorServer",),
+        "events_ingest.settings": ("ServeSettings",),
+        "events_schema.runtime.errors": ("AddressUnavailable",),
+    },
+)

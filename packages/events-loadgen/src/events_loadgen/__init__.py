@@ -3,8 +3,9 @@
 Names are imported on first use, so that `--help` and other programs load only what they need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from events_schema.lazy import lazy_names
 
 if TYPE_CHECKING:
     from events_loadgen.errors import LoadgenError
@@ -23,23 +24,14 @@ __all__ = [
     "post_events",
 ]
 
-_MODULES = {
-    "LoadgenError": "events_loadgen.errors",
-    "Report": "events_loadgen.load.report",
-    "RetryPolicy": "events_loadgen.load.retries",
-    "classic_events": "events_loadgen.load.classic",
-    "free_port": "events_loadgen.processes.ports",
-    "post_events": "events_loadgen.load.client",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "events_loadgen.errors": ("LoadgenError",),
+        "events_loadgen.load.classic": ("classic_events",),
+        "events_loadgen.load.client": ("post_events",),
+        "events_loadgen.load.report": ("Report",),
+        "events_loadgen.load.retries": ("RetryPolicy",),
+        "events_loadgen.processes.ports": ("free_port",),
+    },
+)

@@ -3,8 +3,9 @@
 Names are imported on first use, so a program loads only what it needs.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from events_schema.lazy import lazy_names
 
 if TYPE_CHECKING:
     from events_schema.avro import fingerprint
@@ -28,31 +29,6 @@ if TYPE_CHECKING:
     from events_schema.models.rows import EnrichedEvent, StoredEvent, UserMetrics
     from events_schema.models.types import Bool, Float64, Int32, Int64, Text, Time
     from events_schema.sql import ddl
-
-_MODULES = {
-    "avro": ("fingerprint",),
-    "column": ("Column", "ColumnType", "column_names", "columns"),
-    "contract": ("Contract",),
-    "sql": ("ddl",),
-    "errors": (
-        "ContractError",
-        "DecodeError",
-        "EventsError",
-        "ForeignFields",
-        "InvalidEvent",
-        "MalformedJson",
-        "NotAnEvolution",
-        "NotReleased",
-        "ReleaseError",
-        "SchemaError",
-    ),
-    "failed": ("FailureReason",),
-    "loading": ("load_contract",),
-    "models.event": ("Event", "EventEnvelope", "PostedEvent"),
-    "models.rows": ("EnrichedEvent", "StoredEvent", "UserMetrics"),
-    "models.types": ("Bool", "Float64", "Int32", "Int64", "Text", "Time"),
-}
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "Bool",
@@ -88,14 +64,29 @@ __all__ = [
     "load_contract",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "events_schema.avro": ("fingerprint",),
+        "events_schema.column": ("Column", "ColumnType", "column_names", "columns"),
+        "events_schema.contract": ("Contract",),
+        "events_schema.errors": (
+            "ContractError",
+            "DecodeError",
+            "EventsError",
+            "ForeignFields",
+            "InvalidEvent",
+            "MalformedJson",
+            "NotAnEvolution",
+            "NotReleased",
+            "ReleaseError",
+            "SchemaError",
+        ),
+        "events_schema.failed": ("FailureReason",),
+        "events_schema.loading": ("load_contract",),
+        "events_schema.models.event": ("Event", "EventEnvelope", "PostedEvent"),
+        "events_schema.models.rows": ("EnrichedEvent", "StoredEvent", "UserMetrics"),
+        "events_schema.models.types": ("Bool", "Float64", "Int32", "Int64", "Text", "Time"),
+        "events_schema.sql": ("ddl",),
+    },
+)

@@ -3,8 +3,9 @@
 Names are imported on first use, so that `--help` and a program load only what they need.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from events_schema.lazy import lazy_names
 
 if TYPE_CHECKING:
     from events_stream.errors import StreamError
@@ -24,24 +25,14 @@ __all__ = [
     "open_table",
 ]
 
-_MODULES = {
-    "BatchSink": "events_stream.run.batch",
-    "KafkaSource": "events_stream.kafka.source",
-    "RecordWriter": "events_stream.records.writer",
-    "StreamError": "events_stream.errors",
-    "StreamRun": "events_stream.run.stream",
-    "Table": "events_stream.table.folder.table",
-    "open_table": "events_stream.table.folder.table",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_MODULES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "events_stream.errors": ("StreamError",),
+        "events_stream.kafka.source": ("KafkaSource",),
+        "events_stream.records.writer": ("RecordWriter",),
+        "events_stream.run.batch": ("BatchSink",),
+        "events_stream.run.stream": ("StreamRun",),
+        "events_stream.table.folder.table": ("Table", "open_table"),
+    },
+)

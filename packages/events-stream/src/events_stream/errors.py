@@ -79,7 +79,7 @@ class CountMismatch(StreamError):
 
 
 class Stalled(StreamError):
-    """Raised when there is no progress for too long, or when Spark's Java process has ended."""
+    """Raised when the stream makes no progress for too long, or Spark's Java process has ended."""
 
     retriable = True
     exit_code = 6

@@ -31,7 +31,9 @@ WINDOW = Field(
 )
 Trigger = Annotated[
     str,
-    matching("[1-9][0-9]{0,5} (second|minute|hour)s?", "such as '30 seconds' or '1 minute'"),
+    matching(
+        "[1-9][0-9]{0,5} (second|minute|hour)s?", "a duration, such as '30 seconds' or '1 minute'"
+    ),
     Flag("DURATION"),
 ]
 

@@ -6,10 +6,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
-from events_schema.runtime.command.options import Option
+from events_schema.runtime.command.options import Option, prefix_of
 
 _PREFIX = "EVENTS_"
-_PACKAGES = ("SCHEMA", "INGEST", "STREAM", "ANALYTICS", "LOADGEN")
+_COMMANDS = (
+    "events-schema",
+    "events-ingest",
+    "events-stream",
+    "events-analytics",
+    "events-loadgen",
+)
+_PREFIXES = tuple(map(prefix_of, _COMMANDS))
 _SIMILAR = 0.85
 """How similar to a known variable a variable of no command must be to get a warning."""
 
@@ -38,24 +45,27 @@ def variable_of(option: Option, environment: Mapping[str, str]) -> str | None:
 def unknown_variables(
     program: str, known: Iterable[str], environment: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield a line for each variable that looks like a setting of `program` but is not one."""
+    """Yield a line for each variable that looks like a setting of `program` but is not one.
+
+    These are all with its prefix, and those of no command that resemble one that it knows.
+    """
     known = set(known)
-    own = f"{program.replace('-', '_').upper()}_"
-    others = tuple(f"{_PREFIX}{package}_" for package in _PACKAGES if own != f"{_PREFIX}{package}_")
+    own = prefix_of(program)
     for variable, value in sorted(environment.items()):
         if variable in known or not variable.startswith(_PREFIX) or _is_injected(variable, value):
             continue
         if variable.startswith(own):
             endings = [name.removeprefix(own) for name in known if name.startswith(own)]
             near = [own + end for end in get_close_matches(variable.removeprefix(own), endings, 1)]
-        elif variable.startswith(others):
-            continue
+        elif variable.startswith(_PREFIXES):
+            near = []
         else:
             near = get_close_matches(variable, known, 1, _SIMILAR)
-            if not near:
-                continue
-        hint = f"did you mean {near[0]}?" if near else f"{program} COMMAND --help shows them"
-        yield f"{variable} is not a setting and is ignored; {hint}"
+        if near:
+            yield f"{variable} is not a setting and is ignored; did you mean {near[0]}?"
+        elif variable.startswith(own):
+            hint = f"{program} COMMAND --help shows them"
+            yield f"{variable} is not a setting and is ignored; {hint}"
 
 
 def _is_injected(variable: str, value: str) -> bool:

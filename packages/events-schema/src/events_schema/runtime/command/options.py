@@ -50,10 +50,15 @@ class Option:
         return self.metavar or "" if self.positional else f"--{self.field.replace('_', '-')}"
 
 
+def prefix_of(program: str) -> str:
+    """Return how the variables of `program` begin, such as `EVENTS_INGEST_`, without its verb."""
+    return f"{program.split(maxsplit=1)[0].replace('-', '_').upper()}_"
+
+
 def options_of(settings: type[CommandSettings], program: str) -> tuple[Option, ...]:
     """Return the options of `settings` in groups: the command's own, then each class's."""
     groups = dict(_groups(settings))
-    prefix = f"{program.split(maxsplit=1)[0].replace('-', '_').upper()}_"
+    prefix = prefix_of(program)
     options = [
         _option(field, info, groups[field], f"{prefix}{field.upper()}")
         for field, info in settings.model_fields.items()

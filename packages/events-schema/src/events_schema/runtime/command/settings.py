@@ -15,7 +15,7 @@ class CommandSettings(BaseModel):
     that declares a field again moves its flag to the subclass's group.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     flag_group: ClassVar[str | None] = "general"
 

@@ -68,7 +68,7 @@ class SparkSettings(CommandSettings):
         default="local[*]", description="where Spark runs", min_length=1
     )
     driver_memory: Annotated[
-        str, matching("[1-9][0-9]*[kmgtKMGT][bB]?", "such as 512m or 4g"), Flag("SIZE")
+        str, matching("[1-9][0-9]*[kmgtKMGT][bB]?", "a size, such as 512m or 4g"), Flag("SIZE")
     ] = Field(default="1g", description="the heap of Spark's Java process")
     conf: SparkConf = Field(
         default=(), description="another Spark setting; repeatable, and wins over the flags above"
