@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
 Offsets = Mapping[int, int]
 """The next offset to read, by partition."""
+
+Epochs = Mapping[int, int]
+"""The leader epoch of Kafka under which the offsets before the next one were read, by partition."""
 
 
 class SourceIdentity(BaseModel):
@@ -45,3 +50,50 @@ class Loss(BaseModel):
     partition: int
     start: int
     end: int
+
+
+class Cut(BaseModel):
+    """Kafka cut off the end of a partition that was already read: from `offset` on, it has others.
+
+    This happens if brokers lose power, or a replica that lags becomes the leader.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    partition: int
+    offset: int
+    """The first offset whose record differs from the one that the table has."""
+    table_end: int
+    """The next offset of the table when the cut was found."""
+    found_at: datetime
+
+
+class Backlog(BaseModel):
+    """The records that the topic had at a time and the table did not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    records: int
+    at: datetime
+    shrinks_by: float | None = None
+    """How many records fewer it gets per second; None until two are known."""
+
+    @classmethod
+    def after(cls, earlier: Backlog | None, records: int, at: datetime) -> Backlog:
+        """Return the backlog of `records` at `at`, with its speed since the `earlier` ones."""
+        seconds = (at - earlier.at).total_seconds() if earlier else 0
+        if earlier is None or seconds <= 0:
+            return cls(records=records, at=at)
+        speed = (earlier.records - records) / seconds
+        if earlier.shrinks_by is not None:  # smoothed: batches differ
+            speed = (speed + earlier.shrinks_by) / 2
+        return cls(records=records, at=at, shrinks_by=speed)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How many seconds after `at` it will be gone; infinite if it grows, None if unknown."""
+        if not self.records:
+            return 0
+        if self.shrinks_by is None:
+            return None
+        return self.records / self.shrinks_by if self.shrinks_by > 0 else math.inf

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from events_schema.runtime.files import remove_folder
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import (
-    FORMAT,
-    OWN_FORMAT,
     Commit,
     CommitKind,
     StagedFile,
@@ -17,7 +15,7 @@ from events_stream.table.folder.commit import (
 )
 from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
-from events_stream.table.position import Counts, Loss, SourceIdentity
+from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 from events_stream.table.steps import Step, Watch
 
 
@@ -40,6 +38,14 @@ class Change:
         """Every event acknowledged before this is stored; None if unknown."""
         self.lost: tuple[Loss, ...] = ()
         """The records that the operator accepted as lost."""
+        self.epochs = dict(state.epochs)
+        """The leader epoch under which the offsets before `after` were read, by partition."""
+        self.cuts: tuple[Cut, ...] = ()
+        """What Kafka had cut off after it was read."""
+        self.empty_offsets = 0
+        """The offsets that have no record."""
+        self.backlog: Backlog | None = state.backlog
+        """What is left on the topic after the change; None if nothing is, or if it is unknown."""
         self.table_files: tuple[StagedFile, ...] = ()
         """The files that the change adds to the table."""
         self.failed_files: tuple[StagedFile, ...] = ()
@@ -81,7 +87,6 @@ class Change:
         if self.source is None:
             raise ValueError("the first change of a table must name its source")
         return Commit(
-            format=OWN_FORMAT if self.own_types else FORMAT,
             number=self.state.number + 1,
             kind=self.kind,
             committed_at=datetime.now(UTC),
@@ -92,6 +97,10 @@ class Change:
             counts=self.counts,
             complete_up_to=self.complete_up_to,
             lost=self.lost,
+            epochs=self.epochs,
+            cuts=self.cuts,
+            empty_offsets=self.empty_offsets,
+            backlog=self.backlog,
             table_files=self.table_files,
             failed_files=self.failed_files,
             removed=self.removed,

@@ -8,12 +8,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from events_stream.table.position import Counts, Loss, SourceIdentity
+from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 
-FORMAT, OWN_FORMAT = 2, 3
-"""The formats that are written. The second one is for tables with own columns: events-stream 2.0
-would drop these columns, and refuses the table instead. Format 1, of events-stream 1.0, can still
-be read.
+FORMAT = 4
+"""The format that is written. Earlier ones can still be read: 1 of events-stream 1.0, 2 of later
+versions, and 3 of version 3 for tables with own columns.
 """
 
 OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
@@ -65,7 +64,7 @@ class CommitKind(StrEnum):
     EXPIRY = "expiry"
     """Removes files from the table."""
     LOSS = "loss"
-    """Changes only the offsets: the operator accepted that records are lost."""
+    """Changes only the offsets: the operator accepted that records are lost, or Kafka cut them."""
 
 
 class Commit(BaseModel):
@@ -87,6 +86,14 @@ class Commit(BaseModel):
     """Every event acknowledged before this is stored; None if unknown."""
     lost: tuple[Loss, ...] = ()
     """The records that the operator accepted as lost."""
+    epochs: dict[int, int] = {}
+    """The leader epoch under which the offsets before `after` were read, by partition."""
+    cuts: tuple[Cut, ...] = ()
+    """What Kafka had cut off after it was read."""
+    empty_offsets: int = 0
+    """Offsets without a record: transaction markers and what compaction removed."""
+    backlog: Backlog | None = None
+    """What was left on the topic after this commit; None if nothing was, or if it is unknown."""
     table_files: tuple[StagedFile, ...] = ()
     failed_files: tuple[StagedFile, ...] = ()
     removed: tuple[str, ...] = ()

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from events_schema.runtime.files import create_new
 from events_stream.errors import TableDamaged
-from events_stream.table.folder.commit import OWN_FORMAT, Commit, numbered
-from events_stream.table.folder.state import OWN_FOLD_FORMAT, TableState
+from events_stream.table.folder.commit import FORMAT, Commit, numbered
+from events_stream.table.folder.state import FOLD_FORMAT, TableState
 
 FOLD_COMMITS = 100
 """How many commits are folded at a time."""
@@ -42,7 +42,7 @@ class CommitLog:
         if folded > self.state.number:
             path = self._folder / f"{numbered(folded)}{_FOLDED}"
             self.state, self.last = _read(path, TableState), None
-            _check(path, self.state.number == folded, self.state.format, OWN_FOLD_FORMAT)
+            _check(path, self.state.number == folded, self.state.format, FOLD_FORMAT)
         commits = sorted(self._numbers(".json"))
         for number in commits:
             if number == self.state.number + 1:
@@ -68,7 +68,7 @@ class CommitLog:
     def _read_commit(self, number: int) -> Commit:
         path = self._path(number)
         commit = _read(path, Commit)
-        _check(path, commit.number == number, commit.format, OWN_FORMAT)
+        _check(path, commit.number == number, commit.format, FORMAT)
         return commit
 
     def _path(self, number: int) -> Path:

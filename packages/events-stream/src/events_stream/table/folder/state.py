@@ -11,10 +11,10 @@ from events_schema import Contract
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import OtherSource
 from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
-from events_stream.table.position import Counts, Loss, SourceIdentity
+from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 
-FOLD_FORMAT, OWN_FOLD_FORMAT = 1, 2
-"""The formats of a folded log. The second one is for tables with own columns."""
+FOLD_FORMAT = 3
+"""The format of a folded log. Formats 1 and 2, of events-stream 1.1 to 3.1, can still be read."""
 
 
 class TableState(BaseModel):
@@ -33,6 +33,11 @@ class TableState(BaseModel):
     complete_up_to: datetime | None = None
     """Every event acknowledged before this was stored."""
     lost: tuple[Loss, ...] = ()
+    epochs: dict[int, int] = {}
+    """The leader epoch under which the offsets before the next one were read, by partition."""
+    cuts: tuple[Cut, ...] = ()
+    empty_offsets: int = 0
+    backlog: Backlog | None = None
     table_files: dict[str, StoredFile] = {}
     """The files of the table by `final`, in the order in which they were added."""
     failed_files: dict[str, StoredFile] = {}
@@ -47,7 +52,6 @@ class TableState(BaseModel):
         table.update((file.final, file.stored()) for file in commit.table_files)
         failed.update((file.final, file.stored()) for file in commit.failed_files)
         return TableState.model_construct(
-            format=OWN_FOLD_FORMAT if commit.own_types else FOLD_FORMAT,
             number=commit.number,
             committed_at=commit.committed_at,
             source=commit.source,
@@ -55,6 +59,10 @@ class TableState(BaseModel):
             totals=self.totals + _added(commit),
             complete_up_to=commit.complete_up_to or self.complete_up_to,
             lost=(*self.lost, *commit.lost),
+            epochs=commit.epochs,
+            cuts=(*self.cuts, *commit.cuts),
+            empty_offsets=self.empty_offsets + commit.empty_offsets,
+            backlog=commit.backlog,
             table_files=table,
             failed_files=failed,
             own_types=commit.own_types,
