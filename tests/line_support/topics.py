@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Topics:
     def add_partitions(self, topic: str, total: int) -> None:
         """Increase the number of partitions of `topic` to `total`."""
         asyncio.run(self._administer("create_partitions", {topic: NewPartitions(total)}))
+
+    def configure(self, topic: str, settings: Mapping[str, str]) -> None:
+        """Change settings of `topic`."""
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, topic, dict(settings))]
+        asyncio.run(self._administer("alter_configs", wanted))
 
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Delete the records before an offset, as retention does."""

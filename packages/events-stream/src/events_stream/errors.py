@@ -48,6 +48,19 @@ class TopicCut(StreamError):
     exit_code = 5
 
 
+class CutUnknown(StreamError):
+    """Raised when Kafka cut off records that the table has, and cannot say from which offset on."""
+
+    exit_code = 5
+
+
+class OtherRecords(StreamError):
+    """Raised when Spark read other records than its plan says; nothing of the batch is stored."""
+
+    retriable = True
+    exit_code = 6
+
+
 class CheckpointUnreadable(StreamError):
     """Raised when Spark's checkpoint lacks the offsets of a micro-batch; a new start fixes it."""
 

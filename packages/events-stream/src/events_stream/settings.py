@@ -88,6 +88,12 @@ class RunSettings(PaceSettings, MetricsSettings, ContractSettings, SparkSettings
         description="continue past records that Kafka no longer has; the loss is logged",
     )
 
+    @property
+    def trigger_seconds(self) -> int:
+        """How often a micro-batch starts, in seconds."""
+        number, unit = self.trigger.split(" ")
+        return int(number) * {"second": 1, "minute": 60, "hour": 3600}[unit.removesuffix("s")]
+
     def records_per_batch(self, cores: int) -> int:
         """Return how many records a micro-batch may have on `cores` cores.
 

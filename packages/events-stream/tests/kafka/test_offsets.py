@@ -9,13 +9,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
+from events_stream.errors import (
+    CheckpointUnreadable,
+    OffsetGap,
+    OtherRecords,
+    RecordsLost,
+    TopicCut,
+)
 from events_stream.kafka.offsets import OffsetRange, Start, choose_start, last_plan, offset_range
-from events_stream.table.position import Loss
+from events_stream.kafka.topic import TopicNow
+from events_stream.table.position import Loss, Offsets, SourceIdentity, Span
 
 PLANNED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 METADATA = '{"batchWatermarkMs":0,"batchTimestampMs":1769860800000}'
 OFFSETS = st.dictionaries(st.integers(0, 3), st.integers(0, 20), max_size=4)
+
+
+IDENTITY = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
+
+
+def topic(earliest: Offsets, latest: Offsets) -> TopicNow:
+    """Return a topic that begins and ends at these offsets."""
+    return TopicNow(IDENTITY, earliest, latest, epochs={0: 3})
 
 
 def checkpoint(folder: Path, **files: str) -> Path:
@@ -65,26 +80,84 @@ def test_a_batch_must_start_where_the_table_ends() -> None:
 
 def test_a_new_table_starts_where_the_topic_does() -> None:
     """The earliest offset may be greater than 0, because of retention."""
-    start = choose_start({}, {0: 1000, 1: 0}, {0: 1001, 1: 0}, accept_loss=False)
-    assert start == Start({0: 1000, 1: 0})
+    start = choose_start({}, topic({0: 1000, 1: 0}, {0: 1001, 1: 0}), {}, accept_loss=False)
+    assert start == Start({0: 1000, 1: 0}, epochs={0: 3})
 
 
 def test_records_that_are_gone_are_refused_unless_accepted() -> None:
     """This includes the first records of a partition that the table has not read yet."""
-    earliest, latest = {0: 4, 1: 9, 2: 2}, {0: 6, 1: 12, 2: 3}
+    now = topic({0: 4, 1: 9, 2: 2}, {0: 6, 1: 12, 2: 3})
     said = r"partition 1: .* ends at offset 7, .* begins at 9: Kafka deleted 4 .* --accept-loss"
     with pytest.raises(RecordsLost, match=said):
-        choose_start({0: 5, 1: 7}, earliest, latest, accept_loss=False)
-    start = choose_start({0: 5, 1: 7}, earliest, latest, accept_loss=True)
+        choose_start({0: 5, 1: 7}, now, {}, accept_loss=False)
+    start = choose_start({0: 5, 1: 7}, now, {}, accept_loss=True)
     lost = (Loss(partition=1, start=7, end=9), Loss(partition=2, start=0, end=2))
-    assert start == Start({0: 5, 1: 9, 2: 2}, lost)
+    assert start == Start({0: 5, 1: 9, 2: 2}, lost, epochs={0: 3})
+
+
+def test_a_start_goes_back_to_where_kafka_cut() -> None:
+    """Only partitions that were cut go back, and the cut is told."""
+    now = topic({0: 0, 1: 0}, {0: 140, 1: 60})
+    start = choose_start({0: 100, 1: 50}, now, {0: 60}, accept_loss=False)
+    assert start.offsets == {0: 60, 1: 50}
+    (cut,) = start.cuts
+    assert (cut.partition, cut.offset, cut.table_end) == (0, 60, 100)
+
+
+def test_a_cut_whose_new_records_are_gone_is_a_loss() -> None:
+    """The records between the cut and the topic's beginning are refused unless accepted."""
+    with pytest.raises(RecordsLost, match=r"ends at offset 60, .* Kafka deleted 10 records"):
+        choose_start({0: 100}, topic({0: 70}, {0: 140}), {0: 60}, accept_loss=False)
+
+
+def read(**spans: Span) -> dict[int, Span]:
+    """Return what was read, by partition."""
+    return {int(name.strip("_")): span for name, span in spans.items()}
+
+
+def test_a_batch_that_was_read_as_planned_is_taken() -> None:
+    """Kafka is not asked to count."""
+    plan = OffsetRange({0: 4, 1: 0, 2: 7}, {0: 6, 1: 1, 2: 7}, PLANNED)
+    assert plan.partitions == (0, 1)
+
+    def count(*_: int) -> int:
+        raise AssertionError
+
+    assert plan.check_read(read(_0=Span(2, 4, 5), _1=Span(1, 0, 0)), count) == {}
+
+
+def test_offsets_without_a_record_are_counted() -> None:
+    """Kafka has no record there either: transaction markers, or compaction removed them."""
+    plan = OffsetRange({0: 4}, {0: 14}, PLANNED)
+    there = {(0, 4, 14): 7}
+    assert plan.check_read(read(_0=Span(7, 5, 12)), lambda *asked: there[asked]) == {0: 3}
+    assert plan.check_read(read(_0=Span(0, None, None)), lambda *_: 0) == {0: 10}
+    assert plan.check_read(read(_0=Span(7, 5, 12)), lambda *_: 6) == {0: 3}  # compacted meanwhile
+
+
+@pytest.mark.parametrize(
+    ("span", "there"),
+    [
+        (Span(8, 4, 13), 9),
+        (Span(0, None, None), 10),
+        (Span(10, 3, 12), 10),
+        (Span(10, 5, 14), 10),
+        (Span(11, 4, 13), 10),
+        (Span(9, 3, 12), 9),
+    ],
+)
+def test_a_batch_that_differs_from_its_plan_is_refused(span: Span, there: int) -> None:
+    """Spark left out records that Kafka has, or returned records of other offsets."""
+    plan = OffsetRange({0: 4}, {0: 14}, PLANNED)
+    with pytest.raises(OtherRecords, match=r"partition 0: expected .* offsets 4 to 13, but Spark"):
+        plan.check_read(read(_0=span), lambda *_: there)
 
 
 @pytest.mark.parametrize("latest", [{0: 4}, {1: 9}])
 def test_a_topic_that_ends_before_the_table_is_refused(latest: dict[int, int]) -> None:
     """Even accepting losses does not help, since new records would reuse the table's offsets."""
     with pytest.raises(TopicCut, match="partition 0: the table ends at offset 5"):
-        choose_start({0: 5}, dict.fromkeys(latest, 0), latest, accept_loss=True)
+        choose_start({0: 5}, topic(dict.fromkeys(latest, 0), latest), {}, accept_loss=True)
 
 
 @given(OFFSETS, OFFSETS, OFFSETS)
@@ -94,7 +167,7 @@ def test_a_start_leaves_nothing_out_and_takes_nothing_twice(
     """Each record on the topic is either before the table's end or after the start."""
     latest = {p: offset + more.get(p, 0) for p, offset in earliest.items()}
     try:
-        start = choose_start(next_offsets, earliest, latest, accept_loss=True)
+        start = choose_start(next_offsets, topic(earliest, latest), {}, accept_loss=True)
     except TopicCut:
         assert any(offset > latest.get(p, -1) for p, offset in next_offsets.items())
         return

@@ -16,7 +16,7 @@ from events_loadgen.processes.waiting import wait_until
 from events_schema.runtime.errors import PublishError
 from events_schema.tables.partitions import partition_files
 from events_stream.errors import OtherSource
-from events_stream.run.clock import WallClock
+from events_stream.run.batch import BatchSink
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.steps import Step
 from line_support.topics import Topics
@@ -40,22 +40,22 @@ def stored(folder: Path) -> tuple[int, int]:
 def test_a_batch_that_comes_while_the_query_ends_is_left_to_the_next_one(
     spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stream continues, for example after the clock was set back."""
+    """The stream continues, for example after a partition got another leader."""
     topic = topics.create()
     topics.produce(topic, encoded(5))
     with running(spark, topics.bootstrap, topic, tmp_path) as stream:
         wait_until(lambda: stored(tmp_path) == (5, 5), "5 rows", seconds=DEADLINE)
-        set_back = iter([True])
+        outdated = iter([True])
 
-        def end_amid_a_batch(_: WallClock) -> bool:
-            if not next(set_back, False):
+        def end_amid_a_batch(*_: object) -> bool:
+            if not next(outdated, False):
                 return False
-            stream.stream._ending = True
+            stream.stream._ending.set()
             topics.produce(topic, encoded(5))
             wait_until(lambda: not spark.streams.active, "the query's end", seconds=DEADLINE)
             return True
 
-        monkeypatch.setattr(WallClock, "was_set_back", end_amid_a_batch)
+        monkeypatch.setattr(BatchSink, "outdated", end_amid_a_batch)
         wait_until(lambda: stored(tmp_path) == (10, 10), "10 rows", seconds=DEADLINE)
         assert not stream.ended.done()
 
@@ -114,7 +114,7 @@ def test_a_batch_that_fails_while_the_stream_stops_is_reported(
     with running(spark, topics.bootstrap, topic, tmp_path) as stream:
         assert written.wait(DEADLINE)
         stream.stopping.set()
-        wait_until(lambda: stream.stream._ending, "the end to be awaited", seconds=DEADLINE)
+        wait_until(stream.stream._ending.is_set, "the end to be awaited", seconds=DEADLINE)
         stopped.set()
         with pytest.raises(PublishError, match=r"No space left on device; free some space"):
             stream.ended.result(DEADLINE)

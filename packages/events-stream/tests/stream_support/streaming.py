@@ -46,7 +46,7 @@ def running(
     """Run the stream in a thread until the context ends."""
     stopping = threading.Event()
     with (
-        _stream(spark, brokers, topic, folder, trigger="1 second", **flags) as stream,
+        _stream(spark, brokers, topic, folder, **{"trigger": "1 second", **flags}) as stream,
         ThreadPoolExecutor(1) as thread,
     ):
         try:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from events_stream.errors import CheckpointUnreadable, OffsetGap, RecordsLost, TopicCut
-from events_stream.table.position import Loss, Offsets
+from events_stream.errors import (
+    CheckpointUnreadable,
+    OffsetGap,
+    OtherRecords,
+    RecordsLost,
+    TopicCut,
+)
+from events_stream.kafka.topic import TopicNow
+from events_stream.table.position import Cut, Epochs, Loss, Offsets, Span
 
 
 @dataclass(frozen=True)
@@ -19,19 +26,27 @@ class Start:
 
     offsets: Offsets
     lost: tuple[Loss, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+    """What Kafka had cut off after the table got it."""
+    epochs: Epochs = field(default_factory=dict)
+    """The leader epochs of the partitions at the start."""
 
 
 def choose_start(
-    next_offsets: Offsets, earliest: Offsets, latest: Offsets, *, accept_loss: bool
+    next_offsets: Offsets, topic: TopicNow, cuts: Offsets, *, accept_loss: bool
 ) -> Start:
     """Return where to start: at the end of the table, or for a new one, at the topic's beginning.
 
+    If Kafka cut off records that the table has, it is where Kafka cut, by partition in `cuts`.
+
     Raises `RecordsLost` if Kafka no longer has the next records, unless `accept_loss` is true, and
-    `TopicCut` if the topic ends before the table does.
+    `TopicCut` if the topic ends before the table does for another reason.
     """
+    earliest, latest = topic.earliest, topic.latest
     if not next_offsets:
-        return Start(earliest)
-    wanted = {partition: next_offsets.get(partition, 0) for partition in {*earliest, *next_offsets}}
+        return Start(earliest, epochs=topic.epochs)
+    ends = {**next_offsets, **cuts}
+    wanted = {partition: ends.get(partition, 0) for partition in {*earliest, *ends}}
     for partition, offset in sorted(wanted.items()):
         end = latest.get(partition)
         if end is None or offset > end:
@@ -53,7 +68,20 @@ def choose_start(
             f"records (retention, or by hand) before they were stored; give --accept-loss once to "
             f"continue without them"
         )
-    return Start({p: max(offset, earliest[p]) for p, offset in wanted.items()}, lost)
+    now = datetime.now(UTC)
+    return Start(
+        {p: max(offset, earliest[p]) for p, offset in wanted.items()},
+        lost,
+        tuple(
+            Cut(partition=p, offset=offset, table_end=next_offsets[p], found_at=now)
+            for p, offset in sorted(cuts.items())
+        ),
+        topic.epochs,
+    )
+
+
+CountRecords = Callable[[int, int, int], int]
+"""Counts the records of a partition from one offset to before another one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +101,7 @@ class OffsetRange:
     @property
     def tasks(self) -> int:
         """The number of Spark tasks that read it: one for each partition with records."""
-        return sum(end > self.start[partition] for partition, end in self.end.items())
+        return len(self.partitions)
 
     def may_leave_records(self, at_most: int) -> bool:
         """Return whether the topic may have had more records than Spark read.
@@ -82,6 +110,34 @@ class OffsetRange:
         for each of them.
         """
         return self.records > at_most - self.tasks
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """The partitions in which it covers records."""
+        return tuple(sorted(p for p, end in self.end.items() if end > self.start[p]))
+
+    def check_read(self, read: Mapping[int, Span], count: CountRecords) -> Mapping[int, int]:
+        """Check that exactly its records were `read`.
+
+        Returns how many offsets have no record, for each partition that has such offsets.
+        Transaction markers have an offset and are no records, and compaction removes records. If
+        some are missing, `count` tells how many there are. Raises `OtherRecords`.
+        """
+        empty = {}
+        for partition in self.partitions:
+            start, end, span = self.start[partition], self.end[partition], read[partition]
+            outside = span.records and not start <= (span.first or 0) <= (span.last or 0) < end
+            missing = end - start - span.records
+            there = count(partition, start, end) if missing > 0 else span.records
+            if outside or missing < 0 or there > span.records:
+                raise OtherRecords(
+                    f"partition {partition}: expected {there} records at offsets {start} to "
+                    f"{end - 1}, but Spark read {span.records} at offsets {span.first} to "
+                    f"{span.last}; nothing of the batch was stored; start again"
+                )
+            if missing:
+                empty[partition] = missing
+        return empty
 
     def check_follows(self, next_offsets: Offsets) -> None:
         """Check that the range starts at `next_offsets`. Raises `OffsetGap`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,9 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from events_stream.errors import BrokerUnavailable, TopicMissing
-from events_stream.table.position import Offsets, SourceIdentity
+from events_stream.kafka.consumer import Consumer, open_consumer
+from events_stream.kafka.topic import TopicNow
+from events_stream.table.position import Epochs, Offsets, SourceIdentity
 
 FETCH_TIMEOUT_MS = "30000"
 """How long a Spark task waits for records that Kafka has."""
@@ -28,24 +30,6 @@ FETCHING = {
 a large micro-batch, and 50 % less for a small one after another query or with failed events."""
 
 
-@dataclass(frozen=True)
-class TopicNow:
-    """The state of a topic at one moment."""
-
-    identity: SourceIdentity
-    earliest: Offsets
-    """The offset of the oldest record in each partition."""
-    latest: Offsets
-    """The offset that the next record of each partition will get."""
-
-    def lag(self, next_offsets: Offsets) -> int:
-        """Return how many records the topic has that a table with these next offsets lacks."""
-        return sum(
-            max(end - max(next_offsets.get(partition, 0), self.earliest[partition]), 0)
-            for partition, end in self.latest.items()
-        )
-
-
 @dataclass
 class KafkaSource:
     """A topic on a Kafka cluster, read through Spark's connector and its Kafka client."""
@@ -58,11 +42,6 @@ class KafkaSource:
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The settings of Kafka's client for TLS and SASL; see `client_security`."""
     _client: Any = None
-
-    def identify(self) -> SourceIdentity:
-        """Return the identity of the topic and its cluster. Raises the errors of `look`."""
-        with self._admin() as admin:
-            return self._identity(*self._describe(admin))
 
     def look(self) -> TopicNow:
         """Return the identity of the topic, and the offsets at which it begins and ends now.
@@ -78,7 +57,53 @@ class KafkaSource:
                 self._identity(cluster, described),
                 earliest=_offsets(earliest),
                 latest=_offsets(latest),
+                epochs=_epochs(latest),
             )
+
+    def find_cuts(self, ends: Offsets, epochs: Epochs) -> Offsets:
+        """Return the offset at which Kafka cut off records before `ends`, by partition.
+
+        `epochs` are the leader epochs under which these records were read; partitions without one
+        are not checked. Raises `CutUnknown`, and the errors of `look`.
+        """
+        cuts: dict[int, int] = {}
+        while left := {p: (ends[p], epochs[p]) for p in ends.keys() & epochs.keys() - cuts.keys()}:
+            with self._translating(), self._consumer() as consumer:
+                found = consumer.find_cuts(left)
+            if not found:
+                break
+            cuts |= found
+        return cuts
+
+    def count(self, partition: int, start: int, end: int) -> int:
+        """Return how many records Kafka has from offset `start` to before `end`, without Spark.
+
+        Raises the errors of `look`.
+        """
+        with self._translating(), self._consumer() as consumer:
+            return consumer.count(partition, start, end)
+
+    def leaves_offsets_empty(self, partition: int) -> bool:
+        """Return whether offsets without a record are normal in `partition`.
+
+        They are if the topic is compacted, or if a producer wrote transactions. Raises the errors
+        of `look`.
+        """
+        kafka = self.spark._jvm.org.apache.kafka  # type: ignore[union-attr]  # noqa: SLF001
+        listed = self.spark._jvm.java.util.List  # type: ignore[union-attr]  # noqa: SLF001
+        topic = kafka.common.config.ConfigResource(
+            kafka.common.config.ConfigResource.Type.TOPIC, self.topic
+        )
+        with self._admin() as admin:
+            configured = admin.describeConfigs(listed.of(topic)).all().get().get(topic)
+            if "compact" in configured.get("cleanup.policy").value():
+                return True
+            named = kafka.common.TopicPartition(self.topic, partition)
+            producers = admin.describeProducers(listed.of(named)).partitionResult(named).get()
+            return any(each.coordinatorEpoch().isPresent() for each in producers.activeProducers())
+
+    def _consumer(self) -> AbstractContextManager[Consumer]:
+        return open_consumer(self.spark._jvm, self._client_settings, self.topic)  # noqa: SLF001
 
     def _describe(self, admin: Any) -> tuple[Any, Any]:
         """Return a Java future of the cluster's id, and the topic's description."""
@@ -104,10 +129,7 @@ class KafkaSource:
         """Return the topic as a stream from the offsets `start`, which has every partition."""
         offsets = {str(partition): offset for partition, offset in start.items()}
         options = {
-            "kafka.bootstrap.servers": self.brokers,
-            "kafka.request.timeout.ms": self._timeout_ms,
-            "kafka.default.api.timeout.ms": self._timeout_ms,
-            **{f"kafka.{name}": value for name, value in self.security.items()},
+            **{f"kafka.{name}": value for name, value in self._client_settings.items()},
             "kafkaConsumer.pollTimeoutMs": FETCH_TIMEOUT_MS,
             **FETCHING,
             "fetchOffset.numRetries": "1",
@@ -120,16 +142,28 @@ class KafkaSource:
         return self.spark.readStream.format("kafka").options(**options).load()
 
     @property
-    def _timeout_ms(self) -> str:
-        return str(int(self.request_timeout * 1000))
+    def _client_settings(self) -> Mapping[str, str]:
+        """The settings of all clients of Kafka, in Java's names."""
+        milliseconds = str(int(self.request_timeout * 1000))
+        return {
+            "bootstrap.servers": self.brokers,
+            "request.timeout.ms": milliseconds,
+            "default.api.timeout.ms": milliseconds,
+            **self.security,
+        }
 
     @contextmanager
     def _admin(self) -> Iterator[Any]:
         """Yield Kafka's admin client; it is reused until a request fails."""
-        try:
+        with self._translating():
             if self._client is None:
                 self._client = self._connect()
             yield self._client
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
         except Py4JJavaError as error:
             self.close()
             raise self._translated(error) from error
@@ -137,10 +171,7 @@ class KafkaSource:
     def _connect(self) -> Any:
         jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to reach Kafka's Java client
         settings = jvm.java.util.HashMap()
-        settings.put("bootstrap.servers", self.brokers)
-        settings.put("request.timeout.ms", self._timeout_ms)
-        settings.put("default.api.timeout.ms", self._timeout_ms)
-        for name, value in self.security.items():
+        for name, value in self._client_settings.items():
             settings.put(name, value)
         return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
 
@@ -162,6 +193,13 @@ class KafkaSource:
             f"Kafka at {self.brokers} did not answer within {self.request_timeout:g} s ({said}); "
             f"check --brokers and that Kafka runs"
         )
+
+
+def _epochs(listed: Any) -> Epochs:
+    """Return the leaders' epochs that Kafka's client listed, by partition; old Kafka has none."""
+    found = {each.getKey().partition(): each.getValue() for each in listed.get().entrySet()}
+    epochs = {partition: each.leaderEpoch() for partition, each in found.items()}
+    return {partition: epoch.get() for partition, epoch in epochs.items() if epoch.isPresent()}
 
 
 def _offsets(listed: Any) -> Offsets:

@@ -20,6 +20,7 @@ from events_schema.column import Column as ContractColumn
 from events_schema.column import ColumnType
 from events_schema.models.types import EVENT_ID_PATTERN, LATEST_TIME, MAX_TEXT_LENGTH
 from events_schema.spark import spark_schema
+from events_stream.records.spans import OFFSET, PARTITION, span_columns
 
 AVRO_JAVA_OPTIONS = tuple(
     f"-Dorg.apache.avro.limits.{kind}.maxLength={1 << 20}" for kind in ("string", "bytes")
@@ -131,23 +132,37 @@ def _text(value: str) -> str:
     return f"'{escaped}'"
 
 
-def events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
+def events(
+    decoded: DataFrame, seen: Observation | str, partitions: Sequence[int] = ()
+) -> DataFrame:
     """Return the events among the decoded rows, with the columns of the contract's stored row.
 
-    After an action, `seen` holds how many records were `read` and how many of them `failed`. For a
-    streaming query, pass a name as `seen`; the query's progress then has these counts.
+    After an action, `seen` holds how many records were `read` and how many of them `failed`, and
+    the `spans` of `partitions`, a tuple. For a streaming query, pass a name as `seen`; the query's
+    progress then has these figures.
     """
-    return _counted(decoded, seen, [f"{EVENT}.*"]).where(F.col(_REASON).isNull()).drop(_REASON)
+    counted = _counted(decoded, seen, [f"{EVENT}.*"], partitions)
+    return counted.where(F.col(_REASON).isNull()).drop(_REASON, PARTITION, OFFSET)
 
 
 def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
     """Return the decoded rows that are not events, with their reason; `seen` as in `events`."""
     failed = _counted(decoded, seen, RECORD_COLUMNS).where(F.col(_REASON).isNotNull())
-    return failed.withColumnRenamed(_REASON, "reason")
+    return failed.drop(PARTITION, OFFSET).withColumnRenamed(_REASON, "reason")
 
 
-def _counted(decoded: DataFrame, seen: Observation | str, columns: Sequence[str]) -> DataFrame:
+def _counted(
+    decoded: DataFrame,
+    seen: Observation | str,
+    columns: Sequence[str],
+    partitions: Sequence[int] = (),
+) -> DataFrame:
     # The counts keep Spark from pushing a filter on the reason further down, where it would decode
     # each record a dozen times (measured: a tenth of the speed).
     counts = F.count(F.lit(1)).alias("read"), F.count(_REASON).alias("failed")
-    return decoded.select(*columns, F.col("reason").alias(_REASON)).observe(seen, *counts)
+    observed = (
+        F.col("reason").alias(_REASON),
+        F.col("partition").alias(PARTITION),
+        F.col("offset").alias(OFFSET),
+    )
+    return decoded.select(*columns, *observed).observe(seen, *counts, *span_columns(partitions))

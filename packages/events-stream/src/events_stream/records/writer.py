@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -12,6 +13,7 @@ from pyspark.sql import DataFrame, Observation
 from events_schema import Contract
 from events_stream.errors import CountMismatch
 from events_stream.records.decode import Decode, decoder, events, failed_events
+from events_stream.records.spans import spans
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.deduplication import remove_copies
 from events_stream.table.folder.parquet import (
@@ -20,7 +22,7 @@ from events_stream.table.folder.parquet import (
     describe_failed_events,
 )
 from events_stream.table.folder.table import Table
-from events_stream.table.position import Counts
+from events_stream.table.position import Counts, Span
 from events_stream.table.steps import Step
 
 
@@ -39,11 +41,14 @@ class RecordWriter:
         """The function that decodes each record into an event or a reason; see `decoder`."""
         return decoder(self.contract)
 
-    def write(self, change: Change, records: DataFrame) -> None:
+    def write(
+        self, change: Change, records: DataFrame, partitions: Sequence[int] = ()
+    ) -> Mapping[int, Span]:
         """Write `records` into the staging folder of `change`, and set its files and counts.
 
-        Each partition of `records` becomes one file per day. Raises `CountMismatch`, and
-        `NotAnEvolution` if the table has own fields that the contract lacks.
+        Each partition of `records` becomes one file per day. Returns which offsets of the topic's
+        `partitions`, a tuple, were read. Raises `CountMismatch`, and `NotAnEvolution` if the table
+        has own fields that the contract lacks.
         """
         # Checked for each change: another process may have written with another contract.
         change.state.check_contract(self.contract, self.table.paths)
@@ -51,8 +56,9 @@ class RecordWriter:
         staging = change.staging
         decoded = records.transform(self.decode)
         seen = Observation()
-        staging.write_events(decoded.transform(events, seen))
-        read, failed = seen.get["read"], seen.get["failed"]
+        staging.write_events(decoded.transform(events, seen, partitions))
+        observed = seen.get
+        read, failed = observed["read"], observed["failed"]
         self.table.watch(Step.WRITTEN)
         if failed:  # rare enough to read the records a second time
             staging.write_failed_events(decoded.transform(failed_events, Observation()))
@@ -72,6 +78,7 @@ class RecordWriter:
         )
         check_counts(counts)  # before anything is added to the change
         change.counts, change.table_files, change.failed_files = counts, table_files, failed_files
+        return spans(observed, partitions)
 
     def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
         earliest = [file.earliest_received for file in written if file.earliest_received]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from events_stream.table.folder.state import TableState
-from events_stream.table.position import Counts
+from events_stream.table.position import Backlog, Counts
 from events_stream.table.steps import Step
 
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -52,6 +52,14 @@ class StreamMetrics:
         )
         self._complete_up_to: datetime | None = None
         self._nothing_to_read = False
+        self._catch_up = self._gauge(
+            "catch_up_seconds",
+            "How long it will take to store the backlog; infinite if it grows, 0 if there is none",
+        )
+        self._catch_up.set(math.nan)
+        self._cuts = self._counter(
+            "log_cuts", "Times that Kafka cut off records of a partition that were read"
+        )
         self._table_files = self._gauge("table_files", "Files in the table")
         self._begun = self._last_step = time.monotonic()
 
@@ -80,6 +88,10 @@ class StreamMetrics:
         for name, counter in self._outcomes.items():
             counter.inc(getattr(counts, name))
 
+    def cut(self, cuts: int) -> None:
+        """Count cuts of Kafka's log."""
+        self._cuts.inc(cuts)
+
     def looked(self, state: TableState, lag: int, complete: datetime) -> None:
         """Set how far the table is behind the topic, in records.
 
@@ -90,6 +102,7 @@ class StreamMetrics:
         self._lag.set(lag)
         self._nothing_to_read = lag == 0
         self._table_files.set(len(state.table_files))
+        self._catch_up.set(_seconds_left(state.backlog))
         if self._complete_up_to is not None:
             self._complete.set(self._complete_up_to.timestamp())
 
@@ -104,3 +117,9 @@ class StreamMetrics:
         if self._complete_up_to is None:  # unknown: an alert must not take this for no lag
             return math.inf
         return max((datetime.now(UTC) - self._complete_up_to).total_seconds(), 0)
+
+
+def _seconds_left(backlog: Backlog | None) -> float:
+    """Return how long it will take to store `backlog`; NaN if this is not known yet."""
+    left = backlog.seconds_left if backlog else 0
+    return math.nan if left is None else left

@@ -24,10 +24,10 @@ from events_stream.kafka.offsets import Start, choose_start
 from events_stream.kafka.security import client_security
 from events_stream.kafka.source import KafkaSource
 from events_stream.records.writer import RecordWriter
-from events_stream.run.batch import BatchSink
+from events_stream.run.batch import BatchSink, QueryOutdated
 from events_stream.run.checkpoint import Checkpoint
-from events_stream.run.clock import WallClock
 from events_stream.run.metrics import StreamMetrics
+from events_stream.run.pace import Pace
 from events_stream.run.session import failure, java_ended
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
@@ -59,17 +59,15 @@ class StreamRun:
 
     source: KafkaSource
     sink: BatchSink
-    trigger: str | None
-    """How often a micro-batch starts; None to store what is on the topic now and stop."""
+    pace: Pace | None
+    """When a micro-batch starts; None to store what is on the topic now and stop."""
     broker_timeout: float
-    accept_loss: bool
     watchdog: Watchdog
     _stopping: threading.Event = field(default_factory=threading.Event)
     _storing: threading.Lock = field(default_factory=threading.Lock)
     _failure: Exception | None = None
     """The error of the current micro-batch; kept because Spark passes on only its text."""
-    _clock: WallClock = field(default_factory=WallClock)
-    _ending: bool = False
+    _ending: threading.Event = field(default_factory=threading.Event)
     """Whether the query is being stopped."""
     _next_look: float = 0
     _away_since: float | None = None
@@ -90,7 +88,7 @@ class StreamRun:
                 raise java_ended() from error
             raise
         finally:
-            self._ending = True
+            self._ending.set()
             with self._storing:  # Python aborts if it exits while one of its threads is in DuckDB
                 self.source.close()
 
@@ -115,15 +113,16 @@ class StreamRun:
             state = self.sink.table.state
             state.check_source(topic.identity)
             try:
+                cuts = self.source.find_cuts(state.next_offsets, state.epochs)
                 start = choose_start(
-                    state.next_offsets, topic.earliest, topic.latest, accept_loss=self.accept_loss
+                    state.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss
                 )
             except TopicCut:
                 if time.monotonic() > deadline:
                     raise
                 self._pause()
             else:
-                if start.lost:
+                if start.lost or start.cuts:
                     self.sink.accept(start)
                 return start
 
@@ -155,16 +154,18 @@ class StreamRun:
         try:
             query = self._start(start)
             while not query.awaitTermination(POLL_SECONDS):
-                if self._stopping.is_set() or self._clock.was_set_back():
+                if self._stopping.is_set() or self._is_outdated():
                     break
                 self._note_progress(query)
-            self._ending = True
+            self._ending.set()
             with self._storing:  # the current micro-batch is stored before Spark is interrupted
                 if self._failure is not None:
                     raise self._failure
             drained = not query.isActive and query.exception() is None
             return drained or self._stopping.is_set()
-        except (PySparkException, Py4JJavaError, duckdb.Error) as error:
+        except (PySparkException, Py4JJavaError, duckdb.Error, QueryOutdated) as error:
+            if isinstance(self._failure, QueryOutdated):
+                return self._stopping.is_set()
             if not self._stopping.is_set() or self._failure is not None:
                 raise self._cause(error) from error
             return True
@@ -172,44 +173,57 @@ class StreamRun:
             if query is not None:
                 _stop(query)
 
+    def _is_outdated(self) -> bool:
+        """Look at the topic if it is time, and return whether the query must start again."""
+        if time.monotonic() <= self._next_look:
+            return False
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        state, now = self.sink.table.state, datetime.now(UTC)
+        try:
+            topic = self.source.look()
+        except AWAY:  # Spark notices it as well, and then the query ends
+            self.sink.metrics.looked_in_vain()
+            return False
+        self.sink.metrics.looked(state, topic.lag(state.next_offsets), now - self.sink.ack_timeout)
+        return self.sink.outdated(topic)
+
     def _note_progress(self, query: StreamingQuery) -> None:
-        if time.monotonic() > self._next_look:
-            self._next_look = time.monotonic() + LOOK_SECONDS
-            state, now = self.sink.table.state, datetime.now(UTC)
-            try:
-                lag = self.source.look().lag(state.next_offsets)
-            except AWAY:  # Spark notices it as well, and then the query ends
-                self.sink.metrics.looked_in_vain()
-            else:
-                self.sink.metrics.looked(state, lag, now - self.sink.ack_timeout)
         if not self._storing.locked() and query.status["message"].startswith("Waiting"):
             self.watchdog.beat()  # during a micro-batch, its steps call this
             self._away_since = None
 
     def _start(self, start: Start) -> StreamingQuery:
-        self._failure, self._ending, self._clock = None, False, WallClock()
+        self._failure, self._ending = None, threading.Event()
         self.sink.checkpoint.begin()
         self.sink.start = start
-        self.sink.drains_from = datetime.now(UTC) if self.trigger is None else None
+        self.sink.drains_from = datetime.now(UTC) if self.pace is None else None
         stream = self.source.read_stream(start.offsets)
         writer = stream.writeStream.foreachBatch(self._store)
         writer = writer.option("checkpointLocation", str(self.sink.checkpoint.plans))
-        if self.trigger is None:
+        if self.pace is None:
             return writer.trigger(availableNow=True).start()
-        return writer.trigger(processingTime=self.trigger).start()
+        return writer.trigger(processingTime="0 seconds").start()
 
     def _store(self, records: DataFrame, batch: int) -> None:
         with self._storing:
-            if self._ending or self._stopping.is_set():
+            if self._ending.is_set() or self._stopping.is_set():
                 raise _Stopped
-            self._clock.look()
             try:
-                self.sink(records, batch)
+                offsets = self.sink(records, batch)
             except Exception as error:
                 self._failure = error
                 raise
             self._away_since = None
             self._next_look = 0
+        if self.pace is not None and not self.sink.leaves_records(offsets):
+            self._rest(self.pace.rest(offsets.planned_at, datetime.now(UTC)))
+
+    def _rest(self, seconds: float) -> None:
+        """Wait until it is time for the next micro-batch, or the query is being stopped."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._ending.is_set():
+            self.watchdog.beat()
+            self._ending.wait(min(left, POLL_SECONDS))
 
     def _cause(self, error: Exception) -> Exception:
         if isinstance(self._failure, EventsError):
@@ -271,9 +285,10 @@ def build_run(
     ack_timeout = timedelta(seconds=settings.ack_timeout)
     return StreamRun(
         source=source,
-        sink=BatchSink(writer, source, checkpoint, metrics, ack_timeout),
-        trigger=None if settings.available_now else settings.trigger,
+        sink=BatchSink(
+            writer, source, checkpoint, metrics, ack_timeout, accept_loss=settings.accept_loss
+        ),
+        pace=None if settings.available_now else Pace(settings.trigger_seconds),
         broker_timeout=settings.broker_timeout,
-        accept_loss=settings.accept_loss,
         watchdog=watchdog,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +14,15 @@ Offsets = Mapping[int, int]
 
 Epochs = Mapping[int, int]
 """The leader epoch of Kafka under which the offsets before the next one were read, by partition."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """The records read from a partition: how many, and the offsets of the first and the last."""
+
+    records: int
+    first: int | None
+    last: int | None
 
 
 class SourceIdentity(BaseModel):
