@@ -73,6 +73,13 @@ class Events:
         }
 
 
+@dataclass
+class Produced:
+    """How many events are on the topic."""
+
+    count: int
+
+
 def fill(brokers: str, topic: str, events: Events, count: int) -> None:
     """Create `topic` and write the first `count` of `events` to its partitions in turn."""
     asyncio.run(_fill(brokers, topic, events.records(range(count))))
@@ -90,26 +97,26 @@ async def _fill(brokers: str, topic: str, records: Iterable[Record]) -> None:
 
 
 @contextmanager
-def producing(brokers: str, topic: str, events: Events, start: int) -> Iterator[None]:
+def producing(brokers: str, topic: str, events: Events, start: int) -> Iterator[Produced]:
     """Write `events` from number `start` on when they are due, until the block ends."""
-    over = threading.Event()
+    over, produced = threading.Event(), Produced(start)
     with ThreadPoolExecutor(1) as thread:
-        written = thread.submit(asyncio.run, _produce(brokers, topic, events, start, over))
+        written = thread.submit(asyncio.run, _produce(brokers, topic, events, produced, over))
         try:
-            yield
+            yield produced
         finally:
             over.set()
         written.result()
 
 
 async def _produce(
-    brokers: str, topic: str, events: Events, start: int, over: threading.Event
+    brokers: str, topic: str, events: Events, produced: Produced, over: threading.Event
 ) -> None:
     async with _producer(brokers) as producer:
         while not over.is_set():
             due = events.due()
-            await _write(producer, topic, events.records(range(start, due)))
-            start = max(start, due)
+            await _write(producer, topic, events.records(range(produced.count, due)))
+            produced.count = max(produced.count, due)
             await asyncio.sleep(TICK_SECONDS)
 
 

@@ -1,7 +1,8 @@
 """Measures the stream's speed, delay and memory on two cores.
 
 `ratios` compares it with Spark's own parquet sink, in turns in one warm session. `batches` runs
-many small batches in a row. `steady` and `backlog` run the command as users do.
+many small batches in a row. `steady` and `backlog` run the command as users do. `steady` with
+--rate shows whether the stream keeps up with that rate, and with --backlog, how it catches up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from rich.console import Console
 from bench.machine import machine
 from bench.stream.processes import backlog, steady
 from bench.stream.sessions import batches, ratios, warm_session
+from bench.stream.sustained import sustained
 from events_loadgen.processes.broker import LocalBroker
 
 PARTS = ("ratios", "batches", "steady", "backlog")
@@ -39,6 +41,10 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=1440, help="batches: number (default 1440)")
     parser.add_argument(
         "--minutes", type=int, default=5, help="steady: minutes, at most 90 (default 5)"
+    )
+    parser.add_argument("--rate", type=int, help="steady: events per second")
+    parser.add_argument(
+        "--backlog", type=int, default=0, help="steady: events before the stream starts (default 0)"
     )
     parser.add_argument(
         "--events",
@@ -83,7 +89,16 @@ def measure(parts: list[str], given: argparse.Namespace, console: Console) -> di
                     figures["batches"] = batches(
                         spark, brokers, folder, console, count=given.batches
                     )
-        if "steady" in parts:
+        if "steady" in parts and given.rate:
+            figures["sustained"] = sustained(
+                brokers,
+                folder,
+                console,
+                rate=given.rate,
+                minutes=given.minutes,
+                backlog=given.backlog,
+            )
+        elif "steady" in parts:
             figures["steady"] = steady(brokers, folder, console, minutes=given.minutes)
         if "backlog" in parts:
             figures["backlog"] = backlog(brokers, folder, console, events=given.events)
