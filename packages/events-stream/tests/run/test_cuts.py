@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -10,8 +11,12 @@ from pyspark.sql import SparkSession
 
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
+from events_stream.errors import CutUnknown
+from events_stream.run.metrics import StreamMetrics
+from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
+from events_stream.table.steps import Step
 from line_support.dropped_records import drop_records
 from line_support.topics import Topics
 from stream_support.envelopes import encoded
@@ -59,22 +64,21 @@ def ids(folder: Path) -> set[str]:
     return set(found)
 
 
-@pytest.mark.parametrize("refilled", [20, 80])
 def test_records_after_a_cut_are_stored(
-    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path, refilled: int
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
 ) -> None:
-    """The stream goes on from the cut, and the log tells of it, whatever the topic's length now."""
+    """The stream goes on from the cut, and the log tells of it."""
     brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
     cut_topic.produce(100)
     assert store(spark, brokers, topic, tmp_path).epochs.keys() == {0}
     assert len(cut_topic.cut(60)) == 40
-    cut_topic.produce(refilled)
+    cut_topic.produce(80)
     state = store(spark, brokers, topic, tmp_path)
-    assert state.totals == Counts(read=100 + refilled, stored=100 + refilled)
-    assert state.next_offsets == {0: 60 + refilled}
+    assert state.totals == Counts(read=180, stored=180)
+    assert state.next_offsets == {0: 140}
     (cut,) = state.cuts
     assert (cut.partition, cut.offset, cut.table_end) == (0, 60, 100)
-    assert len(ids(tmp_path)) == 100 + refilled
+    assert len(ids(tmp_path)) == 180
     cut_topic.produce(5)
     assert len(store(spark, brokers, topic, tmp_path).cuts) == 1
 
@@ -82,14 +86,14 @@ def test_records_after_a_cut_are_stored(
 def test_copies_of_stored_events_after_a_cut_are_dropped(
     cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
 ) -> None:
-    """A client that sends the events that were cut once more adds nothing."""
+    """A client that sends events again that were cut adds nothing; the topic is shorter now."""
     brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
     cut_topic.produce(40)
     store(spark, brokers, topic, tmp_path)
     again = cut_topic.cut(20)
-    cut_topic.topics.produce(topic, again)
+    cut_topic.topics.produce(topic, again[:10])
     state = store(spark, brokers, topic, tmp_path)
-    assert state.totals == Counts(read=60, stored=40, duplicates=20)
+    assert state.totals == Counts(read=50, stored=40, duplicates=10)
 
 
 def test_a_running_stream_notices_a_cut(
@@ -106,3 +110,63 @@ def test_a_running_stream_notices_a_cut(
         assert not stream.ended.done()
     assert [(cut.offset, cut.table_end) for cut in read_state(log).cuts] == [(60, 100)]
     assert len(ids(tmp_path)) == 180
+
+
+def at_first_write(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Call `act` once, when the first batch has been read and written, but not stored."""
+    reached, left = StreamMetrics.reached, [act]
+
+    def watch(metrics: StreamMetrics, step: Step) -> None:
+        reached(metrics, step)
+        if step is Step.WRITTEN and left:
+            left.pop()()
+
+    monkeypatch.setattr(StreamMetrics, "reached", watch)
+
+
+def test_a_batch_whose_records_were_cut_meanwhile_is_not_stored(
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next query stores what Kafka has now."""
+    cut_topic.produce(100)
+
+    def cut_and_fill() -> None:
+        cut_topic.cut(60)
+        cut_topic.produce(80)
+
+    at_first_write(monkeypatch, cut_and_fill)
+    state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
+    assert (state.totals, state.cuts) == (Counts(read=140, stored=140), ())
+    assert state.next_offsets == {0: 140}
+
+
+def test_a_batch_is_stored_if_its_partition_only_gets_another_leader(
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not read again, and the records that come later are stored as well."""
+    cut_topic.produce(20)
+
+    def restart() -> None:
+        cut_topic.broker.kill()
+        cut_topic.broker.start()
+        cut_topic.produce(5)
+
+    at_first_write(monkeypatch, restart)
+    state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
+    assert (state.totals, state.cuts) == (Counts(read=25, stored=25), ())
+    first = (tmp_path / "raw.control/log/000000000000.json").read_bytes()
+    assert Commit.model_validate_json(first).counts.read == 20
+
+
+def test_a_cut_that_kafka_cannot_locate_is_refused(
+    topics: Topics, spark: SparkSession, tmp_path: Path
+) -> None:
+    """The topic has no record of the leader epoch under which the table was read."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(5))
+    store(spark, topics.bootstrap, topic, tmp_path)
+    path = tmp_path / "raw.control/log/000000000000.json"
+    commit = Commit.model_validate_json(path.read_bytes())
+    path.write_text(commit.model_copy(update={"epochs": {0: 99}}).model_dump_json())
+    with pytest.raises(CutUnknown, match=r"epoch 99, which Kafka does not know: .* new --target"):
+        store(spark, topics.bootstrap, topic, tmp_path)
