@@ -20,8 +20,9 @@ from bench.stream.filled_topic import NOON, Events, fill, producing
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
 from events_schema.runtime.brokers import ACK_TIMEOUT_SECONDS
+from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import Commit, numbered
+from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
 

@@ -13,6 +13,7 @@ import events_analytics
 from events_analytics.versions.layout import Layout
 from events_schema import Contract, StoredEvent, column_names
 from events_schema.spark import spark_schema
+from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.parquet import describe_events
 from events_stream.table.folder.staging import Staging
@@ -31,7 +32,7 @@ def write_raw(
     names = column_names(contract.stored)
     values = [tuple(getattr(row, name) for name in names) for row in rows]
     paths = TablePaths(folder)
-    staging = Staging(paths.staging / str(number), number, paths)
+    staging = Staging(paths.staging / f"{numbered(number)}-{number:08x}", paths)
     staging.write_events(spark.createDataFrame(values, spark_schema(contract.stored)))
     for file in staging.describe(describe_events(staging.event_files)):
         final = folder.parent / file.final

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from events_schema.runtime.command import UNEXPECTED_EXIT_CODE, read_settings
-from events_schema.runtime.errors import AddressUnavailable, AlreadyLocked, UsageError
-from events_stream.errors import TableDamaged
+from events_schema.runtime.errors import AddressUnavailable, AlreadyLocked, TableDamaged, UsageError
 from events_stream.settings import RunSettings
 
 UNIT = Path(__file__).parents[1] / "events-stream.service"

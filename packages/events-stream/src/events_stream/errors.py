@@ -68,12 +68,6 @@ class CheckpointUnreadable(StreamError):
     exit_code = 6
 
 
-class TableDamaged(StreamError):
-    """Raised when the table's files and its log disagree."""
-
-    exit_code = 5
-
-
 class TableMissing(StreamError):
     """Raised when the table does not exist, or when this user may not read it."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from events_stream import open_table
 from events_stream.cli import main
 from events_stream.commands.status import describe
 from events_stream.table.folder.commit import CommitKind
-from events_stream.table.position import Loss
+from events_stream.table.position import Backlog, Cut, Loss
+from events_stream.table.steps import Step
 from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
 from stream_support.staged_change import store_batch, write_batch
@@ -76,6 +78,65 @@ def test_a_stored_table_is_described(tmp_path: Path) -> None:
         "lost": "partition 0: offsets 3 to 4, accepted",
         "checkpoint": "no batch planned; the stream will start where the table ends",
     }
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def kill_at_the_first_rename(step: Step) -> None:
+    """Raise `Killed` when one file of a commit is in the table."""
+    if step is Step.PLACED_ONE:
+        raise Killed
+
+
+def test_an_unfinished_commit_is_not_called_complete(tmp_path: Path) -> None:
+    """The description says so until the next start has finished the commit."""
+    with open_table(str(tmp_path / "raw")) as table:
+        table.watch = kill_at_the_first_rename
+        with suppress(Killed), table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+            change.complete_up_to = NOON
+        assert said(tmp_path)["complete"].startswith("up to 2026-01-31 12:00:00 UTC")
+    now = said(tmp_path)
+    assert now["complete"] == "no: commit 0 is unfinished"
+    assert "killed while it put 3 files into the table; the next start" in now["unfinished"]
+    assert "missing" not in now
+    with open_table(str(tmp_path / "raw")):
+        pass
+    assert said(tmp_path)["complete"].startswith("up to 2026-01-31 12:00:00 UTC")
+
+
+@pytest.mark.parametrize(
+    ("shrinks_by", "text"),
+    [
+        (None, "how long catching up will take is not known yet"),
+        (-5.0, "it grows: more events arrive than are stored"),
+        (1000.0, "caught up in about 0:01:30"),
+        (10_000.0, "caught up in about 0:00:00"),
+    ],
+)
+def test_a_backlog_is_described(tmp_path: Path, shrinks_by: float | None, text: str) -> None:
+    """The time that it will take counts from now."""
+    with open_table(str(tmp_path / "raw")) as table, table.change(CommitKind.BATCH) as change:
+        write_batch(change)
+        change.backlog = Backlog(records=120_000, at=NOON, shrinks_by=shrinks_by)
+    now = said(tmp_path, NOON + timedelta(seconds=30))
+    assert now["behind"] == f"120,000 records on 2026-01-31 12:00:00 UTC (0:00:30 ago); {text}"
+
+
+def test_cuts_of_kafkas_log_are_told(tmp_path: Path) -> None:
+    """They stay in the description."""
+    with open_table(str(tmp_path / "raw")) as table:
+        with table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+        with table.change(CommitKind.LOSS) as change:
+            change.cuts = (Cut(partition=0, offset=60, table_end=100, found_at=NOON),)
+        store_batch(table)
+    assert said(tmp_path)["cut"] == (
+        "partition 0 at offset 60, found 2026-01-31 12:00:00 UTC (0:00:00 ago); the table had read "
+        "up to 100; acknowledged events after that may be lost"
+    )
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:

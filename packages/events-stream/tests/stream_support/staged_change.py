@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from events_schema.tables.commit_log import numbered
 from events_stream.table.folder.change import Change
-from events_stream.table.folder.commit import Commit, CommitKind, StagedFile, numbered
+from events_stream.table.folder.commit import Commit, CommitKind, StagedFile
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts, SourceIdentity
 from stream_support.envelopes import NOON
@@ -23,7 +24,8 @@ def store_batch(table: Table, days: int = 2) -> Commit:
 def write_batch(change: Change, days: int = 2) -> None:
     """Write a batch with one file per day and one failed file, and set the fields of `change`."""
     staging = change.staging
-    name = f"{numbered(staging.number)}.parquet"
+    number = change.state.number + 1
+    name = f"{numbered(number)}.parquet"
     events = []
     for day in range(days):
         staged = Path(f"table/event_date=2026-01-0{day + 1}/part.parquet")
@@ -34,7 +36,7 @@ def write_batch(change: Change, days: int = 2) -> None:
         path.parent.mkdir(parents=True)
         path.write_text(name)
     change.source = SOURCE
-    change.after = {0: staging.number + 1}
+    change.after = {0: number + 1}
     change.counts = Counts(read=days + 1, stored=days, duplicates=0, failed=1)
     change.table_files = tuple(events)
     change.failed_files = (failed,)

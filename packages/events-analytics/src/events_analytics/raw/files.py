@@ -17,8 +17,9 @@ from events_analytics.versions.manifest import FileRows
 from events_schema import Contract, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
 from events_schema.runtime.errors import SourceMissing
-from events_schema.tables.locations import duckdb_path, plain_files
-from events_schema.tables.partitions import partition_day, partition_files
+from events_schema.tables.listing import table_files
+from events_schema.tables.locations import duckdb_path
+from events_schema.tables.partitions import partition_day
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,11 @@ class RawFiles:
 def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
     """List and check the files of the raw table, or of a plain folder of parquet files.
 
-    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, `DatabaseFailed`, and
-    `NotAnEvolution` if a table of the stream has own fields that `contract` lacks.
+    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, `DatabaseFailed`,
+    `TableDamaged`, and `NotAnEvolution` if a table of the stream has own fields that `contract`
+    lacks.
     """
-    paths = sorted([*partition_files(folder), *plain_files(folder)])
+    paths = table_files(folder)
     files = [read_raw_file(folder, path, contract) for path in paths]
     sizes = _column_bytes(paths, column_names(contract.event))
     sized = zip(files, paths, strict=True)

@@ -14,8 +14,10 @@ from pydantic import BaseModel
 from events_analytics.raw.footer import Footer, check_columns, check_evolution, read_footer
 from events_schema import Contract, UserMetrics
 from events_schema.models.types import StoredText, Time
+from events_schema.tables import listing
+from events_schema.tables.listing import table_files
 from events_schema.tables.locations import find_folder, plain_files
-from events_schema.tables.partitions import partition_day, partition_files
+from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
 
 
@@ -62,12 +64,12 @@ def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list
     Raises `ColumnsMissing` or `UnreadableFile` with the file's name, and `NotAnEvolution` if a
     table of the stream has own fields that `contract` lacks.
     """
-    files = [path for path in partition_files(folder) if since is None or _may_hold(path, since)]
+    files = [path for path in table_files(folder) if since is None or _may_hold(path, since)]
 
     def check(footer: Footer) -> None:
         check_evolution(folder, footer, contract)
 
-    return _checked([*files, *plain_files(folder)], contract.stored, check)
+    return _checked(files, contract.stored, check)
 
 
 def enriched_files(folder: Path) -> list[Path]:
@@ -77,7 +79,7 @@ def enriched_files(folder: Path) -> list[Path]:
 
 def failed_files(folder: Path) -> list[Path]:
     """List the files of the failed events. Raises errors as `raw_files`."""
-    return _checked(plain_files(folder), FailedRow)
+    return _checked(listing.failed_files(folder), FailedRow)
 
 
 def _may_hold(path: Path, since: date) -> bool:

@@ -12,8 +12,8 @@ import duckdb
 from events_schema import ColumnType, Contract, EnrichedEvent, column_names, columns
 from events_schema.runtime.database import Database, read_steadily
 from events_schema.runtime.times import from_micros
+from events_schema.tables.listing import table_files
 from events_schema.tables.locations import plain_files
-from events_schema.tables.partitions import partition_files
 from events_schema.tables.views import view_files
 
 
@@ -32,7 +32,7 @@ def count_stored(raw: Path, contract: Contract[Any]) -> StoredCount:
         view_files(database, "stored", files, contract.stored)
         return StoredCount(*database.one("SELECT count(*), count(DISTINCT event_id) FROM stored"))
 
-    return read_steadily(lambda: partition_files(raw), count)
+    return read_steadily(lambda: table_files(raw), count)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,12 @@ class PublishError(CommandError):
     """Raised when a table cannot be written to a folder: foreign, a mount point, read-only."""
 
 
+class TableDamaged(CommandError):
+    """Raised when the raw table's files and its log disagree, or its log cannot be read."""
+
+    exit_code = 5
+
+
 class TableReplaced(CommandError):
     """Raised when files keep disappearing before they are read, however often they are listed."""
 

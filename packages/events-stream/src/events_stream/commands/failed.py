@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from events_schema.runtime.database import Database, read_steadily
-from events_schema.runtime.errors import DatabaseFailed, TableReplaced
+from events_schema.runtime.errors import DatabaseFailed, TableDamaged, TableReplaced
 from events_schema.tables.paths import TablePaths
-from events_stream.errors import TableDamaged
 from events_stream.table.folder.log import read_log
 
 EXAMPLE_BYTES = 24

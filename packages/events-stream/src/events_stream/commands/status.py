@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,11 @@ from events_stream.commands.expiry import day_of
 from events_stream.errors import CheckpointUnreadable
 from events_stream.kafka.offsets import last_plan, offset_range
 from events_stream.run.checkpoint import plans_in
+from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.integrity import missing_files
 from events_stream.table.folder.log import read_log
 from events_stream.table.folder.state import TableState
-from events_stream.table.position import Offsets
+from events_stream.table.position import Backlog, Cut, Offsets
 
 
 def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
@@ -34,7 +36,14 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     if state.source is None or state.committed_at is None:
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
-    yield "complete", _complete(state, now)
+    unfinished = log.unfinished(paths.staging)
+    if unfinished and not running:
+        yield "complete", f"no: commit {unfinished.number} is unfinished"
+        yield "unfinished", _unfinished(unfinished)
+    else:
+        yield "complete", _complete(state, now)
+    if state.backlog:
+        yield "behind", _behind(state.backlog, now)
     yield "source", f"topic {state.source.topic} of cluster {state.source.cluster_id}"
     yield "next offsets", _offsets(state.next_offsets)
     yield "records", _records(state)
@@ -44,10 +53,9 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
             "lost",
             f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
         )
+    for cut in state.cuts:
+        yield "cut", _cut(cut, now)
     yield "checkpoint", _checkpoint(checkpoint, state, running=running)
-    unfinished = log.unfinished(paths.staging)
-    if unfinished and not running:
-        yield "unfinished", f"commit {unfinished.number}; the next start will finish it"
     coming = {file.final for file in unfinished.files} if unfinished else set()
     missing = [final for final in missing_files(paths, state) if final not in coming]
     if missing and not running:
@@ -71,6 +79,33 @@ def _complete(state: TableState, now: datetime) -> str:
         return "not yet: a backlog is being read"
     when = _when(state.complete_up_to, now)
     return f"up to {when}; every event acknowledged before that is stored"
+
+
+def _unfinished(commit: Commit) -> str:
+    count = len(commit.files)
+    return (
+        f"the stream was killed while it put {count} files into the table; the next start finishes "
+        f"this; until then, readers of the folder may see some of them"
+    )
+
+
+def _behind(backlog: Backlog, now: datetime) -> str:
+    left = backlog.seconds_left
+    if left is None:
+        forecast = "how long catching up will take is not known yet"
+    elif math.isinf(left):
+        forecast = "it grows: more events arrive than are stored"
+    else:
+        rest = max(timedelta(seconds=round(left)) - (now - backlog.at), timedelta())
+        forecast = f"caught up in about {timedelta(seconds=round(rest.total_seconds()))}"
+    return f"{backlog.records:,} records on {_when(backlog.at, now)}; {forecast}"
+
+
+def _cut(cut: Cut, now: datetime) -> str:
+    return (
+        f"partition {cut.partition} at offset {cut.offset}, found {_when(cut.found_at, now)}; the "
+        f"table had read up to {cut.table_end}; acknowledged events after that may be lost"
+    )
 
 
 def _records(state: TableState) -> str:

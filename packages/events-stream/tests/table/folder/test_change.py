@@ -23,7 +23,7 @@ STORING = [Step.STAGED, Step.SYNCED, Step.COMMITTED, Step.PLACED, Step.REMOVED, 
 OPENING = [Step.BEGUN, Step.RECOVERED]
 
 COMMIT = """{
- "format": 2,
+ "format": 4,
  "number": 1,
  "kind": "batch",
  "committed_at": "%(committed_at)s",
@@ -47,6 +47,12 @@ COMMIT = """{
  },
  "complete_up_to": "2026-01-31T12:00:00Z",
  "lost": [],
+ "epochs": {
+  "0": 3
+ },
+ "cuts": [],
+ "empty_offsets": 0,
+ "backlog": null,
  "table_files": [
   {
    "final": "raw/event_date=2026-01-01/000000000001.parquet",
@@ -120,6 +126,7 @@ def test_the_log_entry_of_a_change_has_exactly_these_bytes(target: Path) -> None
     with table.change(CommitKind.BATCH) as change:
         write_batch(change, days=1)
         change.complete_up_to = NOON
+        change.epochs = {0: 3}
         change.removed = (next(iter(change.state.table_files)),)
     committed_at = change.commit.committed_at.isoformat().replace("+00:00", "Z")
     expected = COMMIT % {"committed_at": committed_at, "staging": change.staging.folder.name}

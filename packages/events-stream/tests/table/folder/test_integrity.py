@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from events_schema.runtime.errors import TableDamaged
 from events_stream import open_table
-from events_stream.errors import TableDamaged
 from stream_support.staged_change import files, store_batch
 
 

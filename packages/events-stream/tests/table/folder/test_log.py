@@ -7,17 +7,21 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from events_schema import NotAnEvolution
+from events_schema.runtime.errors import TableDamaged
+from events_schema.tables import commit_log as reading
 from events_schema.tables.paths import TablePaths
 from events_stream import open_table
-from events_stream.errors import OtherSource, TableDamaged
+from events_stream.errors import OtherSource
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.log import read_log, read_state
 from events_stream.table.folder.state import TableState
+from events_stream.table.folder.table import Table
 from events_stream.table.steps import Step
 from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
@@ -98,6 +102,44 @@ def test_a_log_that_was_folded_meanwhile_is_read_again(tmp_path: Path) -> None:
     assert log.state == expected
 
 
+def read_while_written(
+    table: Table, step: int, monkeypatch: pytest.MonkeyPatch
+) -> TableState | None:
+    """Read the log, and at this step of the reader store 5 batches; None if it has fewer steps."""
+    taken: list[str] = []
+
+    def counting(act: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: object) -> object:
+            taken.append("step")
+            if len(taken) == step:
+                for _ in range(5):
+                    store_batch(table)
+            return act(*arguments)
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        for name in ("fold_numbers", "commit_numbers", "_read"):
+            patched.setattr(reading, name, counting(getattr(reading, name)))
+        read = read_state(table.paths.log)
+    return read if len(taken) >= step else None
+
+
+def test_a_reader_beside_a_writer_sees_every_commit_that_was_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer may commit, fold and delete between any two steps of the reader."""
+    for step in range(1, 1000):
+        with open_table(str(tmp_path / str(step) / "raw")) as table:
+            store_batch(table)
+            store_batch(table)
+            read = read_while_written(table, step, monkeypatch)
+        if read is None:
+            break
+        assert read.number == 6
+    assert step > 5
+
+
 def test_a_log_with_a_gap_is_refused(tmp_path: Path) -> None:
     """The error names the missing commit, after a fold or in its place."""
     target = tmp_path / "raw"
@@ -143,12 +185,12 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
 
 
 def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
-    """All kinds of change keep them, folded or not, in formats that events-stream 2.0 refuses."""
+    """All kinds of change keep them, folded or not."""
     target = tmp_path / "raw"
     log = tmp_path / "raw.control/log"
     fill(target, 1)
     written = json.loads((log / "000000000000.json").read_text())
-    assert (written["format"], "own_types" in written) == (2, False)
+    assert (written["format"], "own_types" in written) == (4, False)
     own = {"price": "float64", "plan": "string"}
     with open_table(str(target)) as table:
         with table.change(CommitKind.BATCH) as change:
@@ -158,26 +200,26 @@ def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
             change.removed = tuple(change.state.table_files)
     assert files(log) == ["000000000002.folded.json"]
     folded = json.loads((log / "000000000002.folded.json").read_text())
-    assert (folded["format"], list(folded["own_types"].items())) == (2, list(own.items()))
+    assert (folded["format"], list(folded["own_types"].items())) == (3, list(own.items()))
     assert fill(target, 1).own_types == own
     written = json.loads((log / "000000000003.json").read_text())
-    assert (written["format"], written["own_types"]) == (3, own)
+    assert (written["format"], written["own_types"]) == (4, own)
     assert read_state(log).own_types == own
 
 
-def test_a_log_without_own_columns_is_folded_as_before(tmp_path: Path) -> None:
-    """So events-stream 2.0 can read it."""
+def test_a_fold_has_these_fields(tmp_path: Path) -> None:
+    """The format is public, so it must not change by accident."""
     fill(tmp_path / "raw", 3)
     folded = json.loads((tmp_path / "raw.control/log/000000000002.folded.json").read_text())
     assert list(folded) == [
         "format", "number", "committed_at", "source", "next_offsets", "totals", "complete_up_to",
-        "lost", "table_files", "failed_files",
+        "lost", "epochs", "cuts", "empty_offsets", "backlog", "table_files", "failed_files",
     ]  # fmt: skip
-    assert folded["format"] == 1
+    assert folded["format"] == 3
 
 
 @pytest.mark.parametrize(
-    ("name", "newer"), [("000000000002.folded.json", 3), ("000000000003.json", 4)]
+    ("name", "newer"), [("000000000002.folded.json", 4), ("000000000003.json", 5)]
 )
 def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: int) -> None:
     """It may have fields that this release does not know."""

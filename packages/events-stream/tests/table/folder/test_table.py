@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from events_schema.runtime import files as files_module
-from events_schema.runtime.errors import AlreadyLocked, PublishError
+from events_schema.runtime.errors import AlreadyLocked, PublishError, TableDamaged
 from events_stream import open_table
-from events_stream.errors import NotOurs, TableDamaged, TableMissing
+from events_stream.errors import NotOurs, TableMissing
 from events_stream.table.folder import log as commit_log_module
 from events_stream.table.folder import table as table_module
 from events_stream.table.folder.commit import CommitKind

@@ -6,12 +6,12 @@ import secrets
 from datetime import UTC, datetime
 
 from events_schema.runtime.files import remove_folder
+from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
 from events_stream.table.folder.commit import (
     Commit,
     CommitKind,
     StagedFile,
-    numbered,
 )
 from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
@@ -72,7 +72,7 @@ class Change:
             number = self.state.number + 1
             folder = self._paths.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
             folder.mkdir()
-            self._staging = Staging(folder, number, self._paths)
+            self._staging = Staging(folder, self._paths)
             self._watch(Step.STAGED)
         return self._staging
 

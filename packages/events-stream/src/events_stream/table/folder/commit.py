@@ -8,12 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from events_schema.tables.commit_log import COMMIT_FORMAT, Entry, numbered
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
-
-FORMAT = 4
-"""The format that is written. Earlier ones can still be read: 1 of events-stream 1.0, 2 of later
-versions, and 3 of version 3 for tables with own columns.
-"""
 
 OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
 """The types of the table's own columns by name, in order; not written if there are none."""
@@ -67,13 +63,10 @@ class CommitKind(StrEnum):
     """Changes only the offsets: the operator accepted that records are lost, or Kafka cut them."""
 
 
-class Commit(BaseModel):
+class Commit(Entry):
     """One entry of the table's log; as soon as its file exists, the change is committed."""
 
-    model_config = ConfigDict(frozen=True)
-
-    format: int = FORMAT
-    number: int
+    format: int = COMMIT_FORMAT
     kind: CommitKind = CommitKind.BATCH
     committed_at: datetime
     staging: str = ""
@@ -86,7 +79,7 @@ class Commit(BaseModel):
     """Every event acknowledged before this is stored; None if unknown."""
     lost: tuple[Loss, ...] = ()
     """The records that the operator accepted as lost."""
-    epochs: dict[int, int] = {}
+    epochs: dict[int, int] = Field(default_factory=dict)
     """The leader epoch under which the offsets before `after` were read, by partition."""
     cuts: tuple[Cut, ...] = ()
     """What Kafka had cut off after it was read."""
@@ -98,7 +91,7 @@ class Commit(BaseModel):
     failed_files: tuple[StagedFile, ...] = ()
     removed: tuple[str, ...] = ()
     """The `final` of the files that this commit removes from the table or the failed events."""
-    own_types: OwnTypes = {}
+    own_types: OwnTypes = Field(default_factory=dict)
     """The own columns of the table after this commit, from its newest contract."""
 
     @property
@@ -115,8 +108,3 @@ class Commit(BaseModel):
     def files(self) -> tuple[StagedFile, ...]:
         """All files that it adds, events and failed events."""
         return (*self.table_files, *self.failed_files)
-
-
-def numbered(number: int) -> str:
-    """Return a commit's number with 12 digits, as used in names."""
-    return f"{number:012d}"

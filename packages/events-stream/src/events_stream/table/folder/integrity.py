@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from events_schema.runtime.errors import TableDamaged
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
-from events_stream.errors import TableDamaged
 from events_stream.table.folder.state import TableState
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import StagedFile, numbered
+from events_stream.table.folder.commit import StagedFile
 from events_stream.table.folder.parquet import DescribedFile
 
 FILES_PER_DAY = 4
@@ -38,7 +38,6 @@ class Staging:
     """The folder for the files of one change, and their final names."""
 
     folder: Path
-    number: int
     paths: TablePaths
 
     def write_events(self, events: DataFrame) -> None:
@@ -84,7 +83,8 @@ class Staging:
         )
 
     def _final(self, path: Path, index: int) -> Path:
-        name = f"{numbered(self.number)}-{index:04d}.parquet"
+        # With the folder's token: a restored table never gives one name to two contents.
+        name = f"{self.folder.name}-{index:04d}.parquet"
         if path.is_relative_to(self._failed):
             return self.paths.failed / name
         return self.paths.target / path.parent.name / name

@@ -5,43 +5,39 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 
 from events_schema import Contract
+from events_schema.tables.commit_log import FOLD_FORMAT, Entry
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import OtherSource
 from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 
-FOLD_FORMAT = 3
-"""The format of a folded log. Formats 1 and 2, of events-stream 1.1 to 3.1, can still be read."""
 
-
-class TableState(BaseModel):
+class TableState(Entry):
     """The table after commit `number`; the number is -1 before the first commit."""
-
-    model_config = ConfigDict(frozen=True)
 
     format: int = FOLD_FORMAT
     number: int = -1
     committed_at: datetime | None = None
     source: SourceIdentity | None = None
-    next_offsets: dict[int, int] = {}
+    next_offsets: dict[int, int] = Field(default_factory=dict)
     """The next offset of each partition that was read."""
     totals: Counts = Counts()
     """All records ever read, including those of expired days."""
     complete_up_to: datetime | None = None
     """Every event acknowledged before this was stored."""
     lost: tuple[Loss, ...] = ()
-    epochs: dict[int, int] = {}
+    epochs: dict[int, int] = Field(default_factory=dict)
     """The leader epoch under which the offsets before the next one were read, by partition."""
     cuts: tuple[Cut, ...] = ()
     empty_offsets: int = 0
     backlog: Backlog | None = None
-    table_files: dict[str, StoredFile] = {}
+    table_files: dict[str, StoredFile] = Field(default_factory=dict)
     """The files of the table by `final`, in the order in which they were added."""
-    failed_files: dict[str, StoredFile] = {}
-    own_types: OwnTypes = {}
+    failed_files: dict[str, StoredFile] = Field(default_factory=dict)
+    own_types: OwnTypes = Field(default_factory=dict)
 
     def after(self, commit: Commit) -> TableState:
         """Return the state after `commit`, which must be the next one."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from events_schema.runtime.errors import PublishError
+from events_schema.runtime.errors import PublishError, TableDamaged
 from events_schema.runtime.files import (
     check_renames,
     make_folders,
@@ -26,7 +26,7 @@ from events_schema.runtime.files import (
 from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
-from events_stream.errors import NotOurs, TableDamaged, TableMissing
+from events_stream.errors import NotOurs, TableMissing
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
 from events_stream.table.folder.integrity import check_files

@@ -1,0 +1,119 @@
+"""A stream that is killed between two renames shows our own readers no half commit."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+import events_analytics
+from events_analytics.check.verification import verify
+from events_analytics.raw.files import list_raw
+from events_analytics.report.tables import failed_files, raw_files
+from events_loadgen.line.query import count_stored
+from events_schema import Contract, Event, column_names
+from events_schema.runtime.errors import TableDamaged
+from events_schema.spark import spark_schema
+from events_stream import open_table
+from events_stream.table.folder.change import Change
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.folder.parquet import describe_events, describe_failed_events
+from events_stream.table.steps import Step
+from stream_support.envelopes import envelope
+from stream_support.staged_change import SOURCE
+
+CONTRACT = Contract(Event)
+DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2)]
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def kill_at_the_first_rename(step: Step) -> None:
+    """Raise `Killed` when one file of a commit is in the table."""
+    if step is Step.PLACED_ONE:
+        raise Killed
+
+
+def write(spark: SparkSession, change: Change, rows: int) -> None:
+    """Write `rows` events of each of two days, and as many failed events."""
+    names = column_names(CONTRACT.stored)
+    events = [envelope(event_time=day) for day in DAYS for _ in range(rows)]
+    values = [tuple(getattr(event, name) for name in names) for event in events]
+    staging = change.staging
+    staging.write_events(spark.createDataFrame(values, spark_schema(CONTRACT.stored)).coalesce(1))
+    failed = spark.range(rows).selectExpr("'empty' AS reason", "current_timestamp() AS timestamp")
+    staging.write_failed_events(failed.coalesce(1))
+    change.source = SOURCE
+    change.table_files = staging.describe(describe_events(staging.event_files))
+    change.failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
+
+
+@pytest.fixture
+def half(spark: SparkSession, tmp_path: Path) -> Path:
+    """A table with a commit of 20 rows, and half of a commit of 80 rows."""
+    with open_table(str(tmp_path / "raw")) as table:
+        with table.change(CommitKind.BATCH) as change:
+            write(spark, change, 10)
+        table.watch = kill_at_the_first_rename
+        with suppress(Killed), table.change(CommitKind.BATCH) as change:
+            write(spark, change, 40)
+    assert len(list((tmp_path / "raw").rglob("*.parquet"))) == 3
+    return tmp_path / "raw"
+
+
+def seen(target: Path) -> dict[str, int]:
+    """Return how many rows each of our readers sees."""
+    failed = failed_files(target.with_name("raw.failed"))
+    return {
+        "run": list_raw(target, CONTRACT).rows,
+        "report": sum(file.rows for file in describe_events(raw_files(target, CONTRACT, None))),
+        "failed": sum(file.rows for file in describe_failed_events(failed)),
+        "simulate": count_stored(target, CONTRACT).rows,
+    }
+
+
+def test_our_readers_see_a_commit_whole_or_not_at_all(half: Path) -> None:
+    """They see it when the next start has finished it."""
+    assert seen(half) == {"run": 20, "report": 20, "failed": 10, "simulate": 20}
+    with open_table(str(half)):
+        assert seen(half) == {"run": 100, "report": 100, "failed": 50, "simulate": 100}
+
+
+def test_a_result_of_whole_commits_stays_verified(half: Path, spark: SparkSession) -> None:
+    """A run beside a half commit counts what its manifest names, also after the next start."""
+    target = half.with_name("enriched")
+    events_analytics.run(spark, CONTRACT, half, target, datetime(2026, 1, 2, 3, tzinfo=UTC))
+    assert verify(str(target), CONTRACT).manifest.rows == 20
+    with open_table(str(half)):
+        pass
+    assert verify(str(target), CONTRACT).manifest.rows == 20
+
+
+def test_a_file_that_the_stream_did_not_write_is_refused(half: Path) -> None:
+    """It would be read before and ignored after; the stream does not start either."""
+    (half / "event_date=2026-01-01" / "mine.parquet").write_bytes(b"")
+    with pytest.raises(TableDamaged, match=r"mine.parquet is not in the log .* move it away"):
+        list_raw(half, CONTRACT)
+
+
+def test_file_names_never_recur(spark: SparkSession, tmp_path: Path) -> None:
+    """A table that was restored and filled again has no name of the files that it had before."""
+
+    def fill() -> set[str]:
+        with open_table(str(tmp_path / "raw")) as table:
+            with table.change(CommitKind.BATCH) as change:
+                write(spark, change, 1)
+            return {*table.state.table_files, *table.state.failed_files}
+
+    first = fill()
+    for folder in ("raw", "raw.control", "raw.failed"):
+        shutil.rmtree(tmp_path / folder)
+    second = fill()
+    assert len(first) == len(second) == 3
+    assert first.isdisjoint(second)
