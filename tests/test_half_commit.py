@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from events_stream import open_table
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.parquet import describe_events, describe_failed_events
-from events_stream.table.steps import Step
+from events_stream.table.steps import Step, Watch, unwatched
 from stream_support.envelopes import envelope
 from stream_support.staged_change import SOURCE
 
@@ -34,10 +34,14 @@ class Killed(BaseException):
     """Stands for kill -9."""
 
 
-def kill_at_the_first_rename(step: Step) -> None:
-    """Raise `Killed` when one file of a commit is in the table."""
-    if step is Step.PLACED_ONE:
-        raise Killed
+def killing_at(step: Step) -> Watch:
+    """Return a `Watch` that raises `Killed` at `step`."""
+
+    def watch(reached: Step) -> None:
+        if reached is step:
+            raise Killed
+
+    return watch
 
 
 def write(spark: SparkSession, change: Change, rows: int) -> None:
@@ -60,7 +64,7 @@ def half(spark: SparkSession, tmp_path: Path) -> Path:
     with open_table(str(tmp_path / "raw")) as table:
         with table.change(CommitKind.BATCH) as change:
             write(spark, change, 10)
-        table.watch = kill_at_the_first_rename
+        table.watch = killing_at(Step.PLACED_ONE)
         with suppress(Killed), table.change(CommitKind.BATCH) as change:
             write(spark, change, 40)
     assert len(list((tmp_path / "raw").rglob("*.parquet"))) == 3
@@ -100,6 +104,48 @@ def test_a_file_that_the_stream_did_not_write_is_refused(half: Path) -> None:
     (half / "event_date=2026-01-01" / "mine.parquet").write_bytes(b"")
     with pytest.raises(TableDamaged, match=r"mine.parquet is not in the log .* move it away"):
         list_raw(half, CONTRACT)
+
+
+def test_half_a_replay_hides_nothing(spark: SparkSession, half: Path) -> None:
+    """Until its files are in the table, readers see the failed events from before it."""
+    with open_table(str(half)) as table:
+        failed = tuple(table.state.failed_files)
+        for step, expected in ((Step.COMMITTED, 50), (Step.PLACED, 7)):
+            table.watch = killing_at(step)
+            with suppress(Killed), table.change(CommitKind.REPLAY) as change:
+                write(spark, change, 7)
+                change.removed = failed
+            assert seen(half)["failed"] == expected
+            table.watch = unwatched
+            with table.writing():  # finishes it
+                failed = tuple(table.state.failed_files)
+
+
+def test_a_missing_file_is_named(half: Path) -> None:
+    """A result without its rows would be wrong."""
+    with open_table(str(half)):
+        pass
+    next(half.rglob("*.parquet")).unlink()
+    with pytest.raises(TableDamaged, match=r"is missing, but listed .* `events-stream expire"):
+        list_raw(half, CONTRACT)
+
+
+def test_a_table_with_another_name_is_refused(half: Path) -> None:
+    """Its log lists the files by the old name, so it would look empty."""
+    with open_table(str(half)):
+        pass
+    for name in ("raw", "raw.control", "raw.failed"):
+        (half.parent / name).rename(half.parent / name.replace("raw", "events"))
+    with pytest.raises(TableDamaged, match="a table with another name"):
+        list_raw(half.parent / "events", CONTRACT)
+
+
+def test_a_plain_folder_is_read_without_a_log(half: Path) -> None:
+    """A copy of the files alone is a plain folder, and `--since` keeps files that have no day."""
+    shutil.rmtree(half.parent / "raw.control")
+    next(half.rglob("*.parquet")).rename(half / "plain.parquet")
+    assert len(raw_files(half, CONTRACT, None)) == 3
+    assert half / "plain.parquet" in raw_files(half, CONTRACT, date(2026, 1, 3))
 
 
 def test_file_names_never_recur(spark: SparkSession, tmp_path: Path) -> None:

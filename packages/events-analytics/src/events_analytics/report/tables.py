@@ -83,9 +83,10 @@ def failed_files(folder: Path) -> list[Path]:
 
 
 def _may_hold(path: Path, since: date) -> bool:
-    """Return whether a file of a partition may have events of `since` or later."""
+    """Return whether a file may have events of `since` or later; one without a day may."""
+    day = partition_day(path.parent.name)
     try:
-        return date.fromisoformat(partition_day(path.parent.name) or "") >= since
+        return day is None or date.fromisoformat(day) >= since
     except ValueError:  # the partition of the events without a time
         return False
 

@@ -31,9 +31,15 @@ class _Commit(Entry):
     failed_files: tuple[_File, ...] = ()
     removed: tuple[str, ...] = ()
 
-    def is_finished(self, paths: TablePaths) -> bool:
-        """Return whether all of its files are in the table."""
-        return not (paths.staging / (self.staging or numbered(self.number))).is_dir()
+    @property
+    def added(self) -> set[str]:
+        """The files that it adds."""
+        return {file.final for file in (*self.table_files, *self.failed_files)}
+
+    def is_placed(self, paths: TablePaths) -> bool:
+        """Return whether all files that it adds are in the table; then, it removes others."""
+        staging = paths.staging / (self.staging or numbered(self.number))
+        return not staging.is_dir() or all((paths.target.parent / f).exists() for f in self.added)
 
 
 class _Fold(Entry):
@@ -44,20 +50,30 @@ class _Fold(Entry):
 def table_files(target: Path) -> list[Path]:
     """Return the files of the raw table at `target`, or of a plain folder, sorted.
 
-    Raises `TableDamaged` if the log cannot be read, or if there are files that the stream did not
-    write. A table without a log, such as a copy, is listed like a plain folder.
+    Raises `TableDamaged` if the log cannot be read, if a file is missing, or if there are files
+    that the stream did not write. A table without a log, as in a copy, is listed like a plain
+    folder.
     """
-    there = [*partition_files(target), *plain_files(target)]
-    logged = _logged_files(TablePaths(target))
+    paths = TablePaths(target)
+    logged = _logged_files(paths)
+    there = {*partition_files(target), *plain_files(target)}
     if logged is None:
         return sorted(there)
-    foreign = [path for path in there if path not in logged and not _OWN_NAME.fullmatch(path.name)]
-    if foreign:
+    files = {path for path in logged if path.is_relative_to(target)}
+    if files - there and logged != _logged_files(paths):
+        return table_files(target)  # the table was changed meanwhile
+    for path in sorted(files - there):
         raise TableDamaged(
-            f"{foreign[0]} is not in the log of the table {target}, so events-stream did not write "
-            f"it; move it away"
+            f"{path} is missing, but listed in the log {paths.log}; restore it, or remove it from "
+            f"the log with `events-stream expire --missing --apply`"
         )
-    return sorted(path for path in logged if path.is_relative_to(target))
+    for path in sorted(there - files):
+        if not _OWN_NAME.fullmatch(path.name):
+            raise TableDamaged(
+                f"{path} is not in the log {paths.log}, so events-stream did not write it; move it "
+                f"away"
+            )
+    return sorted(files)
 
 
 def failed_files(folder: Path) -> list[Path]:
@@ -70,13 +86,20 @@ def failed_files(folder: Path) -> list[Path]:
 
 
 def _logged_files(paths: TablePaths) -> set[Path] | None:
-    """Return the files of the finished commits; None if there is no commit."""
+    """Return the files that the log lists, without a commit that is not placed; None if empty."""
     fold, commits = read_entries(paths.log, -1, _Fold, _Commit)
     if fold is None and not commits:
         return None
     finals = {*fold.table_files, *fold.failed_files} if fold else set()
     for commit in commits:
-        finals.difference_update(commit.removed)
-        if commit is not commits[-1] or commit.is_finished(paths):
-            finals.update(file.final for file in (*commit.table_files, *commit.failed_files))
+        if commit is not commits[-1] or commit.is_placed(paths):
+            finals.difference_update(commit.removed)
+            finals.update(commit.added)
+    folders = {paths.target.name, paths.failed.name}
+    for final in finals:
+        if Path(final).parts[0] not in folders:
+            raise TableDamaged(
+                f"the log {paths.log} lists {final}, so it belongs to a table with another name; "
+                f"give the folders of a table the names that they had"
+            )
     return {paths.target.parent / final for final in finals}
