@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, Observation
 from events_schema import Contract
 from events_stream.errors import CountMismatch
 from events_stream.records.decode import Decode, decoder, events, failed_events
+from events_stream.records.heartbeat import beating
 from events_stream.records.spans import spans
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.deduplication import remove_copies
@@ -56,17 +57,20 @@ class RecordWriter:
         staging = change.staging
         decoded = records.transform(self.decode)
         seen = Observation()
-        staging.write_events(decoded.transform(events, seen, partitions))
+        beat = self.table.beat
+        with beating(records.sparkSession, beat):
+            staging.write_events(decoded.transform(events, seen, partitions))
         observed = seen.get
         read, failed = observed["read"], observed["failed"]
         self.table.watch(Step.WRITTEN)
         if failed:  # rare enough to read the records a second time
-            staging.write_failed_events(decoded.transform(failed_events, Observation()))
+            with beating(records.sparkSession, beat):
+                staging.write_failed_events(decoded.transform(failed_events, Observation()))
         self.table.watch(Step.FAILED_WRITTEN)
-        stored = describe_events(staging.event_files)
+        stored = describe_events(staging.event_files, beat)
         duplicates = self._remove_copies(change, stored)
         if duplicates:
-            stored = describe_events(staging.event_files)
+            stored = describe_events(staging.event_files, beat)
         table_files = staging.describe(stored)
         failed_files = staging.describe(describe_failed_events(staging.failed_event_files))
         self.table.watch(Step.DEDUPLICATED)
@@ -81,13 +85,12 @@ class RecordWriter:
         return spans(observed, partitions)
 
     def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
-        earliest = [file.earliest_received for file in written if file.earliest_received]
-        latest = [file.latest_received for file in written if file.latest_received]
-        if not self.window or not earliest:
+        if not self.window:
             return 0
-        near = change.state.files_received_near(min(earliest), max(latest), self.window)
+        times = [span for file in written for span in file.received]
+        near = self.table.locate(change.state.files_received_near(times, self.window))
         spill = change.staging.folder / "spill"
-        return remove_copies([file.path for file in written], self.table.locate(near), spill)
+        return remove_copies([file.path for file in written], near, spill, self.table.beat)
 
 
 def check_counts(counts: Counts) -> None:

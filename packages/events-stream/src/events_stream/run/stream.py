@@ -272,7 +272,7 @@ def build_run(
     watchdog: Watchdog,
 ) -> StreamRun:
     """Build the stream from its parts."""
-    table.watch = watching(watchdog, metrics)
+    table.watch, table.beat = watching(watchdog, metrics), watchdog.beat
     source = KafkaSource(
         spark,
         settings.brokers,

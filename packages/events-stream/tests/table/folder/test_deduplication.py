@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from events_stream.table.folder import parquet
 from events_stream.table.folder.deduplication import remove_copies
 from events_stream.table.folder.parquet import describe_events
 
@@ -117,3 +118,22 @@ def test_no_files_hold_nothing(tmp_path: Path) -> None:
     """A batch may have only failed events, and so no files of events."""
     assert describe_events([]) == []
     assert remove_copies([], [], tmp_path / "spill") == 0
+
+
+def test_progress_is_reported_after_each_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies are found in every piece, and an id that several pieces have counts once."""
+    monkeypatch.setattr(parquet, "FILES_PER_PIECE", 2)
+    ids = [str(UUID(int=n)) for n in range(6)]
+    new = write(tmp_path / "new.parquet", [(each, 0) for each in ids])
+    stored = [
+        write(
+            tmp_path / f"{n}.parquet", [(ids[0], 0), (ids[n % 6], 0), (str(UUID(int=100 + n)), 0)]
+        )
+        for n in range(5)
+    ]
+    beats: list[None] = []
+    assert remove_copies([new], stored, tmp_path / "spill", lambda: beats.append(None)) == 5
+    assert read(new) == [(5, ids[5])]
+    assert len(beats) == 2 * (1 + 3) + 1  # new files and pieces of stored ones, twice; rewritten

@@ -265,6 +265,6 @@ def test_the_files_of_the_window_are_found(tmp_path: Path) -> None:
     hour = timedelta(hours=1)
     state = fill(tmp_path / "raw", 1)
     for moment in (NOON - hour, NOON, NOON + hour):
-        assert len(state.files_received_near(moment, moment, hour)) == 2
+        assert len(state.files_received_near([(moment, moment)], hour)) == 2
     for moment in (NOON - 2 * hour, NOON + 2 * hour):
-        assert state.files_received_near(moment, moment, hour) == []
+        assert state.files_received_near([(moment, moment)], hour) == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from events_schema.tables.commit_log import COMMIT_FORMAT, Entry, numbered
+from events_stream.table.folder.hours import Hours, Span, spans
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 
 OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
@@ -27,17 +29,12 @@ class StoredFile(BaseModel):
     rows: int
     earliest_received: datetime | None = None
     latest_received: datetime | None = None
+    received_hours: Annotated[Hours, Field(exclude_if=lambda hours: not hours)] = ()
 
-    def may_hold(self, earliest: datetime, latest: datetime, window: timedelta) -> bool:
-        """Return whether the file may have a row of this time span, widened by `window` both ways.
-
-        `earliest` and `latest` are times of receipt.
-        """
-        if self.earliest_received is None or self.latest_received is None:
-            return False
-        return (
-            self.earliest_received - window <= latest and earliest - window <= self.latest_received
-        )
+    @property
+    def received(self) -> Iterator[Span]:
+        """The times in which its rows were received."""
+        return spans(self.received_hours, self.earliest_received, self.latest_received)
 
 
 class StagedFile(StoredFile):

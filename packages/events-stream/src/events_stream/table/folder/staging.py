@@ -77,6 +77,7 @@ class Staging:
                 rows=file.rows,
                 earliest_received=file.earliest_received,
                 latest_received=file.latest_received,
+                received_hours=file.received_hours,
             )
             for index, file in enumerate(files)
             if file.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from events_schema.tables.commit_log import FOLD_FORMAT, Entry
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import OtherSource
 from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
+from events_stream.table.folder.hours import Span, are_near
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
 
 
@@ -85,12 +87,14 @@ class TableState(Entry):
         """Check that `contract` has all own columns of the table. Raises `NotAnEvolution`."""
         contract.check_evolves(self.own_types, f"the table {paths.target}")
 
-    def files_received_near(
-        self, earliest: datetime, latest: datetime, window: timedelta
-    ) -> list[StoredFile]:
-        """Return the files that may have rows of this time span, widened by `window` both ways."""
-        files = self.table_files.values()
-        return [file for file in files if file.may_hold(earliest, latest, window)]
+    def files_received_near(self, times: Iterable[Span], window: timedelta) -> list[StoredFile]:
+        """Return the files that may have rows received at most `window` from one of `times`."""
+        wanted = set(times)
+        return [
+            file
+            for file in self.table_files.values()
+            if any(are_near(one, other, window) for one in file.received for other in wanted)
+        ]
 
 
 def _added(commit: Commit) -> Counts:

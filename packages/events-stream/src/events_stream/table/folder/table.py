@@ -7,7 +7,7 @@ change of the table finishes this first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Table:
     def __init__(self, paths: TablePaths, watch: Watch = unwatched) -> None:
         self.paths = paths
         self.watch = watch
+        self.beat: Callable[[], None] = lambda: None
+        """Called now and then while a step makes progress."""
         self._log = CommitLog(paths.log)
 
     @property
