@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -13,10 +14,18 @@ from pydantic_core import PydanticCustomError
 from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.errors import UsageError
 from events_schema.runtime.flags import Seconds, matching, read_secret
+from events_schema.runtime.kafka_options import KafkaOptions, read_options
 
 DEFAULT_PORT = 9092
 ACK_TIMEOUT_SECONDS = 10.0
 """How long an acknowledgement may take by default."""
+
+PASSWORD_LOGINS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+"""The mechanisms that have flags."""
+_FLAGS = {
+    "bootstrap.servers": "--brokers",
+    "security.protocol": "--kafka-tls, --sasl-mechanism or both",
+}
 
 _BROKER = re.compile(r"(?P<host>[^\s:/,\[\]]+|\[[^\s/,\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
 
@@ -93,6 +102,16 @@ class KafkaSettings(CommandSettings):
     sasl_password_file: Path | None = Field(
         default=None, description="a file that holds the password"
     )
+    kafka_option: KafkaOptions = Field(
+        default=(),
+        description="an option of Kafka's Java client that has no flag, such as "
+        "sasl.mechanism=OAUTHBEARER; repeatable, and visible in the process list, so prefer "
+        "--kafka-options-file for secrets",
+        repr=False,
+    )
+    kafka_options_file: Path | None = Field(
+        default=None, description="a file of such options, one per line; # begins a comment"
+    )
 
     @model_validator(mode="after")
     def _check_tls_and_sasl(self) -> KafkaSettings:
@@ -115,9 +134,52 @@ class KafkaSettings(CommandSettings):
 
     @property
     def security_protocol(self) -> str:
-        """Kafka's name of the protocol: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`."""
-        login = "SASL_" if self.sasl_mechanism else ""
+        """Kafka's name of the protocol: `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
+
+        Raises the errors of `options`.
+        """
+        login = "SASL_" if self.mechanism() else ""
         return login + ("SSL" if self.kafka_tls else "PLAINTEXT")
+
+    def mechanism(self) -> str | None:
+        """Return how to log in, from the flag or the options. Raises the errors of `options`."""
+        return self.sasl_mechanism or self.options().get("sasl.mechanism")
+
+    def options(self) -> Mapping[str, str]:
+        """Return the options from `--kafka-option` and `--kafka-options-file`.
+
+        Raises `UsageError` for a file that cannot be used, and for options that contradict a flag
+        or need one.
+        """
+        options = read_options(self.kafka_option, self.kafka_options_file)
+        for name, flag in self._flags_of(options):
+            raise UsageError(f"Kafka option {name} has a flag; give {flag} instead")
+        for name, flag in self._needed_by(options):
+            raise UsageError(f"Kafka option {name} needs {flag}; give it too")
+        return options
+
+    def _flags_of(self, options: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the options that a flag sets, each with the flag."""
+        for name, value in options.items():
+            if name in _FLAGS:
+                yield name, _FLAGS[name]
+            elif name == "sasl.mechanism" and (self.sasl_mechanism or value in PASSWORD_LOGINS):
+                yield name, "--sasl-mechanism"
+            elif name == "sasl.jaas.config" and self.sasl_mechanism:
+                yield name, "--sasl-username and --sasl-password-file"
+            elif name.startswith("ssl.truststore.") and self.kafka_ca_file:
+                yield name, "--kafka-ca-file"
+            elif name.startswith(("ssl.key.", "ssl.keystore.")) and self.kafka_certificate_file:
+                yield name, "--kafka-certificate-file and --kafka-key-file"
+
+    def _needed_by(self, options: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield the options that have no effect without a flag, each with the flag."""
+        logs_in = self.sasl_mechanism or "sasl.mechanism" in options
+        for name in options:
+            if name.startswith("ssl.") and not self.kafka_tls:
+                yield name, "--kafka-tls"
+            elif name.startswith("sasl.") and not logs_in:
+                yield name, "the option sasl.mechanism"
 
     def password(self) -> str | None:
         """Return the password, from its file if one is given. Raises `UsageError`."""

@@ -18,5 +18,7 @@ class Flag:
     """What happens without the flag, in words; if None, the default value is shown."""
     variable: str | None = None
     """An environment variable that counts if neither the flag nor its own variable is set."""
+    between: str = ","
+    """What separates the values of a repeatable flag in its variable."""
     positional: bool = False
     """Whether the value is an argument without a flag's name."""

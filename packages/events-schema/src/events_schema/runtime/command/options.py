@@ -38,6 +38,8 @@ class Option:
     """The environment variables, the first one that is set counts."""
     repeatable: bool = False
     """Whether the flag may be given several times."""
+    between: str = ","
+    """What separates the values of a repeatable flag in its variable."""
     secret: bool = False
     """Whether errors must not show its value."""
     positional: bool = False
@@ -93,6 +95,7 @@ def _option(field: str, info: FieldInfo, group: str | None, variable: str) -> Op
         or _default(info.default),
         variables=() if positional else (variable, *more),
         repeatable=any(get_origin(each) is tuple for each in types),
+        between=next((flag.between for flag in flags if flag.between != ","), ","),
         secret=SecretStr in types,
         required=info.is_required(),
         positional=positional,

@@ -151,13 +151,13 @@ def _read_flags(
     known, unknown = parser.parse_known_args(list(arguments))
     if unknown:
         raise UsageError(_unknown_text(parser, options, unknown))
-    repeatable = {option.field for option in options if option.repeatable}
+    between = {option.field: option.between for option in options if option.repeatable}
     given = {name: value for name, value in vars(known).items() if value is not None}
     for name, values in given.items():
         if isinstance(values, list):
             # Before Python 3.13, argparse turns the value of --flag=-- into an empty list.
             texts = ["--" if value == [] else value for value in values]
-            given[name] = ",".join(texts) if name in repeatable else texts[-1]
+            given[name] = between[name].join(texts) if name in between else texts[-1]
     return given
 
 
