@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -11,7 +12,9 @@ import pytest
 
 from events_schema import EventEnvelope, FailureReason
 from events_schema.tables.paths import TablePaths
+from events_stream.table.position import Cut
 from faults_support.comparison import differences, missing, not_as_received, strangers
+from faults_support.losses import Losses, TopicLoss, match
 from faults_support.readers import READERS, FailedRow, Found, Row
 from faults_support.sender import EPOCH, MICROSECOND, Sent
 
@@ -65,6 +68,32 @@ def test_a_missing_row_is_named() -> None:
     """Missing events and missing garbage are reported."""
     assert missing(Found([ROW], [FAILED]), [ROW.event_id], GARBAGE) == []
     assert missing(Found([], []), [ROW.event_id], GARBAGE) == [ROW.event_id, "78"]
+
+
+LOSS = TopicLoss(0, 60, [(60, b"a"), (61, b"b"), (62, b"c")], read_before=61)
+
+
+def told(offset: int = 60, table_end: int = 62, partition: int = 0) -> Cut:
+    """Return a cut as the table tells of it."""
+    return Cut(partition=partition, offset=offset, table_end=table_end, found_at=NOON)
+
+
+def test_what_kafka_lost_is_told_apart_from_what_the_table_lost() -> None:
+    """The table had read what lies before its end; only the rest may be missing."""
+    assert match([LOSS], [told()]) == Losses(read=[b"a", b"b"], unread=[b"c"])
+    beyond = replace(LOSS, read_before=60)
+    assert match([beyond], []) == Losses(read=[], unread=[b"a", b"b", b"c"])
+    again = replace(LOSS, records=[(60, b"d")], read_before=60)
+    assert match([LOSS, again], [told(), told(table_end=61)]).read == [b"a", b"b", b"d"]
+
+
+@pytest.mark.parametrize(
+    "cuts", [[], [told(table_end=60)], [told(offset=61)], [told(partition=1)], [told(), told()]]
+)
+def test_a_cut_that_is_not_told_is_named(cuts: list[Cut]) -> None:
+    """Each cut of records that the table had read must be told, and no other."""
+    with pytest.raises(AssertionError, match="told"):
+        match([LOSS], cuts)
 
 
 def test_a_row_equals_its_record_to_the_microsecond() -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from aiokafka.record.memory_records import MemoryRecords
 
 _HEADER = 12
 """The bytes before the body of a record batch: its first offset and its body's length."""
+
+Records = list[tuple[int, bytes | None]]
+"""The offsets and values of records."""
 
 
 def drop_records(
@@ -18,22 +22,47 @@ def drop_records(
 
     `broker` is the folder of a broker that was killed, with one segment in the partition.
     """
+    segment = _segment(broker, topic, partition)
+    kept, dropped = bytearray(), []
+    for batch, records in _batches(segment.read_bytes()):
+        if any(start <= offset < end for offset, _ in records):
+            dropped += [value for _, value in records]
+        else:
+            kept += batch
+    segment.write_bytes(kept)
+    return dropped
+
+
+def cut_log(broker: Path, topic: str, partition: int, share: float) -> Records:
+    """Delete this share of the last record batches, at least one; return their records.
+
+    `broker` is as in `drop_records`.
+    """
+    segment = _segment(broker, topic, partition)
+    batches = list(_batches(segment.read_bytes()))
+    kept = len(batches) - max(1, int(len(batches) * share))
+    segment.write_bytes(b"".join(batch for batch, _ in batches[: max(kept, 0)]))
+    return [record for _, records in batches[max(kept, 0) :] for record in records]
+
+
+def _segment(broker: Path, topic: str, partition: int) -> Path:
     (segment,) = (broker / "data" / f"{topic}-{partition}").glob("*.log")
-    content = segment.read_bytes()
-    kept, dropped = bytearray(), bytearray()
+    return segment
+
+
+def _batches(content: bytes) -> Iterator[tuple[bytes, Records]]:
     at = 0
     while at < len(content):
         size = _HEADER + int.from_bytes(content[at + 8 : at + _HEADER], "big")
         batch = content[at : at + size]
-        within = any(start <= offset < end for offset, _ in _records(batch))
-        (dropped if within else kept).extend(batch)
+        if len(batch) < size:
+            return  # written in part when the broker was killed
+        yield batch, _records(batch)
         at += size
-    segment.write_bytes(kept)
-    return [value for _, value in _records(bytes(dropped))]
 
 
-def _records(content: bytes) -> list[tuple[int, bytes | None]]:
-    batches, found = MemoryRecords(content), []
+def _records(content: bytes) -> Records:
+    batches, found = MemoryRecords(content), Records()
     while batches.has_next():
         batch = batches.next_batch()
         assert batch is not None

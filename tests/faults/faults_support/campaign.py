@@ -17,6 +17,7 @@ from faults_support import dying_stream
 from faults_support.comparison import differences, missing, not_as_received, strangers
 from faults_support.killable_stream import DEADLINE, KillableStream
 from faults_support.line import Line
+from faults_support.losses import TopicLoss, match
 from faults_support.readers import READERS, Found
 from faults_support.schedule import (
     BrokerKill,
@@ -24,10 +25,13 @@ from faults_support.schedule import (
     Fault,
     Java,
     JavaKill,
+    PartitionAdd,
     StepDeath,
     StreamKill,
+    TopicCut,
 )
 from faults_support.sender import Sender
+from line_support.dropped_records import cut_log
 from stream_support.contracts import CONTRACT
 
 
@@ -40,6 +44,7 @@ class Campaign:
         self.kills: Counter[str] = Counter()
         self.rows = 0
         """The number of rows at the last look."""
+        self.losses: list[TopicLoss] = []
         self._frozen: list[KillableStream] = []
 
     def strike(self, fault: Fault) -> None:
@@ -56,6 +61,10 @@ class Campaign:
                 self._kill_the_broker(fault)
             case CollectorKill():
                 self._kill_the_collector(fault)
+            case TopicCut():
+                self._cut_the_topic(fault)
+            case PartitionAdd():
+                self._add_a_partition()
             case _:
                 raise NotImplementedError(fault.kind)
 
@@ -124,6 +133,21 @@ class Campaign:
         self.line.start_collector()
         self._wait_for_new_events(stream)
 
+    def _cut_the_topic(self, fault: TopicCut) -> None:
+        stream = self._running_stream()
+        read_before = read_state(self.line.paths.log).next_offsets.get(fault.partition, 0)
+        broker = self.line.broker
+        broker.kill()
+        records = cut_log(broker.folder, self.line.topic, fault.partition, fault.share)
+        broker.start()
+        self.losses.append(TopicLoss(fault.partition, records[0][0], records, read_before))
+        self._wait_for_new_events(stream)
+
+    def _add_a_partition(self) -> None:
+        stream = self._running_stream()
+        self.line.add_partition()
+        self._wait_for_new_events(stream)
+
     def _wait_for_new_events(self, stream: KillableStream) -> None:
         """Wait until one more event is acknowledged, and then until a batch is stored."""
         before = len(self.sender.acknowledged)
@@ -172,17 +196,21 @@ class Campaign:
         return self._compare_with_topic()
 
     def _missing(self, found: Found) -> list[str]:
-        return missing(found, self.sender.acknowledged, self.line.garbage)
+        lost = match(self.losses, read_state(self.line.paths.log).cuts).unread
+        ids = {envelope.event_id for envelope in map(_envelope, lost) if envelope}
+        acknowledged = self.sender.acknowledged - ids
+        return missing(found, acknowledged, self.line.garbage.keys() - {*lost})
 
     def _compare_with_topic(self) -> Counts:
-        records = self.line.topics.values(self.line.topic)
-        received = [envelope for envelope in map(_envelope, records) if envelope]
         state = read_state(self.line.paths.log)
+        lost = match(self.losses, state.cuts)
+        records = [*self.line.topics.values(self.line.topic), *lost.read]
+        received = [envelope for envelope in map(_envelope, records) if envelope]
         check_files(self.line.paths, state)
         for reader in READERS:
             found = self._read(reader)
-            lost = self._missing(found)
-            assert lost == [], f"{reader} misses {lost}"
+            absent = self._missing(found)
+            assert absent == [], f"{reader} misses {absent}"
             altered = not_as_received(found, received)
             assert altered == [], f"{reader} sees rows that are not on the topic: {altered}"
             counted = Counts(

@@ -21,6 +21,8 @@ from line_support.topics import Topics
 from stream_support.contracts import CONTRACT
 from stream_support.quick_start import quick_java, quick_start
 
+MOST_PARTITIONS = 8
+
 
 class Line:
     """A line in `folder`: a context manager that starts broker and collector, and ends all."""
@@ -29,6 +31,7 @@ class Line:
         self.broker = LocalBroker(folder / "kafka")
         self.topics = Topics(self.broker.bootstrap)
         self.paths = TablePaths(folder / "raw")
+        self.partitions = 2
         self.garbage: dict[bytes, FailureReason] = {}
         """Records on the topic that are not valid events, and why."""
         self.streams: list[KillableStream] = []
@@ -42,7 +45,7 @@ class Line:
     def __enter__(self) -> Self:
         with self._running as starting:
             starting.enter_context(self.broker)
-            self.topic = self.topics.create()
+            self.topic = self.topics.create(self.partitions)
             self.start_collector()
             starting.push(self._collector)
             self._running = starting.pop_all()
@@ -57,6 +60,12 @@ class Line:
     def url(self) -> str:
         """The collector's address. It stays the same after a restart."""
         return f"http://127.0.0.1:{self._port}"
+
+    def add_partition(self) -> None:
+        """Add a partition to the topic, unless it has many."""
+        if self.partitions < MOST_PARTITIONS:
+            self.partitions += 1
+            self.topics.add_partitions(self.topic, self.partitions)
 
     def start_collector(self) -> CollectorProcess:
         """Start the collector and wait until it accepts events."""

@@ -92,6 +92,25 @@ class CollectorKill(Fault):
     kind = "collector"
 
 
+@dataclass(frozen=True)
+class TopicCut(Fault):
+    """The broker is killed, and this share of a partition's last record batches is lost."""
+
+    partition: int
+    share: float
+    kind = "topic cut"
+
+
+@dataclass(frozen=True)
+class PartitionAdd(Fault):
+    """The topic gets one partition more, and nothing is killed."""
+
+    kind = "partition"
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 def seconds(most: float) -> st.SearchStrategy[float]:
     """Seconds in steps of 0.1, up to `most`."""
     return st.integers(0, round(most * 10)).map(lambda tenths: tenths / 10)
@@ -128,11 +147,24 @@ def collector_kills() -> st.SearchStrategy[CollectorKill]:
     return st.builds(CollectorKill, absent=seconds(2))
 
 
+def topic_cuts() -> st.SearchStrategy[TopicCut]:
+    """Cuts of at most the last third of a partition, often of its last record batch only."""
+    share = st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.1, 0.3])
+    return st.builds(TopicCut, partition=st.integers(0, 1), share=share)
+
+
 def faults() -> st.SearchStrategy[Fault]:
     """Faults of every kind, about half of them at named steps."""
     javas = (Java.ENDED, Java.LEFT, Java.SHARED)
     at_a_step = st.sampled_from(Step).flatmap(lambda step: step_deaths(step, 3, *javas))
-    others = stream_kills() | java_kills() | broker_kills(longest=10) | collector_kills()
+    others: st.SearchStrategy[Fault] = st.one_of(
+        stream_kills(),
+        java_kills(),
+        broker_kills(longest=10),
+        collector_kills(),
+        topic_cuts(),
+        st.just(PartitionAdd()),
+    )
     return st.booleans().flatmap(lambda named: at_a_step if named else others)
 
 
@@ -146,7 +178,16 @@ def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
     """
     own = dict(zip(draw(st.permutations(list(Step))), (Java.ENDED, Java.LEFT), strict=False))
     steps = {step: draw(step_deaths(step, 2, own.get(step, Java.SHARED))) for step in Step}
-    running = draw(st.permutations([draw(broker_kills(longest=3)), draw(collector_kills())]))
+    running = draw(
+        st.permutations(
+            [
+                draw(broker_kills(longest=3)),
+                draw(collector_kills()),
+                draw(topic_cuts()),
+                PartitionAdd(),
+            ]
+        )
+    )
     after_fold = [steps.pop(Step.FOLDED), *running, draw(java_kills())]
     turns: list[list[Fault]] = [after_fold, [draw(stream_kills())]]
     turns += [[death] for death in steps.values()]
