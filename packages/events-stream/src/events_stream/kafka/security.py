@@ -1,4 +1,4 @@
-"""The TLS and SASL settings of Kafka's Java client, from the flags that all commands share."""
+"""The settings of Kafka's Java client, from the flags that all commands share."""
 
 from __future__ import annotations
 
@@ -8,23 +8,46 @@ from pathlib import Path
 
 from events_schema.runtime.brokers import KafkaSettings
 from events_schema.runtime.errors import UsageError
+from events_schema.runtime.kafka_options import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    OAUTHBEARER,
+    SCOPE,
+    TOKEN_URL,
+    ClientCredentials,
+    check_token_url,
+)
 
 _LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
+_OAUTH = "org.apache.kafka.common.security.oauthbearer"
+_OWNED = {
+    "auto.offset.reset",
+    "default.api.timeout.ms",
+    "enable.auto.commit",
+    "interceptor.classes",
+    "isolation.level",
+    "key.deserializer",
+    "request.timeout.ms",
+    "value.deserializer",
+}
+"""What the stream or Spark sets, and where a batch's records depend on it."""
 _PKCS8 = "-----BEGIN PRIVATE KEY-----"
 
 
 def client_security(settings: KafkaSettings) -> Mapping[str, str]:
-    """Return the settings of Kafka's Java client for TLS and SASL; empty for a plain Kafka.
+    """Return the settings of Kafka's Java client from all flags; empty for a plain Kafka.
 
     Certificates and keys are passed as text, because Kafka expects both in one file. Raises
-    `UsageError` for unusable files.
+    `UsageError` for unusable files, and for options that the stream or Spark sets.
     """
     settings.tls_context()  # refuses unusable files with the same messages as the other commands
-    options = {"security.protocol": settings.security_protocol} if _is_secured(settings) else {}
+    options = _further_options(settings)
+    if _is_secured(settings):
+        options["security.protocol"] = settings.security_protocol
     if settings.kafka_ca_file:
         options["ssl.truststore.type"] = "PEM"
         options["ssl.truststore.certificates"] = _read(settings.kafka_ca_file)
@@ -34,15 +57,56 @@ def client_security(settings: KafkaSettings) -> Mapping[str, str]:
         options["ssl.keystore.key"] = _read_key(settings.kafka_key_file)
     if settings.sasl_mechanism:
         options["sasl.mechanism"] = settings.sasl_mechanism
-        options["sasl.jaas.config"] = (
-            f"{_LOGIN_MODULES[settings.sasl_mechanism]} required "
-            f"username={_quoted(settings.sasl_username)} password={_quoted(settings.password())};"
+        options["sasl.jaas.config"] = _jaas(
+            _LOGIN_MODULES[settings.sasl_mechanism],
+            "--sasl-username or the password",
+            username=settings.sasl_username,
+            password=settings.password(),
         )
     return options
 
 
+def java_options(settings: KafkaSettings) -> list[str]:
+    """Return the options of Java that Kafka's client needs: from where it may ask for tokens."""
+    url = settings.options().get(TOKEN_URL)
+    return [] if url is None else [f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={url}"]
+
+
+def _further_options(settings: KafkaSettings) -> dict[str, str]:
+    """Return the options that have no flag, with an OAuth login as this client expects it."""
+    options = dict(settings.options())
+    for name in options:
+        if name in _OWNED or name.startswith("group."):
+            raise UsageError(f"Kafka option {name} is set by the stream; leave it out")
+    if TOKEN_URL in options:
+        check_token_url(options[TOKEN_URL])
+    credentials = ClientCredentials.of(options)
+    if credentials is None:
+        return options
+    if options["sasl.mechanism"] != OAUTHBEARER or "sasl.jaas.config" in options:
+        raise UsageError(
+            f"Kafka option {CLIENT_ID} needs sasl.mechanism={OAUTHBEARER}, and excludes "
+            f"sasl.jaas.config; leave one out"
+        )
+    # Kafka's client knows these names from version 4.1 on; Spark's is older.
+    for name in (CLIENT_ID, CLIENT_SECRET, SCOPE):
+        options.pop(name, None)
+    scope = {} if credentials.scope is None else {"scope": credentials.scope}
+    options["sasl.jaas.config"] = _jaas(
+        f"{_OAUTH}.OAuthBearerLoginModule",
+        "a Kafka option of the OAuth login",
+        clientId=credentials.client_id,
+        clientSecret=credentials.client_secret,
+        **scope,
+    )
+    options.setdefault(
+        "sasl.login.callback.handler.class", f"{_OAUTH}.OAuthBearerLoginCallbackHandler"
+    )
+    return options
+
+
 def _is_secured(settings: KafkaSettings) -> bool:
-    return settings.kafka_tls or settings.sasl_mechanism is not None
+    return settings.security_protocol != "PLAINTEXT"
 
 
 def _read(path: Path) -> str:
@@ -59,12 +123,17 @@ def _read_key(path: Path) -> str:
     return key
 
 
-def _quoted(text: str | None) -> str:
-    """Return `text` quoted for JAAS. Raises `UsageError` for control characters."""
+def _jaas(module: str, source: str, **values: str | None) -> str:
+    """Return a login in JAAS. Raises `UsageError`, which names `source`, for control characters."""
+    words = [f"{name}={_quoted(value, source)}" for name, value in values.items()]
+    return f"{module} required {' '.join(words)};"
+
+
+def _quoted(text: str | None, source: str) -> str:
     if text is None or any(unicodedata.category(each) == "Cc" for each in text):
         raise UsageError(
-            "--sasl-username or the password contains a control character, which Kafka's Java "
-            "client cannot read; use another user name or password"
+            f"{source} contains a control character, which Kafka's Java client cannot read; use "
+            f"another user name or password"
         )
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -129,9 +129,9 @@ class KafkaSource:
         """Return the topic as a stream from the offsets `start`, which has every partition."""
         offsets = {str(partition): offset for partition, offset in start.items()}
         options = {
+            **FETCHING,
             **{f"kafka.{name}": value for name, value in self._client_settings.items()},
             "kafkaConsumer.pollTimeoutMs": FETCH_TIMEOUT_MS,
-            **FETCHING,
             "fetchOffset.numRetries": "1",
             "subscribe": self.topic,
             "includeHeaders": "true",

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from events_schema.runtime.exposition import serving_metrics
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
-from events_stream.kafka.security import client_security
+from events_stream.kafka.security import client_security, java_options
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
@@ -36,7 +36,7 @@ def run(settings: RunSettings) -> None:
             table.state.check_contract(contract, table.paths)
             checkpoint = held.enter_context(open_checkpoint(settings.checkpoint, table.paths))
         _stop_on_signals(stopping)  # before this, a signal ends the process at once
-        spark = stream_session(settings)
+        spark = stream_session(settings, java_options(settings))
         try:
             with Watchdog(settings.stall_timeout, lambda: kill_session(spark)) as watchdog:
                 stream = build_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,10 @@ QUERY_SETTINGS = {
 """How Spark looks for records, and writes its checkpoint, which only the running query reads."""
 
 
-def stream_session(settings: SparkSettings) -> SparkSession:
+def stream_session(settings: SparkSettings, java_options: Sequence[str] = ()) -> SparkSession:
     """Start Spark with the Kafka and Avro connectors, and limit what Avro may allocate.
+
+    `java_options` are system properties (`-DNAME=VALUE`) for all of its Java processes.
 
     Raises `JavaNotFound`, `JarsNotResolved`, `SparkNotStarted`.
     """
@@ -35,11 +38,11 @@ def stream_session(settings: SparkSettings) -> SparkSession:
         "events-stream",
         master=settings.master,
         settings={**QUERY_SETTINGS, **settings.session_settings()},
-        java_options=AVRO_JAVA_OPTIONS,
+        java_options=[*AVRO_JAVA_OPTIONS, *java_options],
         jars=connector_jars(),
         verbose=settings.verbose,
     )
-    limit_avro(spark)
+    _set_properties(spark, [*AVRO_JAVA_OPTIONS, *java_options])
     return spark
 
 
@@ -61,9 +64,9 @@ def failure(error: Exception, target: Path) -> EventsError:
     return spark_failed(error)
 
 
-def limit_avro(spark: SparkSession) -> None:
-    """Limit what Avro may allocate in the driver, even if spark-submit started its Java."""
+def _set_properties(spark: SparkSession, java_options: Sequence[str]) -> None:
+    """Set system properties in the driver, even if spark-submit started its Java."""
     jvm: Any = spark._jvm  # noqa: SLF001  # to set Java's system properties
-    for option in AVRO_JAVA_OPTIONS:
-        name, value = option.removeprefix("-D").split("=")
+    for option in java_options:
+        name, _, value = option.removeprefix("-D").partition("=")
         jvm.java.lang.System.setProperty(name, value)
