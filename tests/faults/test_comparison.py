@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from faults_support.readers import READERS, FailedRow, Found, Row
 from faults_support.sender import EPOCH, MICROSECOND, Sent
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 1, UTC)
+SECOND = timedelta(seconds=1)
 RECEIVED = (NOON - EPOCH) // MICROSECOND
 ENVELOPE = EventEnvelope(
     event_id=str(uuid4()),
@@ -70,7 +71,7 @@ def test_a_missing_row_is_named() -> None:
     assert missing(Found([], []), [ROW.event_id], GARBAGE) == [ROW.event_id, "78"]
 
 
-LOSS = TopicLoss(0, 60, [(60, b"a"), (61, b"b"), (62, b"c")], read_before=61)
+LOSS = TopicLoss(0, 60, [(60, b"a"), (61, b"b"), (62, b"c")], read_before=61, at=NOON)
 
 
 def told(offset: int = 60, table_end: int = 62, partition: int = 0) -> Cut:
@@ -83,8 +84,10 @@ def test_what_kafka_lost_is_told_apart_from_what_the_table_lost() -> None:
     assert match([LOSS], [told()]) == Losses(read=[b"a", b"b"], unread=[b"c"])
     beyond = replace(LOSS, read_before=60)
     assert match([beyond], []) == Losses(read=[], unread=[b"a", b"b", b"c"])
-    again = replace(LOSS, records=[(60, b"d")], read_before=60)
-    assert match([LOSS, again], [told(), told(table_end=61)]).read == [b"a", b"b", b"d"]
+    again = replace(LOSS, records=[(60, b"d")], read_before=60, at=NOON + SECOND)
+    later = told(table_end=61).model_copy(update={"found_at": NOON + 2 * SECOND})
+    assert match([LOSS, again], [told(), later]).read == [b"a", b"b", b"d"]
+    assert match([beyond, again], [later]) == Losses(read=[b"d"], unread=[b"a", b"b", b"c"])
 
 
 @pytest.mark.parametrize(

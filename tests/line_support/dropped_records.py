@@ -45,6 +45,13 @@ def cut_log(broker: Path, topic: str, partition: int, share: float) -> Records:
     return [record for _, records in batches[max(kept, 0) :] for record in records]
 
 
+def filled_partitions(broker: Path, topic: str) -> list[int]:
+    """Return the partitions of `topic` that have records. `broker` is as in `drop_records`."""
+    segments = (broker / "data").glob(f"{topic}-*/*.log")
+    filled = (path.parent.name for path in segments if any(_batches(path.read_bytes())))
+    return sorted(int(name.rpartition("-")[2]) for name in filled)
+
+
 def _segment(broker: Path, topic: str, partition: int) -> Path:
     (segment,) = (broker / "data" / f"{topic}-{partition}").glob("*.log")
     return segment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import UTC, datetime
 from signal import SIGKILL
 
 from events_loadgen.processes.waiting import wait_until
@@ -31,7 +32,7 @@ from faults_support.schedule import (
     TopicCut,
 )
 from faults_support.sender import Sender
-from line_support.dropped_records import cut_log
+from line_support.dropped_records import cut_log, filled_partitions
 from stream_support.contracts import CONTRACT
 
 
@@ -135,18 +136,27 @@ class Campaign:
 
     def _cut_the_topic(self, fault: TopicCut) -> None:
         stream = self._running_stream()
-        read_before = read_state(self.line.paths.log).next_offsets.get(fault.partition, 0)
-        broker = self.line.broker
+        read = read_state(self.line.paths.log).next_offsets
+        broker, at = self.line.broker, datetime.now(UTC)
         broker.kill()
-        records = cut_log(broker.folder, self.line.topic, fault.partition, fault.share)
+        filled = filled_partitions(broker.folder, self.line.topic)
+        partition = filled[fault.partition % len(filled)]
+        records = cut_log(broker.folder, self.line.topic, partition, fault.share)
         broker.start()
-        self.losses.append(TopicLoss(fault.partition, records[0][0], records, read_before))
+        before = read.get(partition, 0)
+        self.losses.append(TopicLoss(partition, records[0][0], records, before, at))
         self._wait_for_new_events(stream)
 
     def _add_a_partition(self) -> None:
         stream = self._running_stream()
         self.line.add_partition()
-        self._wait_for_new_events(stream)
+
+        def read() -> bool:
+            stream.check()
+            offsets = read_state(self.line.paths.log).next_offsets
+            return all(offsets.get(each, 0) > 0 for each in range(self.line.partitions))
+
+        wait_until(read, "events from the new partition", seconds=DEADLINE)
 
     def _wait_for_new_events(self, stream: KillableStream) -> None:
         """Wait until one more event is acknowledged, and then until a batch is stored."""
@@ -211,6 +221,9 @@ class Campaign:
             found = self._read(reader)
             absent = self._missing(found)
             assert absent == [], f"{reader} misses {absent}"
+            events = {envelope.event_id for envelope in received}
+            dropped = missing(found, events, self.line.garbage.keys() & {*records})
+            assert dropped == [], f"{reader} misses {dropped}, which were read"
             altered = not_as_received(found, received)
             assert altered == [], f"{reader} sees rows that are not on the topic: {altered}"
             counted = Counts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from events_stream.table.position import Cut
 from line_support.dropped_records import Records
@@ -18,6 +19,8 @@ class TopicLoss:
     records: Records
     read_before: int
     """The table's next offset right before the broker was killed."""
+    at: datetime
+    """When the broker was killed."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Losses:
     unread: Sequence[bytes | None]
 
 
-def match(losses: Iterable[TopicLoss], told: Iterable[Cut]) -> Losses:
+def match(losses: Sequence[TopicLoss], told: Iterable[Cut]) -> Losses:
     """Return what was lost. Raises `AssertionError` if the table does not tell of each cut.
 
     A cut beyond the end of the table cost it nothing that it had read, so it does not tell of it.
@@ -36,9 +39,9 @@ def match(losses: Iterable[TopicLoss], told: Iterable[Cut]) -> Losses:
     left = list(told)
     read: list[bytes | None] = []
     unread: list[bytes | None] = []
-    for loss in losses:
-        wanted = (loss.partition, loss.offset)
-        found = next((cut for cut in left if (cut.partition, cut.offset) == wanted), None)
+    for number, loss in enumerate(losses):
+        later = (each.at for each in losses[number + 1 :] if each.partition == loss.partition)
+        found = next((cut for cut in left if _tells(cut, loss, next(later, None))), None)
         end = loss.offset
         if found is not None:
             left.remove(found)
@@ -48,3 +51,9 @@ def match(losses: Iterable[TopicLoss], told: Iterable[Cut]) -> Losses:
             (read if offset < end else unread).append(value)
     assert left == [], f"told of cuts that were not made: {left}"
     return Losses(read, unread)
+
+
+def _tells(cut: Cut, loss: TopicLoss, before: datetime | None) -> bool:
+    """Return whether `cut` tells of `loss`, which the stream finds `before` the next one."""
+    there = (cut.partition, cut.offset) == (loss.partition, loss.offset)
+    return there and loss.at <= cut.found_at and (before is None or cut.found_at <= before)

@@ -94,7 +94,10 @@ class CollectorKill(Fault):
 
 @dataclass(frozen=True)
 class TopicCut(Fault):
-    """The broker is killed, and this share of a partition's last record batches is lost."""
+    """The broker is killed, and this share of a partition's last record batches is lost.
+
+    `partition` counts those that have records, over and over.
+    """
 
     partition: int
     share: float
@@ -150,7 +153,7 @@ def collector_kills() -> st.SearchStrategy[CollectorKill]:
 def topic_cuts() -> st.SearchStrategy[TopicCut]:
     """Cuts of at most the last third of a partition, often of its last record batch only."""
     share = st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.1, 0.3])
-    return st.builds(TopicCut, partition=st.integers(0, 1), share=share)
+    return st.builds(TopicCut, partition=st.integers(0, 7), share=share)
 
 
 def faults() -> st.SearchStrategy[Fault]:
