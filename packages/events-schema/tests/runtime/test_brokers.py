@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import trustme
 from pydantic import Field
 
 from events_schema.runtime.brokers import KafkaSettings
@@ -112,3 +114,13 @@ def test_half_of_tls_is_refused(flags: tuple[str, ...], expected: str) -> None:
     """Files need TLS, and a certificate needs its key; the error names the missing flag."""
     with pytest.raises(UsageError, match=expected):
         settings(*flags)
+
+
+def test_an_expired_certificate_is_refused(tmp_path: Path) -> None:
+    """The error names the file and when it expired, because Kafka would not say why it refuses."""
+    own = trustme.CA().issue_cert("me", not_after=datetime(2020, 1, 2, tzinfo=UTC))
+    file = tmp_path / "own.pem"
+    own.private_key_and_cert_chain_pem.write_to_path(file)
+    flags = ("--kafka-certificate-file", str(file), "--kafka-key-file", str(file))
+    with pytest.raises(UsageError, match=r"own\.pem has expired \(Jan  2 00:00:00 2020 GMT\)"):
+        settings("--kafka-tls", *flags).tls_context()

@@ -13,50 +13,23 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from events_schema.runtime.errors import UsageError
-from events_stream.errors import BrokerUnavailable
 from events_stream.kafka.security import client_security
-from events_stream.kafka.source import KafkaSource
 from events_stream.settings import RunSettings
-from line_support.secured_kafka import MECHANISMS, PASSWORD, USER, Secured, private_key
+from line_support.secured_kafka import MECHANISMS, PASSWORD, USER, Secured
 from line_support.topics import Topics
 from stream_support.envelopes import encoded
+from stream_support.secured_stream import (
+    LOGIN,
+    allow_tokens,
+    certificate,
+    login,
+    source,
+    token,
+    trust,
+)
 from stream_support.streaming import store
 
 pytestmark = pytest.mark.extended
-
-LOGIN: dict[str, Any] = {"sasl_mechanism": "SCRAM-SHA-512", "sasl_username": USER}
-
-
-def login(secured: Secured, **changes: Any) -> dict[str, Any]:
-    """The flags of a stream that uses TLS and SASL."""
-    return {
-        "kafka_tls": True,
-        "kafka_ca_file": secured.ca_file,
-        **LOGIN,
-        "sasl_password": PASSWORD,
-        **changes,
-    }
-
-
-def certificate(authority: trustme.CA, folder: Path) -> dict[str, Any]:
-    """The flags of a stream that trusts `authority` and has a client certificate from it."""
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    own = authority.issue_cert("stream")
-    own.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
-    key = private_key(own.private_key_pem.bytes(), serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(key)
-    return {
-        "kafka_tls": True,
-        "kafka_ca_file": folder / "ca.pem",
-        "kafka_certificate_file": folder / "certificate.pem",
-        "kafka_key_file": folder / "key.pem",
-    }
-
-
-def source(spark: SparkSession, brokers: str, topic: str, flags: dict[str, Any]) -> KafkaSource:
-    """The topic as a stream with these flags reads it."""
-    security = client_security(RunSettings(brokers=brokers, **flags))
-    return KafkaSource(spark, brokers, topic, max_records_per_batch=100, security=security)
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
@@ -76,17 +49,18 @@ def test_it_shows_its_certificate(secured: Secured, spark: SparkSession, tmp_pat
     topics = Topics(secured.plain)
     topic = topics.create()
     topics.produce(topic, encoded(5))
-    flags = certificate(secured.authority, tmp_path)
+    flags = {**trust(secured), **certificate(secured.authority, tmp_path)}
     assert store(spark, secured.mutual, topic, tmp_path, **flags).rows == 5
 
 
-def test_a_wrong_password_is_refused(secured: Secured, spark: SparkSession) -> None:
-    """The error has Kafka's refusal, but not the password."""
-    topic = Topics(secured.plain).create()
-    wrong = source(spark, secured.login, topic, login(secured, sasl_password="wrong-password"))
-    with pytest.raises(BrokerUnavailable, match="uthentication failed") as refusal:
-        wrong.look()
-    assert "wrong-password" not in str(refusal.value)
+def test_it_logs_in_with_a_token(secured: Secured, spark: SparkSession, tmp_path: Path) -> None:
+    """With the options for OAuth in a file, all of its clients log in with tokens."""
+    topics = Topics(secured.plain)
+    topic = topics.create()
+    topics.produce(topic, encoded(5))
+    flags = token(secured, tmp_path)
+    allow_tokens(spark, RunSettings(**flags))
+    assert store(spark, secured.login, topic, tmp_path, **flags).rows == 5
 
 
 def test_the_password_does_not_show(
@@ -109,10 +83,11 @@ def test_the_password_does_not_show(
 @pytest.mark.core
 def test_a_key_that_java_cannot_read_is_refused(tmp_path: Path) -> None:
     """The error says how to convert the key."""
-    flags = certificate(trustme.CA(), tmp_path)
+    flags = {"kafka_tls": True, **certificate(trustme.CA(), tmp_path)}
     key = serialization.load_pem_private_key(flags["kafka_key_file"].read_bytes(), None)
     old = serialization.PrivateFormat.TraditionalOpenSSL
     none = serialization.NoEncryption()
+    flags["kafka_key_file"] = tmp_path / "key.pem"
     flags["kafka_key_file"].write_bytes(key.private_bytes(serialization.Encoding.PEM, old, none))
     with pytest.raises(UsageError, match="openssl pkcs8 -topk8 -nocrypt"):
         client_security(RunSettings(**flags))
@@ -157,3 +132,39 @@ def test_a_control_character_in_a_password_is_refused(password: str) -> None:
 def test_a_plain_kafka_needs_nothing() -> None:
     """Without flags for TLS and SASL, the client keeps its defaults."""
     assert client_security(RunSettings()) == {}
+
+
+@pytest.mark.core
+@pytest.mark.parametrize(
+    "name", ["group.id", "key.deserializer", "enable.auto.commit", "isolation.level"]
+)
+def test_what_the_stream_sets_is_refused(name: str) -> None:
+    """An option on which the stored records depend is one line that names it, not its value."""
+    with pytest.raises(UsageError, match=f"Kafka option {name} is set by the stream") as refused:
+        client_security(RunSettings(kafka_option=(f"{name}=secret-value",)))
+    assert "secret-value" not in str(refused.value)
+
+
+@pytest.mark.core
+def test_other_options_reach_kafkas_client() -> None:
+    """Whatever else is given is passed on, with the protocol that the mechanism needs."""
+    options = ("sasl.mechanism=AWS_MSK_IAM", "sasl.jaas.config=IAMLoginModule required;")
+    assert client_security(RunSettings(kafka_tls=True, kafka_option=options)) == {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "AWS_MSK_IAM",
+        "sasl.jaas.config": "IAMLoginModule required;",
+    }
+
+
+@pytest.mark.core
+def test_a_token_needs_the_oauth_mechanism() -> None:
+    """Credentials for tokens with another login would have no effect, and are refused."""
+    client = "sasl.oauthbearer.client.credentials.client"
+    options = (
+        "sasl.mechanism=GSSAPI",
+        "sasl.oauthbearer.token.endpoint.url=https://login.example",
+        f"{client}.id=me",
+        f"{client}.secret=secret",
+    )
+    with pytest.raises(UsageError, match=r"needs sasl\.mechanism=OAUTHBEARER"):
+        client_security(RunSettings(kafka_option=options))

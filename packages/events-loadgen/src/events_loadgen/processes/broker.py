@@ -77,7 +77,7 @@ class LocalBroker:
     `joins` makes it one more broker in the cluster of another node, which must be running; to add
     a third, join the second. `listeners` are additional listeners: name (such as SASL_SSL) to port.
     `properties` are added to server.properties, and `format_arguments` to the command that
-    formats the storage.
+    formats the storage; `java_options` are added to those of its Java.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class LocalBroker:
         listeners: Mapping[str, int] = {},
         properties: Mapping[str, str] = {},
         format_arguments: Sequence[str] = (),
+        java_options: Sequence[str] = (),
         pause: Pause = time.sleep,
     ) -> None:
         self.folder = folder.resolve()
@@ -99,6 +100,7 @@ class LocalBroker:
         self._listeners = {"PLAINTEXT": self.port, **listeners}
         self._properties = properties
         self._format_arguments = format_arguments
+        self._java_options = java_options
         self._pause = pause
         self._process: ChildProcess | None = None
 
@@ -220,7 +222,8 @@ class LocalBroker:
         logging = resources.files("events_loadgen.processes") / "log4j2.properties"
         # fmt: off
         command = [
-            str(find_java()), *_JAVA_OPTIONS, f"-Dlog4j2.configurationFile={logging}",
+            str(find_java()), *_JAVA_OPTIONS, *self._java_options,
+            f"-Dlog4j2.configurationFile={logging}",
             "-cp", ":".join(map(str, jars)), main, *arguments,
         ]
         # fmt: on

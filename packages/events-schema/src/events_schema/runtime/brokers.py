@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _ssl
 import re
 import ssl
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -204,4 +206,16 @@ class KafkaSettings(CommandSettings):
             raise UsageError(
                 f"cannot use the TLS files for Kafka: {error.strerror or error}; give PEM files"
             ) from None
+        if self.kafka_certificate_file is not None:
+            _check_expiry(self.kafka_certificate_file)
         return context
+
+
+def _check_expiry(certificate: Path) -> None:
+    """Raise `UsageError` if the certificate has expired: Kafka does not say why it refuses one."""
+    decoded = _ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
+    end = str(decoded["notAfter"])
+    if ssl.cert_time_to_seconds(end) < time.time():
+        raise UsageError(
+            f"--kafka-certificate-file: {certificate} has expired ({end}); give a valid one"
+        )

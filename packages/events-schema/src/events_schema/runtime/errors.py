@@ -29,6 +29,15 @@ class UsageError(CommandError):
     exit_code = 2
 
 
+class KafkaRefused(CommandError):
+    """Raised when Kafka refuses the login or the topic, or a certificate is not accepted.
+
+    Waiting does not cure it, so a command that starts ends at once.
+    """
+
+    exit_code = 2
+
+
 class AlreadyLocked(CommandError):
     """Raised when another process holds a lock that only one process may hold."""
 

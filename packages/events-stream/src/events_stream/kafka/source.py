@@ -11,8 +11,9 @@ from typing import Any
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
-from events_stream.errors import BrokerUnavailable, TopicMissing
+from events_schema.runtime.kafka_failures import access_denied
 from events_stream.kafka.consumer import Consumer, open_consumer
+from events_stream.kafka.failures import translate
 from events_stream.kafka.topic import TopicNow
 from events_stream.table.position import Epochs, Offsets, SourceIdentity
 
@@ -46,7 +47,8 @@ class KafkaSource:
     def look(self) -> TopicNow:
         """Return the identity of the topic, and the offsets at which it begins and ends now.
 
-        Raises `BrokerUnavailable` after `request_timeout` seconds, and `TopicMissing`.
+        Raises `BrokerUnavailable` after `request_timeout` seconds, `TopicMissing`, and
+        `KafkaRefused`.
         """
         with self._admin() as admin:
             cluster, described = self._describe(admin)
@@ -108,8 +110,15 @@ class KafkaSource:
     def _describe(self, admin: Any) -> tuple[Any, Any]:
         """Return a Java future of the cluster's id, and the topic's description."""
         cluster = admin.describeCluster().clusterId()
-        names = self.spark._jvm.java.util.List.of(self.topic)  # type: ignore[union-attr]  # noqa: SLF001
-        return cluster, admin.describeTopics(names).allTopicNames().get().get(self.topic)
+        jvm: Any = self.spark._jvm  # noqa: SLF001
+        kafka = jvm.org.apache.kafka
+        names = jvm.java.util.List.of(self.topic)
+        options = kafka.clients.admin.DescribeTopicsOptions().includeAuthorizedOperations(True)
+        described = admin.describeTopics(names, options).allTopicNames().get().get(self.topic)
+        allowed = described.authorizedOperations()
+        if allowed and kafka.common.acl.AclOperation.READ not in allowed:
+            raise access_denied("read", self.topic, self.brokers)
+        return cluster, described
 
     def _identity(self, cluster: Any, described: Any) -> SourceIdentity:
         return SourceIdentity(
@@ -166,14 +175,17 @@ class KafkaSource:
             yield
         except Py4JJavaError as error:
             self.close()
-            raise self._translated(error) from error
+            raise translate(error, brokers=self.brokers, topic=self.topic) from error
 
     def _connect(self) -> Any:
         jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to reach Kafka's Java client
         settings = jvm.java.util.HashMap()
         for name, value in self._client_settings.items():
             settings.put(name, value)
-        return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
+        try:
+            return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
+        except Py4JJavaError as error:  # which may show values of the options
+            raise translate(error, brokers=self.brokers, topic=self.topic) from None
 
     def close(self) -> None:
         """Close the connection to Kafka; the next `look` opens a new one."""
@@ -181,18 +193,6 @@ class KafkaSource:
         if client is not None:
             with suppress(Py4JError, ConnectionError):  # Java may have ended
                 client.close(self.spark._jvm.java.time.Duration.ofSeconds(1))  # type: ignore[union-attr]  # noqa: SLF001
-
-    def _translated(self, error: Py4JJavaError) -> Exception:
-        said = str(error.java_exception.toString())
-        if "UnknownTopicOrPartition" in said:
-            return TopicMissing(
-                f"topic {self.topic!r} does not exist at {self.brokers}; "
-                f"start events-ingest, which creates it"
-            )
-        return BrokerUnavailable(
-            f"Kafka at {self.brokers} did not answer within {self.request_timeout:g} s ({said}); "
-            f"check --brokers and that Kafka runs"
-        )
 
 
 def _epochs(listed: Any) -> Epochs:

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from events_schema import Contract, EventsError
-from events_schema.runtime.errors import PublishError
+from events_schema.runtime.errors import KafkaRefused, PublishError
 from events_schema.runtime.session.failures import lost_java
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.kafka.offsets import Start, choose_start
@@ -43,7 +43,7 @@ KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offs
 """Texts in Spark's exceptions that mean that Kafka did not answer, or not as expected."""
 KAFKA_SAID = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
 
-AWAY = (BrokerUnavailable, TopicMissing)
+AWAY = (BrokerUnavailable, KafkaRefused, TopicMissing)
 """Errors that a running stream waits out; a topic is also missing while it is being recreated."""
 
 log = structlog.get_logger()
@@ -77,8 +77,9 @@ class StreamRun:
         """Run until `stopping` is set and the current micro-batch stored, or until all is stored.
 
         Raises `BrokerUnavailable` if Kafka does not answer at the start, or later for longer than
-        `broker_timeout` seconds, `SparkFailed` if Spark fails, `Stalled` if its Java process ends,
-        and the errors of the sink.
+        `broker_timeout` seconds, `KafkaRefused` if it refuses the stream at the start,
+        `SparkFailed` if Spark fails, `Stalled` if its Java process ends, and the errors of the
+        sink.
         """
         self._stopping = stopping
         try:
