@@ -52,6 +52,10 @@ class Topics:
         """Return the values of all records in `topic`."""
         return asyncio.run(self._values(topic))
 
+    def ends(self, topic: str) -> dict[int, int]:
+        """Return the offset of the next record of each partition of `topic`."""
+        return asyncio.run(self._ends(topic))
+
     async def _administer(self, action: str, argument: object) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
@@ -83,6 +87,13 @@ class Topics:
                 for records in (await consumer.getmany(timeout_ms=200)).values():
                     values.extend(record.value for record in records)
             return values
+
+    async def _ends(self, topic: str) -> dict[int, int]:
+        partitions = [TopicPartition(topic, number) for number in await self._partitions(topic)]
+        async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap) as consumer:
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+        return {each.partition: end for each, end in ends.items()}
 
     async def _partitions(self, topic: str) -> list[int]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)

@@ -24,6 +24,7 @@ from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
 from ingest_support.contracts import CONTRACT
+from line_support.topics import Topics
 
 pytestmark = pytest.mark.extended
 
@@ -194,3 +195,18 @@ def test_sigterm_finishes_what_is_in_flight(broker: LocalBroker) -> None:
 def test_ctrl_c_finishes_what_is_in_flight(broker: LocalBroker) -> None:
     """On Ctrl-C, even more than once, it does the same."""
     stop_under_load(broker, signal.SIGINT)
+
+
+def test_an_added_partition_gets_events_and_costs_none(broker: LocalBroker) -> None:
+    """No request fails because the producer has not heard of the partition yet."""
+    topics = Topics(broker.bootstrap)
+    topic = topics.create(partitions=1)
+    with collector(broker, topic) as client:
+        assert client.post("/track", json=VALID).status_code == 200
+        topics.add_partitions(topic, 2)
+
+        def reaches_both() -> bool:
+            assert client.post("/track", json=VALID).status_code == 200
+            return 0 not in topics.ends(topic).values()
+
+        wait_until(reaches_both, "events in both partitions", seconds=60)

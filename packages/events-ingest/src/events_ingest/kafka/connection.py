@@ -61,6 +61,20 @@ class Connection:
             raise
         return cls(producer, topic, partitions)
 
+    async def use(self, partitions: Collection[int]) -> None:
+        """Send to `partitions` from now on.
+
+        A producer learns of a new partition within minutes. Until then it refuses it, so it is
+        made to ask.
+        """
+        if not self._known.issuperset(partitions):
+            await self._producer.client.force_metadata_update()
+        self.partitions = tuple(sorted(self._known.intersection(partitions)))
+
+    @property
+    def _known(self) -> set[int]:
+        return set(self._producer.client.cluster.partitions_for_topic(self._topic) or ())
+
     @property
     def lanes(self) -> int:
         """How many record batches can be in flight: one per partition, besides stuck ones."""

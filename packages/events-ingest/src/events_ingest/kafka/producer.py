@@ -140,7 +140,7 @@ class KafkaProducer:
         if not self.ready or self._connection is None or self._connection.failure:
             await self._replace_connection(partitions)
         else:
-            self._connection.partitions = tuple(sorted(partitions))
+            await self._connection.use(partitions)
         if not self.ready:
             log.info(
                 "broker reachable",
