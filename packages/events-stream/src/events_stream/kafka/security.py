@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ _OWNED = {
     "value.deserializer",
 }
 """What the stream or Spark sets, and where a batch's records depend on it."""
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _PKCS8 = "-----BEGIN PRIVATE KEY-----"
 
 
@@ -53,7 +55,9 @@ def client_security(settings: KafkaSettings) -> Mapping[str, str]:
         options["ssl.truststore.certificates"] = _read(settings.kafka_ca_file)
     if settings.kafka_certificate_file and settings.kafka_key_file:
         options["ssl.keystore.type"] = "PEM"
-        options["ssl.keystore.certificate.chain"] = _read(settings.kafka_certificate_file)
+        # Without a key that the file may have too: Kafka does not hide it here.
+        chain = _CERTIFICATE.findall(_read(settings.kafka_certificate_file))
+        options["ssl.keystore.certificate.chain"] = "\n".join(chain)
         options["ssl.keystore.key"] = _read_key(settings.kafka_key_file)
     if settings.sasl_mechanism:
         options["sasl.mechanism"] = settings.sasl_mechanism

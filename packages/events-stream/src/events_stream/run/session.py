@@ -26,6 +26,8 @@ QUERY_SETTINGS = {
 }
 """How Spark looks for records, and writes its checkpoint, which only the running query reads."""
 
+_CONNECTOR = "org.apache.spark.sql.kafka010"
+
 
 def stream_session(settings: SparkSettings, java_options: Sequence[str] = ()) -> SparkSession:
     """Start Spark with the Kafka and Avro connectors, and limit what Avro may allocate.
@@ -43,6 +45,7 @@ def stream_session(settings: SparkSettings, java_options: Sequence[str] = ()) ->
         verbose=settings.verbose,
     )
     _set_properties(spark, [*AVRO_JAVA_OPTIONS, *java_options])
+    _keep_secrets_from_log(spark)
     return spark
 
 
@@ -70,3 +73,11 @@ def _set_properties(spark: SparkSession, java_options: Sequence[str]) -> None:
     for option in java_options:
         name, _, value = option.removeprefix("-D").partition("=")
         jvm.java.lang.System.setProperty(name, value)
+
+
+def _keep_secrets_from_log(spark: SparkSession) -> None:
+    """Turn off the DEBUG level of Spark's connector, which writes all options of Kafka's client."""
+    jvm: Any = spark._jvm  # noqa: SLF001  # to reach Java's logging
+    log4j = jvm.org.apache.logging.log4j
+    if log4j.LogManager.getLogger(_CONNECTOR).isDebugEnabled():
+        log4j.core.config.Configurator.setLevel(_CONNECTOR, log4j.Level.INFO)

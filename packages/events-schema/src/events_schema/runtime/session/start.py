@@ -68,6 +68,7 @@ def start_session(
     conf.setMaster(master)
     if master.startswith("local"):
         conf.set("spark.driver.host", "localhost").set("spark.driver.bindAddress", "127.0.0.1")
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # its UI has no other setting for that
     if jars:
         conf.set("spark.jars", ",".join(map(str, jars)))
     logging = resources.files("events_schema.runtime.session") / "log4j2.properties"
