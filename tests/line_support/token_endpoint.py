@@ -54,7 +54,8 @@ class TokenEndpoint:
         if parse_qs(form) != {"grant_type": ["client_credentials"], "scope": [SCOPE]}:
             return 400, b'{"error": "invalid_request"}'
         self.given += 1
-        return 200, json.dumps({"access_token": self.token(), "token_type": "Bearer"}).encode()
+        answer = {"access_token": self.token(), "token_type": "Bearer", "expires_in": self.seconds}
+        return 200, json.dumps(answer).encode()
 
     def token(self) -> str:
         """Return a signed token."""

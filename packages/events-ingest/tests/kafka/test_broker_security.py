@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import socket
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,19 @@ from structlog.typing import EventDict
 from events_ingest import CollectorServer, ServeSettings
 from events_ingest.cli import main
 from events_ingest.kafka.clients import client_options
+from events_loadgen.processes.ports import free_port
 from events_loadgen.processes.waiting import wait_until
-from line_support.secured_kafka import MECHANISMS, PASSWORD, USER, Secured, private_key
+from line_support.secured_kafka import (
+    MECHANISMS,
+    PASSWORD,
+    USER,
+    Secured,
+    oauth,
+    own_certificate,
+    private_key,
+)
+from line_support.token_endpoint import CLIENT_SECRET
+from line_support.topics import Topics
 
 VALID = {"user_id": 1, "app_name": "shop", "event_category": "product"}
 WRONG_PASSWORD = "wrong-horse-battery"
@@ -87,8 +99,26 @@ def test_the_password_may_lie_in_a_file(secured: Secured, tmp_path: Path) -> Non
         assert_takes_events(client)
 
 
+def token(secured: Secured, folder: Path, secret: str = CLIENT_SECRET) -> list[str]:
+    """The flags that log in with a token."""
+    file = folder / "options"
+    file.write_text(oauth(secured.tokens, secret))
+    return ["--kafka-options-file", str(file)]
+
+
+def test_it_logs_in_with_a_token(secured: Secured, tmp_path: Path) -> None:
+    """With the options for OAuth, which the stream takes too, events are acknowledged.
+
+    It keeps the token, rather than asking for one for each connection.
+    """
+    (_, file), before = token(secured, tmp_path), secured.tokens.given
+    with collector(secured, kafka_options_file=file, sasl_username=None) as client:
+        assert_takes_events(client)
+    assert secured.tokens.given == before + 1
+
+
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_wrong_password_is_an_absence(
+def test_a_wrong_password_while_it_runs_is_an_absence(
     secured: Secured, mechanism: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """If Kafka refuses the login, the answer is 503 and the log has a line without the password."""
@@ -99,32 +129,159 @@ def test_a_wrong_password_is_an_absence(
     ):
         assert_stays_away(client, logs)
     assert "broker reachable" not in [each["event"] for each in logs]
+    assert "refused the login: unknown user or wrong password" in str(logs)
     assert WRONG_PASSWORD not in caplog.text + str(logs)
 
 
-def test_an_unknown_authority_is_an_absence(
-    secured: Secured, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """If another CA signed Kafka's certificate, the answer is 503 and the log has a line."""
-    caplog.set_level(logging.DEBUG)
-    other = tmp_path / "other.pem"
-    trustme.CA().cert_pem.write_to_path(other)
-    login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
-    with capture_logs() as logs, collector(secured, kafka_ca_file=other, **login) as client:
+def test_a_right_that_is_taken_away_is_an_absence(secured: Secured) -> None:
+    """The log says what to grant; with the right granted, events are acknowledged again."""
+    topic = f"topic-{uuid.uuid4()}"
+    login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD, "topic": topic}
+    with capture_logs() as logs, collector(secured, **login) as client:
+        assert_takes_events(client)
+        secured.grant(topic, USER, "DESCRIBE")
+        wait_until(
+            lambda: client.post("/track", json=VALID).status_code == 503, "a refusal", seconds=60
+        )
         assert_stays_away(client, logs)
-    assert "broker reachable" not in [each["event"] for each in logs]
-    assert PASSWORD not in caplog.text + str(logs)
+        assert f"may not write topic '{topic}'" in str(logs)
+        secured.grant(topic, USER, "WRITE")
+        assert_takes_events(client)
 
 
-def test_a_certificate_of_another_host_is_an_absence(
-    secured: Secured, caplog: pytest.LogCaptureFixture
+Case = Callable[[Secured, Path], tuple[str, list[str]]]
+"""Makes the brokers and the flags of a collector that Kafka refuses."""
+
+
+def login(
+    user: str = USER, password: str = PASSWORD, mechanism: str = "SCRAM-SHA-512"
+) -> list[str]:
+    """The flags of a login."""
+    return ["--sasl-mechanism", mechanism, "--sasl-username", user, "--sasl-password", password]
+
+
+def trust(secured: Secured) -> list[str]:
+    """The flags that trust Kafka's authority."""
+    return ["--kafka-tls", "--kafka-ca-file", str(secured.ca_file)]
+
+
+def other_authority(folder: Path) -> str:
+    """A file with an authority that nobody knows."""
+    trustme.CA().cert_pem.write_to_path(folder / "other.pem")
+    return str(folder / "other.pem")
+
+
+REFUSED: dict[str, tuple[Case, str]] = {
+    "wrong password": (
+        lambda secured, _: (secured.login, [*trust(secured), *login(password=WRONG_PASSWORD)]),
+        "refused the login: unknown user or wrong password",
+    ),
+    "unknown user": (
+        lambda secured, _: (secured.login, [*trust(secured), *login(user="nobody")]),
+        "refused the login: unknown user or wrong password",
+    ),
+    "mechanism": (
+        lambda secured, _: (secured.limited, login()),
+        "does not offer this login",
+    ),
+    "unknown authority": (
+        lambda secured, folder: (
+            secured.login,
+            ["--kafka-tls", "--kafka-ca-file", other_authority(folder), *login()],
+        ),
+        "is not signed by a known authority",
+    ),
+    "expired": (lambda secured, _: (secured.expired, trust(secured)), "has expired"),
+    "another host": (
+        lambda secured, _: (secured.login.replace("127.0.0.1", "localhost"), trust(secured)),
+        "is for another host",
+    ),
+    "no certificate": (
+        lambda secured, _: (secured.mutual, trust(secured)),
+        "refused this client's certificate",
+    ),
+    "unknown certificate": (
+        lambda secured, folder: (
+            secured.mutual,
+            [*trust(secured), *own_certificate(trustme.CA(), folder)],
+        ),
+        "refused this client's certificate",
+    ),
+    "expired certificate": (
+        lambda secured, folder: (
+            secured.mutual,
+            [*trust(secured), *own_certificate(secured.authority, folder, expired=True)],
+        ),
+        "own.pem has expired",
+    ),
+    "wrong secret": (
+        lambda secured, folder: (
+            secured.login,
+            [*trust(secured), *token(secured, folder, WRONG_PASSWORD)],
+        ),
+        "token endpoint refused the client",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refusal_ends_the_start(
+    secured: Secured, tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A certificate of the right CA must also be for the requested host."""
-    brokers = secured.login.replace("127.0.0.1", "localhost")
-    login = {"sasl_mechanism": "PLAIN", "sasl_password": PASSWORD}
-    with capture_logs() as logs, collector(secured, brokers=brokers, **login) as client:
+    """Each has its own line, without the password and the secret, and the exit code 2."""
+    made, expected = REFUSED[case]
+    brokers, flags = made(secured, tmp_path)
+    error = refused_start(capsys, "--brokers", brokers, *flags)
+    assert expected in error
+    assert PASSWORD not in error
+    assert WRONG_PASSWORD not in error
+
+
+@pytest.mark.parametrize(("user", "operation"), [("other", "WRITE"), (USER, "DESCRIBE")])
+def test_a_topic_that_it_may_not_write_ends_the_start(
+    secured: Secured, user: str, operation: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether or not it may see the topic, the error says what to grant."""
+    topic = Topics(secured.plain).create()
+    secured.grant(topic, user, operation)
+    flags = ["--brokers", secured.login, "--topic", topic, *trust(secured), *login()]
+    assert f"may not write topic '{topic}'" in refused_start(capsys, *flags)
+
+
+def refused_start(capsys: pytest.CaptureFixture[str], *flags: str) -> str:
+    """The last line of `serve`, which exits with 2 although nothing else listens on its port."""
+    assert main(["serve", "--allow-anonymous", "--port", "0", *flags]) == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("what", ["dead", "other protocol"])
+def test_an_absence_is_no_refusal(secured: Secured, what: str) -> None:
+    """Kafka may come back, so the collector waits for it, and the log says what it found."""
+    brokers = f"127.0.0.1:{free_port()}" if what == "dead" else secured.login
+    expected = "connection refused" if what == "dead" else "whether it needs --kafka-tls"
+    given = {"brokers": brokers, "sasl_username": None, "kafka_tls": False, "kafka_ca_file": None}
+    with capture_logs() as logs, collector(secured, **given) as client:
         assert_stays_away(client, logs)
-    assert "Hostname mismatch" in caplog.text
+    assert expected in str(logs)
+
+
+def test_a_dead_token_endpoint_is_an_absence(secured: Secured, tmp_path: Path) -> None:
+    """The log says which endpoint does not answer."""
+    file = tmp_path / "options"
+    file.write_text(oauth(replace(secured.tokens, url=f"http://127.0.0.1:{free_port()}/token")))
+    given = {"kafka_options_file": file, "sasl_username": None}
+    with capture_logs() as logs, collector(secured, **given) as client:
+        assert_stays_away(client, logs)
+    assert "the token endpoint does not answer" in str(logs)
+
+
+def test_an_option_that_it_cannot_follow_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """An option of Kafka's Java client is not ignored; its value does not show."""
+    options = ["--kafka-option", "sasl.mechanism=AWS_MSK_IAM"]
+    assert "the collector cannot log in with these" in refusal(capsys, *options)
+    error = refusal(capsys, "--kafka-option", f"client.rack={PASSWORD}")
+    assert "Kafka option client.rack is one of Kafka's Java client" in error
+    assert PASSWORD not in error
 
 
 def test_it_shows_its_certificate(secured: Secured, tmp_path: Path) -> None:

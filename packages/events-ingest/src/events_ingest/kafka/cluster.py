@@ -9,10 +9,11 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
 
 from events_ingest.errors import BrokerUnavailable
 from events_ingest.kafka import clients
+from events_ingest.kafka.access import FAILURES, explain
+from events_ingest.kafka.rights import check_rights
 from events_ingest.kafka.topic import (
     Topic,
     TopicLimits,
@@ -43,7 +44,7 @@ class Cluster:
     async def check(self) -> frozenset[int]:
         """Return the partitions that can take records; create the topic if it is missing.
 
-        Raises `BrokerUnavailable` if there are none, within `_CHECK_SECONDS`.
+        Raises `BrokerUnavailable` if there are none, within `_CHECK_SECONDS`, and `KafkaRefused`.
         """
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
@@ -53,10 +54,8 @@ class Cluster:
             await self.close()
             if isinstance(error, TimeoutError):
                 raise BrokerUnavailable(f"no answer within {_CHECK_SECONDS:g} s") from error
-            if isinstance(error, KafkaError):  # its text begins with its name
-                raise BrokerUnavailable(str(error)) from error
-            if isinstance(error, OSError):
-                raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+            if isinstance(error, FAILURES):
+                raise await explain(error, self._options, self._topic.name) from error
             raise
 
     async def limits(self) -> TopicLimits:
@@ -82,6 +81,8 @@ class Cluster:
     async def _connect(self) -> None:
         async with self._admin() as admin:
             await ensure_topic(admin, self._topic)
+            brokers = self._options["bootstrap_servers"]
+            await check_rights(admin._send_request, self._topic.name, brokers)  # noqa: SLF001
             await self._follow_topic()
             limits = await describe_limits(admin, self._topic.name)
             self._min_insync_replicas = limits.min_insync_replicas

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 import structlog
 
 from events_ingest.budget import Budget
-from events_ingest.errors import BrokerUnavailable, ProducerError
+from events_ingest.errors import BrokerUnavailable
 from events_ingest.kafka.cluster import Cluster
 from events_ingest.kafka.connection import Connection
 from events_ingest.kafka.group_commit import CommitObserver, GroupCommit
 from events_ingest.kafka.topic import Topic
+from events_schema import EventsError
+from events_schema.runtime.errors import KafkaRefused
 
 log = structlog.get_logger()
 
@@ -80,6 +82,8 @@ class KafkaProducer:
         self._cluster = Cluster(client_options, topic)
         self._connection: Connection | None = None
         self._reachable: bool | None = None
+        self._lost = ""
+        """Why Kafka was unavailable at the last check."""
         self._watch_task: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
         self._retiring: dict[asyncio.Task[None], Connection] = {}
@@ -136,6 +140,8 @@ class KafkaProducer:
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def _look(self) -> None:
+        if self._connection is not None and self._connection.failure:
+            await self._cluster.close()  # so that the check asks for everything anew
         partitions = await self._cluster.check()
         if not self.ready or self._connection is None or self._connection.failure:
             await self._replace_connection(partitions)
@@ -150,14 +156,15 @@ class KafkaProducer:
         self._reachable = True
 
     def _lose(self, error: Exception) -> None:
-        if self._reachable is not False:
-            reason = str(error) if isinstance(error, ProducerError) else repr(error)
+        reason = str(error) if isinstance(error, EventsError) else repr(error)
+        refused = isinstance(error, KafkaRefused) and reason != self._lost  # a person must read it
+        if self._reachable is not False or refused:
             log.warning(
                 "broker unreachable",
                 brokers=self._client_options["bootstrap_servers"],
                 reason=reason,
             )
-        self._reachable = False
+        self._lost, self._reachable = reason, False
 
     async def _replace_connection(self, partitions: Collection[int]) -> None:
         async with asyncio.timeout(_OPEN_SECONDS):

@@ -9,9 +9,16 @@ from typing import Any
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from events_ingest.errors import BrokerUnavailable
+from events_schema.runtime.errors import KafkaRefused
 
 log = structlog.get_logger()
 
@@ -34,7 +41,8 @@ class Topic:
 async def ensure_topic(admin: AIOKafkaAdminClient, topic: Topic) -> None:
     """Create `topic` if it is missing.
 
-    Raises `BrokerUnavailable` if Kafka refuses to create it, and aiokafka's errors.
+    Raises `BrokerUnavailable` if Kafka cannot create it, `KafkaRefused` if this user may not, and
+    aiokafka's errors.
     """
     # Do not ask first whether it exists: that may create it with the broker's defaults.
     new = NewTopic(
@@ -49,6 +57,11 @@ async def ensure_topic(admin: AIOKafkaAdminClient, topic: Topic) -> None:
     if error is NoError:
         log.info("topic created", **vars(topic))
     elif error is not TopicAlreadyExistsError and not await _exists(admin, topic.name):
+        if error in (ClusterAuthorizationFailedError, TopicAuthorizationFailedError):
+            raise KafkaRefused(
+                f"topic {topic.name!r} does not exist, or this user may not see it, and may not "
+                f"create it; create it, and grant DESCRIBE, DESCRIBE_CONFIGS and WRITE"
+            )
         reason = next(filter(None, text), error.__name__)
         raise BrokerUnavailable(f"topic {topic.name} cannot be created: {reason}")
 

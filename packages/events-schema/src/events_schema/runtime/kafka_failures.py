@@ -69,11 +69,16 @@ def unanswered(brokers: str, seconds: float = 1) -> str:
     """Return the text for a Kafka that does not answer, after a look at who listens there."""
     found = {_listens(each, seconds) for each in brokers.split(",")}
     if found == {None}:
-        return (
-            f"Kafka at {brokers} accepts connections but does not answer; check whether it needs "
-            f"--kafka-tls or --sasl-mechanism"
-        )
+        return silent(brokers)
     return unreachable(brokers, ", ".join(sorted(filter(None, found))))
+
+
+def silent(brokers: str) -> str:
+    """Return the text for a Kafka that takes connections, but does not answer."""
+    return (
+        f"Kafka at {brokers} accepts connections but does not answer; check whether it needs "
+        f"--kafka-tls or --sasl-mechanism"
+    )
 
 
 def unreachable(brokers: str, reason: str) -> str:
