@@ -112,13 +112,13 @@ def test_a_running_stream_notices_a_cut(
     assert len(ids(tmp_path)) == 180
 
 
-def at_first_write(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Call `act` once, when the first batch has been read and written, but not stored."""
+def act_at(step: Step, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Call `act` once, when the first batch reaches `step`."""
     reached, left = StreamMetrics.reached, [act]
 
-    def watch(metrics: StreamMetrics, step: Step) -> None:
-        reached(metrics, step)
-        if step is Step.WRITTEN and left:
+    def watch(metrics: StreamMetrics, passed: Step) -> None:
+        reached(metrics, passed)
+        if passed is step and left:
             left.pop()()
 
     monkeypatch.setattr(StreamMetrics, "reached", watch)
@@ -134,10 +134,24 @@ def test_a_batch_whose_records_were_cut_meanwhile_is_not_stored(
         cut_topic.cut(60)
         cut_topic.produce(80)
 
-    at_first_write(monkeypatch, cut_and_fill)
+    act_at(Step.WRITTEN, monkeypatch, cut_and_fill)
     state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
     assert (state.totals, state.cuts) == (Counts(read=140, stored=140), ())
     assert state.next_offsets == {0: 140}
+
+
+def test_a_batch_that_can_no_longer_be_read_is_planned_again(
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka cut off what Spark had planned to read."""
+    brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
+    cut_topic.produce(40)
+    store(spark, brokers, topic, tmp_path)
+    cut_topic.produce(60)
+    act_at(Step.STAGED, monkeypatch, lambda: cut_topic.cut(20))
+    state = store(spark, brokers, topic, tmp_path)
+    assert (state.totals.read, state.next_offsets) == (40, {0: 20})
+    assert [(cut.offset, cut.table_end) for cut in state.cuts] == [(20, 40)]
 
 
 def test_a_batch_is_stored_if_its_partition_only_gets_another_leader(
@@ -151,7 +165,7 @@ def test_a_batch_is_stored_if_its_partition_only_gets_another_leader(
         cut_topic.broker.start()
         cut_topic.produce(5)
 
-    at_first_write(monkeypatch, restart)
+    act_at(Step.WRITTEN, monkeypatch, restart)
     state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
     assert (state.totals, state.cuts) == (Counts(read=25, stored=25), ())
     first = (tmp_path / "raw.control/log/000000000000.json").read_bytes()

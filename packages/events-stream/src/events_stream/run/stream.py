@@ -165,11 +165,12 @@ class StreamRun:
             drained = not query.isActive and query.exception() is None
             return drained or self._stopping.is_set()
         except (PySparkException, Py4JJavaError, duckdb.Error, QueryOutdated) as error:
-            if isinstance(self._failure, QueryOutdated):
+            if self._failure is None and self._stopping.is_set():
+                return True
+            cause = self._cause(error)
+            if isinstance(cause, QueryOutdated):
                 return self._stopping.is_set()
-            if not self._stopping.is_set() or self._failure is not None:
-                raise self._cause(error) from error
-            return True
+            raise cause from error
         finally:
             if query is not None:
                 _stop(query)
@@ -227,15 +228,17 @@ class StreamRun:
             self._ending.wait(min(left, POLL_SECONDS))
 
     def _cause(self, error: Exception) -> Exception:
-        if isinstance(self._failure, EventsError):
+        if isinstance(self._failure, EventsError | QueryOutdated):
             return self._failure
         cause = failure(error, self.sink.table.paths.target)
         if isinstance(cause, PublishError):
             return cause
         try:
-            self._choose_start()  # refuses a topic that was replaced or that lacks records
+            start = self._choose_start()  # refuses a topic that was replaced or lacks records
         except EventsError as refusal:
             return refusal
+        if start.epochs != self.sink.start.epochs:
+            return QueryOutdated()  # Kafka may have cut off what Spark was reading
         if any(said in str(error) for said in KAFKA_ERRORS):
             said = KAFKA_SAID.search(str(error))
             return BrokerUnavailable(
