@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from events_loadgen.processes.waiting import wait_until
+from line_support.secured_kafka import PASSWORD, USER, Secured
 from line_support.simulation import simulation
+from line_support.topics import Topics
 
 pytestmark = pytest.mark.extended
 
@@ -89,3 +91,35 @@ def test_a_contract_with_own_fields_goes_through_the_whole_line(tmp_path: Path) 
         {False, True, None},
         {"2026-01-31 08:00:00", "2026-02-28 16:30:00", "2026-03-31 23:59:59.999999", None},
     ]
+
+
+def test_a_given_kafka_is_left_as_it_was(secured: Secured, tmp_path: Path) -> None:
+    """With a login it goes through the whole line; its topic is deleted, and no secret shows."""
+    (tmp_path / "password").write_text(PASSWORD)
+    before = Topics(secured.plain).names()
+    # fmt: off
+    flags = (
+        "--brokers", secured.login, "--kafka-tls", "--kafka-ca-file", str(secured.ca_file),
+        "--sasl-mechanism", "SCRAM-SHA-256", "--sasl-username", USER,
+        "--sasl-password-file", "password", "--events", str(EVENTS),
+    )
+    # fmt: on
+    with simulation(tmp_path, *flags, cwd=tmp_path) as running:
+        running.wait_for("Storing events")
+        (topic,) = Topics(secured.plain).names() - before
+        words = [word for process in running.alive() for word in process.cmdline()]
+        assert running.process.wait(300) == 0, running.output()
+    assert f"topic {topic} at {secured.login}, which is deleted at the end" in running.output()
+    assert topic in words
+    assert "SCRAM-SHA-256" in words
+    assert not [word for word in words if PASSWORD in word]
+    assert Topics(secured.plain).names() == before
+
+
+def test_a_kafka_that_refuses_it_ends_it_at_once(secured: Secured, tmp_path: Path) -> None:
+    """With the line that the collector and the stream have too, and before anything starts."""
+    login = ("--sasl-mechanism", "PLAIN", "--sasl-username", "nobody", "--sasl-password", "x")
+    with simulation(tmp_path, "--brokers", secured.limited, *login) as running:
+        assert running.process.wait(60) == 2
+    assert "refused the login: unknown user or wrong password" in running.output()
+    assert not running.folder.exists()

@@ -28,6 +28,10 @@ class Topics:
         """Delete `topic`."""
         asyncio.run(self._administer("delete_topics", [topic]))
 
+    def names(self) -> set[str]:
+        """Return the names of all topics."""
+        return asyncio.run(self._names())
+
     def add_partitions(self, topic: str, total: int) -> None:
         """Increase the number of partitions of `topic` to `total`."""
         asyncio.run(self._administer("create_partitions", {topic: NewPartitions(total)}))
@@ -55,6 +59,14 @@ class Topics:
     def ends(self, topic: str) -> dict[int, int]:
         """Return the offset of the next record of each partition of `topic`."""
         return asyncio.run(self._ends(topic))
+
+    async def _names(self) -> set[str]:
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            return set(await admin.list_topics())
+        finally:
+            await admin.close()
 
     async def _administer(self, action: str, argument: object) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)

@@ -14,7 +14,8 @@ import pytest
 
 from events_loadgen.cli import main
 from events_loadgen.errors import FolderNotEmpty, Interrupted
-from events_loadgen.line.simulation import contract_flags, open_folder
+from events_loadgen.line.line import contract_flags
+from events_loadgen.line.simulation import open_folder
 from events_loadgen.processes.interruption import Interruption
 from events_loadgen.processes.ports import free_port
 from events_loadgen.settings import SimulateSettings
@@ -157,3 +158,9 @@ def test_a_signal_is_noticed_where_it_is_safe(number: signal.Signals) -> None:
             interruption.pause(600)
     with Interruption() as interruption, interruption.at_once(), pytest.raises(Interrupted):
         signal_and_wait(number)
+
+
+def test_flags_for_kafka_need_a_kafka(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --brokers they would have no effect on the Kafka that it starts."""
+    assert main(["simulate", "--kafka-tls"]) == 2
+    assert capsys.readouterr().err == "events-loadgen: --kafka-tls needs --brokers; give it too\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
+from events_schema.runtime.brokers import Brokers, KafkaSettings
 from events_schema.runtime.command import Flag
 from events_schema.runtime.contract import ContractSettings
 from events_schema.runtime.flags import Seconds
@@ -77,8 +78,11 @@ class RunSettings(ContractSettings):
     )
 
 
-class SimulateSettings(ContractSettings):
-    """Run the whole line on this machine: Kafka, collector, stream, load, aggregation, check."""
+class SimulateSettings(ContractSettings, KafkaSettings):
+    """Run the whole line on this machine: Kafka, collector, stream, load, aggregation, check.
+
+    With --brokers it uses that Kafka, with a new topic that it deletes at the end.
+    """
 
     flag_group: ClassVar[str | None] = None
 
@@ -91,3 +95,16 @@ class SimulateSettings(ContractSettings):
     keep: bool = Field(
         default=False, description="leave the line running, aggregating every minute, until Ctrl-C"
     )
+    brokers: Annotated[Brokers | None, Flag(default="starts its own Kafka")] = Field(  # type: ignore[assignment]  # it may start its own
+        default=None, description="use this Kafka, to which the flags for Kafka apply"
+    )
+
+    @model_validator(mode="after")
+    def _check_brokers_given(self) -> SimulateSettings:
+        given = self.model_fields_set & KafkaSettings.model_fields.keys() - {"verbose"}
+        if self.brokers is None and given:
+            flag = f"--{min(given).replace('_', '-')}"
+            raise PydanticCustomError(
+                "brokers", "{flag} needs --brokers; give it too", {"flag": flag}
+            )
+        return self

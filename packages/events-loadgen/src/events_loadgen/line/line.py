@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -15,6 +15,7 @@ from typing import Any
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.ports import free_port
 from events_schema import Contract
+from events_schema.runtime.contract import ContractSettings
 
 TOPIC = "events"
 
@@ -35,6 +36,9 @@ class Line:
     contract: Contract[Any]
     contract_flags: Sequence[str]
     """The flags that make each part load `contract`."""
+    topic: str = TOPIC
+    kafka_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """How the collector and the stream connect to Kafka, besides the address, by setting."""
     collector_port: int = field(default_factory=free_port)
     stats_port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
@@ -77,10 +81,11 @@ class Line:
     def start_collector(self, *, demo: bool) -> ChildProcess:
         """Start the collector. Its keys are passed in the environment, because `ps` shows flags."""
         return self._start(
-            "events_ingest", "serve", "--brokers", self.bootstrap, "--topic", TOPIC,
+            "events_ingest", "serve", "--brokers", self.bootstrap, "--topic", self.topic,
             "--host", "127.0.0.1", "--port", str(self.collector_port),
             *(("--demo", "--demo-stats", self.stats_url) if demo else ()),
             environment={
+                **self._kafka("EVENTS_INGEST"),
                 "EVENTS_INGEST_TOKEN": self.token,
                 "EVENTS_INGEST_PUBLIC_KEY": " ".join(("pk_demo", *self.page_origins)),
             },
@@ -108,9 +113,9 @@ class Line:
     def start_stream(self) -> ChildProcess:
         """Start the stream. The topic must exist."""
         return self._start(
-            "events_stream", "run", "--brokers", self.bootstrap, "--topic", TOPIC,
+            "events_stream", "run", "--brokers", self.bootstrap, "--topic", self.topic,
             "--target", str(self.raw), "--checkpoint", str(self.folder / "checkpoint"),
-            "--trigger", "1 second", *_SMALL_JOB,
+            "--trigger", "1 second", *_SMALL_JOB, environment=self._kafka("EVENTS_STREAM"),
         )  # fmt: skip
 
     def start_aggregation(self) -> ChildProcess:
@@ -127,6 +132,9 @@ class Line:
             "--target", str(self.enriched), *_SMALL_JOB,
         )  # fmt: skip
 
+    def _kafka(self, prefix: str) -> dict[str, str]:
+        return {f"{prefix}_{name.upper()}": text for name, text in self.kafka_settings.items()}
+
     def _start(
         self, module: str, verb: str, *flags: str, environment: dict[str, str] | None = None
     ) -> ChildProcess:
@@ -137,3 +145,12 @@ class Line:
             log=self.logs / f"{module.replace('_', '-')}-{verb}.log",
             environment=environment,
         )
+
+
+def contract_flags(settings: ContractSettings) -> list[str]:
+    """Return the flags that make each part of the line load the contract of `settings`.
+
+    They are always passed, so that an environment variable cannot select another contract.
+    """
+    unreleased = ["--allow-unreleased"] if settings.allow_unreleased else []
+    return ["--contract", settings.contract_name, *unreleased]

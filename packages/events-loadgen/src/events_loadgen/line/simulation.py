@@ -18,7 +18,8 @@ from events_loadgen.errors import (
     NotAcknowledged,
     TooLate,
 )
-from events_loadgen.line.line import TOPIC, Line
+from events_loadgen.line.kafka import GivenKafka, Kafka, kafka_environment
+from events_loadgen.line.line import TOPIC, Line, contract_flags
 from events_loadgen.line.query import StoredCount, answer, count_stored, users_query
 from events_loadgen.line.stats import serve_stats
 from events_loadgen.load.classic import classic_events
@@ -54,14 +55,21 @@ def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
     with Interruption() as interruption, ExitStack() as children:
         with interruption.at_once():
             find_java()
+            given = None if settings.brokers is None else GivenKafka.of(settings)
             with show_step("Fetching jars (downloaded once)"):
-                resolve_jars(COORDINATES)
                 connector_jars()
+                if given is None:
+                    resolve_jars(COORDINATES)
         folder = open_folder(settings.dir)
         print(f"all data and logs are in {folder}", flush=True)
-        broker = LocalBroker(folder / "kafka", pause=interruption.pause)
-        line = Line(folder, broker.bootstrap, contract, contract_flags(settings))
-        simulation = Simulation(settings, interruption, children, broker, line)
+        kafka = given or LocalBroker(folder / "kafka", pause=interruption.pause)
+        # fmt: off
+        line = Line(
+            folder, kafka.bootstrap, contract, contract_flags(settings),
+            topic=given.topic if given else TOPIC, kafka_settings=kafka_environment(settings),
+        )
+        # fmt: on
+        simulation = Simulation(settings, interruption, children, kafka, line)
         try:
             simulation.run()
         except EventsError:
@@ -70,15 +78,6 @@ def run_simulation(settings: SimulateSettings, contract: Contract[Any]) -> None:
         print(f"\nall done in {time.monotonic() - started:.0f} s", flush=True)
         if settings.keep:
             simulation.keep()
-
-
-def contract_flags(settings: SimulateSettings) -> list[str]:
-    """Return the flags that make each part of the line load the contract of `settings`.
-
-    They are always passed, so that an environment variable cannot select another contract.
-    """
-    unreleased = ["--allow-unreleased"] if settings.allow_unreleased else []
-    return ["--contract", settings.contract_name, *unreleased]
 
 
 def open_folder(given: Path | None) -> Path:
@@ -103,7 +102,7 @@ class Simulation:
     settings: SimulateSettings
     interruption: Interruption
     children: ExitStack
-    broker: LocalBroker
+    kafka: Kafka
     line: Line
     _services: list[ChildProcess] = field(default_factory=list)
     """The child processes that should be running now."""
@@ -124,7 +123,7 @@ class Simulation:
         """Aggregate every minute until a signal arrives. Raises `EventsError` if a part fails."""
         print(
             f"\nthe line is running; Ctrl-C stops it\n"
-            f"  Kafka      {self.broker.bootstrap}, topic {TOPIC}\n"
+            f"  Kafka      {self.kafka.bootstrap}, topic {self.line.topic}\n"
             f"  collector  {self.line.url}\n"
             f"  demo page  {self.line.demo_url}\n\n"
             f"send an event; it is in the enriched table within 2 minutes:\n\n"
@@ -141,12 +140,12 @@ class Simulation:
 
     def _start_kafka_and_collector(self) -> None:
         with show_step("Starting Kafka and the collector"):
-            self.children.callback(self.broker.stop)
-            self.broker.launch()
+            self.children.callback(self.kafka.stop)
+            self.kafka.launch()
             if self.settings.keep:
                 self.children.enter_context(serve_stats(self.line))
             self._start_service(self.line.start_collector(demo=self.settings.keep))
-            self.broker.wait_until_ready()
+            self.kafka.wait_until_ready()
             wait_until(
                 self.line.collector_ready,
                 "the collector to be ready",
@@ -162,7 +161,7 @@ class Simulation:
     def _pause(self, seconds: float) -> None:
         """Sleep; raise if a signal arrived or a part of the line has exited."""
         self.interruption.pause(seconds)
-        self.broker.check()
+        self.kafka.check()
         for service in self._services:
             service.check()
 
