@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def stream_with_secrets(secured: Secured, topic: str, folder: Path, ui_port: int
     (folder / "password").write_text(PASSWORD)
     (folder / "options").write_text(f"custom.plugin.option={OPTION}")
     (folder / "log4j2.properties").write_text(LOGGING)
+    with zipfile.ZipFile(folder / "plugin.jar", "w") as jar:
+        jar.writestr("plugin.txt", "a login of your own")
     logging = f"-Dlog4j2.configurationFile={folder}/log4j2.properties"
     # fmt: off
     return start_stream(
@@ -56,6 +59,7 @@ def stream_with_secrets(secured: Secured, topic: str, folder: Path, ui_port: int
         "--sasl-mechanism", "SCRAM-SHA-512", "--sasl-username", USER,
         "--sasl-password-file", str(folder / "password"),
         "--kafka-options-file", str(folder / "options"),
+        "--conf", f"spark.jars={folder}/plugin.jar",
         "--conf", "spark.ui.enabled=true", "--conf", f"spark.ui.port={ui_port}",
         "--conf", f"spark.driver.extraJavaOptions={quick_java(secured.plain)} {logging}",
     )
@@ -97,6 +101,7 @@ def test_secrets_never_show(secured: Secured, tmp_path: Path) -> None:
         found = {f"ps {each.pid}": " ".join(each.cmdline()) for each in processes}
         found |= dict(shown(f"http://127.0.0.1:{port}"))
     found |= dict(written(tmp_path))
+    assert "plugin.jar" in found["environment/"]
     everything = "".join(found.values())
     assert "spark.app.name" in found["environment/"]
     assert "== Physical Plan ==" in everything

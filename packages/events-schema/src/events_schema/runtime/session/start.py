@@ -70,7 +70,8 @@ def start_session(
         conf.set("spark.driver.host", "localhost").set("spark.driver.bindAddress", "127.0.0.1")
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # its UI has no other setting for that
     if jars:
-        conf.set("spark.jars", ",".join(map(str, jars)))
+        given = conf.get("spark.jars", "")
+        conf.set("spark.jars", ",".join([*map(str, jars), *([given] if given else [])]))
     logging = resources.files("events_schema.runtime.session") / "log4j2.properties"
     quiet = [] if verbose else [f"-Dlog4j2.configurationFile={logging}"]
     for process in ("driver", "executor"):
