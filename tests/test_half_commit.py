@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +18,7 @@ from events_analytics.raw.files import list_raw
 from events_analytics.report.tables import failed_files, raw_files
 from events_loadgen.line.query import count_stored
 from events_schema import Contract, Event, column_names
-from events_schema.runtime.errors import TableDamaged
+from events_schema.runtime.errors import SourceMissing, TableDamaged
 from events_schema.spark import spark_schema
 from events_stream import open_table
 from events_stream.table.folder.change import Change
@@ -102,7 +104,29 @@ def test_a_result_of_whole_commits_stays_verified(half: Path, spark: SparkSessio
 def test_a_file_that_the_stream_did_not_write_is_refused(half: Path) -> None:
     """It would be read before and ignored after; the stream does not start either."""
     (half / "event_date=2026-01-01" / "mine.parquet").write_bytes(b"")
-    with pytest.raises(TableDamaged, match=r"mine.parquet is not in the log .* move it away"):
+    with pytest.raises(TableDamaged, match=r"mine.parquet is not in the log .* move the file away"):
+        list_raw(half, CONTRACT)
+
+
+def test_files_that_only_an_older_log_lacks_are_refused(half: Path) -> None:
+    """If only the log was restored, their events would be missing from the result."""
+    with open_table(str(half)):
+        pass
+    (half.parent / "raw.control/log/000000000001.json").unlink()
+    with pytest.raises(TableDamaged, match="which is an older copy"):
+        list_raw(half, CONTRACT)
+
+
+def test_a_log_that_this_user_may_not_read_is_named(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says which right is missing."""
+
+    def refuse(path: Path) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceMissing, match=r"raw.control/log: Permission denied; give this user"):
         list_raw(half, CONTRACT)
 
 

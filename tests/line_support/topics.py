@@ -41,6 +41,11 @@ class Topics:
         wanted = [ConfigResource(ConfigResourceType.TOPIC, topic, dict(settings))]
         asyncio.run(self._administer("alter_configs", wanted))
 
+    def add_partition_on(self, topic: str, broker: int) -> None:
+        """Add a second partition to `topic`, which has one, led by this broker."""
+        wanted = {topic: NewPartitions(2, [[broker]])}
+        asyncio.run(self._administer("create_partitions", wanted))
+
     def delete_records(self, topic: str, partition: int, before: int) -> None:
         """Delete the records before an offset, as retention does."""
         wanted = {TopicPartition(topic, partition): RecordsToDelete(before)}

@@ -100,7 +100,7 @@ def test_an_unfinished_commit_is_not_called_complete(tmp_path: Path) -> None:
         assert said(tmp_path)["complete"].startswith("up to 2026-01-31 12:00:00 UTC")
     now = said(tmp_path)
     assert now["complete"] == "no: commit 0 is unfinished"
-    assert "killed while it put 3 files into the table; the next start" in now["unfinished"]
+    assert "killed while it put 3 files into the table and removed 0; the" in now["unfinished"]
     assert "missing" not in now
     with open_table(str(tmp_path / "raw")):
         pass
@@ -121,8 +121,11 @@ def test_a_backlog_is_described(tmp_path: Path, shrinks_by: float | None, text: 
     with open_table(str(tmp_path / "raw")) as table, table.change(CommitKind.BATCH) as change:
         write_batch(change)
         change.backlog = Backlog(records=120_000, at=NOON, shrinks_by=shrinks_by)
-    now = said(tmp_path, NOON + timedelta(seconds=30))
-    assert now["behind"] == f"120,000 records on 2026-01-31 12:00:00 UTC (0:00:30 ago); {text}"
+    later = NOON + timedelta(seconds=30)
+    about = "120,000 records on 2026-01-31 12:00:00 UTC (0:00:30 ago)"
+    with open_table(str(tmp_path / "raw")):
+        assert said(tmp_path, later)["behind"] == f"{about}; {text}"
+    assert said(tmp_path, later)["behind"] == f"{about}; start the stream to store them"
 
 
 def test_cuts_of_kafkas_log_are_told(tmp_path: Path) -> None:

@@ -184,3 +184,30 @@ def test_a_cut_that_kafka_cannot_locate_is_refused(
     path.write_text(commit.model_copy(update={"epochs": {0: 99}}).model_dump_json())
     with pytest.raises(CutUnknown, match=r"epoch 99, which Kafka does not know: .* new --target"):
         store(spark, topics.bootstrap, topic, tmp_path)
+
+
+def test_a_cut_of_a_partition_that_was_added_is_found(
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
+) -> None:
+    """Its leader may change although that of the other partitions stays."""
+    log = tmp_path / "raw.control/log"
+    cut_topic.produce(5)
+    topics, topic = cut_topic.topics, cut_topic.topic
+    with (
+        LocalBroker(tmp_path / "second", joins=cut_topic.broker) as second,
+        running(spark, cut_topic.broker.bootstrap, topic, tmp_path) as stream,
+    ):
+        wait_until(lambda: read_state(log).totals.stored == 5, "5 rows", seconds=DEADLINE)
+        topics.add_partition_on(topic, second.node_id)
+        for _ in range(5):
+            topics.produce(topic, encoded(20), partition=1)
+        wait_until(lambda: read_state(log).totals.stored == 105, "105 rows", seconds=DEADLINE)
+        wait_until(lambda: 1 in read_state(log).epochs, "its epoch", seconds=DEADLINE)
+        second.kill()
+        drop_records(second.folder, topic, 1, 60)
+        second.start()
+        for _ in range(4):
+            topics.produce(topic, encoded(20), partition=1)
+        wait_until(lambda: read_state(log).totals.stored == 185, "185 rows", seconds=DEADLINE)
+        assert not stream.ended.done()
+    assert [(cut.partition, cut.offset) for cut in read_state(log).cuts] == [(1, 60)]

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from events_loadgen.processes.broker import LocalBroker
 from events_stream.errors import OtherRecords, RecordsLost
 from events_stream.kafka.source import KafkaSource
-from events_stream.table.position import Counts, Offsets
+from events_stream.table.position import Counts, Loss, Offsets
 from line_support.dropped_records import drop_records
 from line_support.topics import Topics
 from stream_support.envelopes import encoded
@@ -56,8 +56,10 @@ def test_records_that_compaction_removed_are_not_a_loss_and_others_are(
     accepted = store(spark, mortal_broker.bootstrap, topic, tmp_path / "plain", accept_loss=True)
     topics.configure(topic, {"cleanup.policy": "compact"})
     compacted = store(spark, mortal_broker.bootstrap, topic, tmp_path / "compacted")
-    for state in (accepted, compacted):
-        assert (state.totals, state.empty_offsets) == (Counts(read=20, stored=20), 10)
+    assert (accepted.totals, accepted.empty_offsets) == (Counts(read=20, stored=20), 0)
+    assert accepted.lost == (Loss(partition=0, start=0, end=30, records=10),)
+    assert (compacted.totals, compacted.empty_offsets) == (Counts(read=20, stored=20), 10)
+    assert compacted.lost == ()
 
 
 def test_a_record_that_spark_leaves_out_is_noticed(

@@ -65,7 +65,11 @@ def fold_numbers(log: Path) -> list[int]:
 
 
 def _numbers(log: Path, suffix: str) -> list[int]:
-    stems = (path.name.removesuffix(suffix) for path in log.glob(f"*{suffix}"))
+    try:
+        names = [path.name for path in log.iterdir()]  # `glob` hides that it may not look
+    except FileNotFoundError:
+        return []
+    stems = (name.removesuffix(suffix) for name in names if name.endswith(suffix))
     return sorted(int(stem) for stem in stems if stem.isdigit())
 
 

@@ -6,19 +6,16 @@ and others are not, until the next start. The log knows: a commit is listed whol
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
-from events_schema.runtime.errors import TableDamaged
+from events_schema.runtime.errors import SourceMissing, TableDamaged
 from events_schema.tables.commit_log import Entry, numbered, read_entries
 from events_schema.tables.locations import plain_files
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
-
-_OWN_NAME = re.compile(r"\d{12}(-[0-9a-f]{8})?-\d{4}\.parquet")
-"""The names of the files that the stream writes; before version 4 they had no token."""
 
 
 class _File(BaseModel):
@@ -47,59 +44,82 @@ class _Fold(Entry):
     failed_files: dict[str, _File]
 
 
+@dataclass(frozen=True)
+class _Logged:
+    """What the log says: the table's files, and those that its newest commit adds or removes."""
+
+    files: frozenset[Path]
+    changing: frozenset[Path]
+
+
 def table_files(target: Path) -> list[Path]:
     """Return the files of the raw table at `target`, or of a plain folder, sorted.
 
-    Raises `TableDamaged` if the log cannot be read, if a file is missing, or if there are files
-    that the stream did not write. A table without a log, as in a copy, is listed like a plain
-    folder.
+    Raises `SourceMissing` if the log may not be read, and `TableDamaged` if it cannot be read, if a
+    file is missing, or if one is there that it does not list. A table without a log, as in a copy,
+    is listed like a plain folder.
     """
     paths = TablePaths(target)
-    logged = _logged_files(paths)
-    there = {*partition_files(target), *plain_files(target)}
-    if logged is None:
-        return sorted(there)
-    files = {path for path in logged if path.is_relative_to(target)}
-    if files - there and logged != _logged_files(paths):
-        return table_files(target)  # the table was changed meanwhile
+    while True:
+        logged = _read_log(paths)
+        there = {*partition_files(target), *plain_files(target)}
+        files = {path for path in logged.files if path.is_relative_to(target)} if logged else there
+        if logged == _read_log(paths):  # the table was not changed meanwhile
+            break
+    if logged is not None:
+        _check(paths, files, there, logged)
+    return sorted(files)
+
+
+def _check(paths: TablePaths, files: set[Path], there: set[Path], logged: _Logged) -> None:
     for path in sorted(files - there):
         raise TableDamaged(
             f"{path} is missing, but listed in the log {paths.log}; restore it, or remove it from "
             f"the log with `events-stream expire --missing --apply`"
         )
     for path in sorted(there - files):
-        if not _OWN_NAME.fullmatch(path.name):
+        if path not in logged.changing:
             raise TableDamaged(
-                f"{path} is not in the log {paths.log}, so events-stream did not write it; move it "
-                f"away"
+                f"{path} is not in the log {paths.log}, which is an older copy or belongs to "
+                f"another table; restore both from one copy, or move the file away"
             )
-    return sorted(files)
 
 
 def failed_files(folder: Path) -> list[Path]:
     """Return the files of the failed events in `folder`, sorted, as `table_files` does."""
     target = folder.with_name(folder.name.removesuffix(".failed"))
-    logged = _logged_files(TablePaths(target)) if target != folder else None
+    logged = _read_log(TablePaths(target)) if target != folder else None
     if logged is None:
         return plain_files(folder)
-    return sorted(path for path in logged if path.is_relative_to(folder))
+    return sorted(path for path in logged.files if path.is_relative_to(folder))
 
 
-def _logged_files(paths: TablePaths) -> set[Path] | None:
-    """Return the files that the log lists, without a commit that is not placed; None if empty."""
-    fold, commits = read_entries(paths.log, -1, _Fold, _Commit)
-    if fold is None and not commits:
-        return None
-    finals = {*fold.table_files, *fold.failed_files} if fold else set()
-    for commit in commits:
-        if commit is not commits[-1] or commit.is_placed(paths):
-            finals.difference_update(commit.removed)
-            finals.update(commit.added)
-    folders = {paths.target.name, paths.failed.name}
+def _read_log(paths: TablePaths) -> _Logged | None:
+    """Return what the log says, without a commit that is not placed; None if it is empty."""
+    try:
+        fold, commits = read_entries(paths.log, -1, _Fold, _Commit)
+        if fold is None and not commits:
+            return None
+        finals = {*fold.table_files, *fold.failed_files} if fold else set()
+        changing: set[str] = set()
+        for commit in commits:
+            changing = {*commit.removed, *commit.added}
+            if commit is not commits[-1] or commit.is_placed(paths):
+                finals.difference_update(commit.removed)
+                finals.update(commit.added)
+    except PermissionError as error:
+        raise SourceMissing(
+            f"cannot read {error.filename}: {error.strerror}; give this user the right to read "
+            f"{paths.control}, which says which files the table has"
+        ) from None
     for final in finals:
-        if Path(final).parts[0] not in folders:
+        if Path(final).parts[0] not in {paths.target.name, paths.failed.name}:
             raise TableDamaged(
                 f"the log {paths.log} lists {final}, so it belongs to a table with another name; "
                 f"give the folders of a table the names that they had"
             )
-    return {paths.target.parent / final for final in finals}
+    folder = paths.target.parent
+    return _Logged(
+        frozenset(folder / final for final in finals),
+        frozenset(folder / final for final in changing),
+    )

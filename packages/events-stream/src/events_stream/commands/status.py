@@ -37,22 +37,21 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
     unfinished = log.unfinished(paths.staging)
-    if unfinished and not running:
+    if unfinished and not running and not is_locked(paths.control / "write.lock"):
         yield "complete", f"no: commit {unfinished.number} is unfinished"
         yield "unfinished", _unfinished(unfinished)
     else:
         yield "complete", _complete(state, now)
     if state.backlog:
-        yield "behind", _behind(state.backlog, now)
+        yield "behind", _behind(state.backlog, now, running=running)
     yield "source", f"topic {state.source.topic} of cluster {state.source.cluster_id}"
     yield "next offsets", _offsets(state.next_offsets)
     yield "records", _records(state)
     yield "failed", _failed(state)
     for loss in state.lost:
-        yield (
-            "lost",
-            f"partition {loss.partition}: offsets {loss.start} to {loss.end - 1}, accepted",
-        )
+        some = "" if loss.records is None else f"{loss.records} records at "
+        offsets = f"offsets {loss.start} to {loss.end - 1}"
+        yield "lost", f"partition {loss.partition}: {some}{offsets}, accepted"
     for cut in state.cuts:
         yield "cut", _cut(cut, now)
     yield "checkpoint", _checkpoint(checkpoint, state, running=running)
@@ -82,16 +81,18 @@ def _complete(state: TableState, now: datetime) -> str:
 
 
 def _unfinished(commit: Commit) -> str:
-    count = len(commit.files)
     return (
-        f"the stream was killed while it put {count} files into the table; the next start finishes "
-        f"this; until then, readers of the folder may see some of them"
+        f"a process was killed while it put {len(commit.files)} files into the table and removed "
+        f"{len(commit.removed)}; the next start finishes this; until then, readers of the folder "
+        f"may see some of them"
     )
 
 
-def _behind(backlog: Backlog, now: datetime) -> str:
+def _behind(backlog: Backlog, now: datetime, *, running: bool) -> str:
     left = backlog.seconds_left
-    if left is None:
+    if not running:
+        forecast = "start the stream to store them"
+    elif left is None:
         forecast = "how long catching up will take is not known yet"
     elif math.isinf(left):
         forecast = "it grows: more events arrive than are stored"

@@ -19,14 +19,14 @@ from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.table import Table
-from events_stream.table.position import Backlog, Span
+from events_stream.table.position import Backlog, Loss, Span
 from events_stream.table.steps import Step
 
 log = structlog.get_logger()
 
 
 class QueryOutdated(Exception):
-    """Raised when a partition has another leader than at the start of the query.
+    """Raised when a partition is new, or has another leader than at the start of the query.
 
     The old leader may have sent records that the new one lacks, and Spark may still hold them. A
     new query starts where the table ends, if that is still what Kafka has.
@@ -74,14 +74,15 @@ class BatchSink:
             outdated = self.outdated(topic)
             if outdated:
                 self._check_intact(offsets)
-            change.empty_offsets = self._check_read(offsets, read)
+            change.empty_offsets, change.lost = self._check_read(offsets, read)
             self.table.watch(Step.CHECKED)
             change.source = topic.identity
             change.after = {**before, **offsets.end}
-            epochs = {**topic.epochs, **self.start.epochs}  # a new partition has only the first
-            change.epochs = {p: epochs[p] for p in change.after if p in epochs}
+            # Not those of `topic`: its leaders may lack what the leaders at the start had.
+            change.epochs = {**state.epochs, **self.start.epochs}
             change.complete_up_to = self._complete_up_to(offsets)
-            change.backlog = self._backlog(state.backlog, offsets, topic.lag(change.after))
+            earlier = state.backlog if batch else None  # the time between two queries is no speed
+            change.backlog = self._backlog(earlier, offsets, topic.lag(change.after))
         commit = change.commit
         self.metrics.stored(commit.counts, len(commit.files))
         log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
@@ -90,20 +91,25 @@ class BatchSink:
         return offsets
 
     def outdated(self, topic: TopicNow) -> bool:
-        """Return whether a partition has another leader than at the start of the query."""
-        began = self.start.epochs
-        return any(topic.epochs.get(partition) != epoch for partition, epoch in began.items())
+        """Return whether the partitions or their leaders are others than at the query's start."""
+        return topic.epochs != self.start.epochs
 
     def _check_intact(self, offsets: OffsetRange) -> None:
         """Check that Kafka still has the records that were read. Raises `QueryOutdated`."""
         if self.source.find_cuts(offsets.end, self.start.epochs):
             raise QueryOutdated
 
-    def _check_read(self, offsets: OffsetRange, read: Mapping[int, Span]) -> int:
-        """Check that what was read is what was planned; return how many offsets have no record."""
-        empty = offsets.check_read(read, self.source.count)
-        for partition, count in empty.items():
+    def _check_read(
+        self, offsets: OffsetRange, read: Mapping[int, Span]
+    ) -> tuple[int, tuple[Loss, ...]]:
+        """Check that what was read is what was planned.
+
+        Return how many offsets have no record as usual, and which records Kafka lost, as accepted.
+        """
+        empty, lost = 0, []
+        for partition, count in offsets.check_read(read, self.source.count).items():
             if self.source.leaves_offsets_empty(partition):
+                empty += count
                 continue
             gap = (
                 f"partition {partition}: {count} of the offsets {offsets.start[partition]} to "
@@ -113,7 +119,9 @@ class BatchSink:
             if not self.accept_loss:
                 raise RecordsLost(f"{gap}; give --accept-loss once to continue without them")
             log.warning("records lost, as accepted", gap=gap)
-        return sum(empty.values())
+            start, end = offsets.start[partition], offsets.end[partition]
+            lost.append(Loss(partition=partition, start=start, end=end, records=count))
+        return empty, tuple(lost)
 
     def accept(self, start: Start) -> None:
         """Store in the table that it continues at `start`, and why: cuts and lost records."""
@@ -128,7 +136,6 @@ class BatchSink:
                 "Kafka cut its log, and may have lost acknowledged events that were not stored yet",
                 **cut.model_dump(mode="json"),
             )
-        self.metrics.cut(len(start.cuts))
 
     def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
         if self.leaves_records(offsets):

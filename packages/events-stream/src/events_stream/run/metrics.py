@@ -57,8 +57,11 @@ class StreamMetrics:
             "How long it will take to store the backlog; infinite if it grows, 0 if there is none",
         )
         self._catch_up.set(math.nan)
-        self._cuts = self._counter(
-            "log_cuts", "Times that Kafka cut off records of a partition that were read"
+        self._cuts = self._gauge(
+            "log_cuts", "Times that Kafka cut off records of a partition that the table has"
+        )
+        self._last_cut = self._gauge(
+            "last_log_cut_timestamp_seconds", "When the last of these cuts was found; 0 if never"
         )
         self._table_files = self._gauge("table_files", "Files in the table")
         self._begun = self._last_step = time.monotonic()
@@ -88,10 +91,6 @@ class StreamMetrics:
         for name, counter in self._outcomes.items():
             counter.inc(getattr(counts, name))
 
-    def cut(self, cuts: int) -> None:
-        """Count cuts of Kafka's log."""
-        self._cuts.inc(cuts)
-
     def looked(self, state: TableState, lag: int, complete: datetime) -> None:
         """Set how far the table is behind the topic, in records.
 
@@ -103,6 +102,8 @@ class StreamMetrics:
         self._nothing_to_read = lag == 0
         self._table_files.set(len(state.table_files))
         self._catch_up.set(_seconds_left(state.backlog))
+        self._cuts.set(len(state.cuts))
+        self._last_cut.set(state.cuts[-1].found_at.timestamp() if state.cuts else 0)
         if self._complete_up_to is not None:
             self._complete.set(self._complete_up_to.timestamp())
 

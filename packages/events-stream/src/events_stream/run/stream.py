@@ -69,6 +69,8 @@ class StreamRun:
     """The error of the current micro-batch; kept because Spark passes on only its text."""
     _ending: threading.Event = field(default_factory=threading.Event)
     """Whether the query is being stopped."""
+    _resting: bool = False
+    """Whether a stored micro-batch waits until it is time for the next one."""
     _next_look: float = 0
     _away_since: float | None = None
     """Since when Kafka has been unavailable; None once a batch is stored, or none is needed."""
@@ -114,7 +116,8 @@ class StreamRun:
             state = self.sink.table.state
             state.check_source(topic.identity)
             try:
-                cuts = self.source.find_cuts(state.next_offsets, state.epochs)
+                epochs = {**self.sink.start.epochs, **state.epochs}
+                cuts = self.source.find_cuts(state.next_offsets, epochs)
                 start = choose_start(
                     state.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss
                 )
@@ -172,6 +175,7 @@ class StreamRun:
                 return self._stopping.is_set()
             raise cause from error
         finally:
+            self._ending.set()
             if query is not None:
                 _stop(query)
 
@@ -190,7 +194,8 @@ class StreamRun:
         return self.sink.outdated(topic)
 
     def _note_progress(self, query: StreamingQuery) -> None:
-        if not self._storing.locked() and query.status["message"].startswith("Waiting"):
+        waiting = query.status["message"].startswith("Waiting") or self._resting
+        if waiting and not self._storing.locked():
             self.watchdog.beat()  # during a micro-batch, its steps call this
             self._away_since = None
 
@@ -222,10 +227,12 @@ class StreamRun:
 
     def _rest(self, seconds: float) -> None:
         """Wait until it is time for the next micro-batch, or the query is being stopped."""
+        self._resting = True
         until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0 and not self._ending.is_set():
-            self.watchdog.beat()
-            self._ending.wait(min(left, POLL_SECONDS))
+        while (left := until - time.monotonic()) > 0 and not self._stopping.is_set():
+            if self._ending.wait(min(left, POLL_SECONDS)):
+                break
+        self._resting = False
 
     def _cause(self, error: Exception) -> Exception:
         if isinstance(self._failure, EventsError | QueryOutdated):

@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 Offsets = Mapping[int, int]
 """The next offset to read, by partition."""
@@ -53,13 +54,15 @@ class Counts(BaseModel):
 
 
 class Loss(BaseModel):
-    """Records that Kafka no longer had: offsets `start` to before `end` of `partition`."""
+    """Records that Kafka no longer had, at the offsets `start` to before `end` of `partition`."""
 
     model_config = ConfigDict(frozen=True)
 
     partition: int
     start: int
     end: int
+    records: Annotated[int | None, Field(exclude_if=lambda records: records is None)] = None
+    """How many records were lost there; None if all were."""
 
 
 class Cut(BaseModel):
