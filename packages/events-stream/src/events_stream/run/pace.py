@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Pace:
-    """A micro-batch starts every `seconds`, by the clock: every minute at its full minute.
+    """At most one micro-batch starts every `seconds`, by the clock: one each full minute.
 
     Spark's own trigger starts at most one micro-batch each time, also if it could not read all
     that is there. So Spark starts the next one when the last one has returned, and each of them
-    rests until its time, unless there is a backlog.
+    rests until its time, unless there is a backlog. After a time without records, the next record
+    starts one at once.
     """
 
     seconds: float
