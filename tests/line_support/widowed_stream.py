@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -18,14 +18,16 @@ BUSY_SECONDS = 2.0
 """Longer than the stream takes to notice that Java is gone."""
 
 
-def describe_alone(files: Sequence[Path]) -> list[DescribedFile]:
+def describe_alone(
+    files: Sequence[Path], progress: Callable[[], None] = lambda: None
+) -> list[DescribedFile]:
     """Kill Java, keep DuckDB busy, then do what `describe_events` does."""
     for child in psutil.Process().children(recursive=True):
         child.kill()
     until = time.monotonic() + BUSY_SECONDS
     while time.monotonic() < until:
         duckdb.execute("SELECT count(*) FROM range(10_000_000)").fetchall()
-    return describe_events(files)
+    return describe_events(files, progress)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,7 @@ def test_an_unfinished_replay_is_seen_as_done(
     flags = ["--target", str(folder / "raw"), "--checkpoint", str(folder / "checkpoint")]
     assert main(["status", *flags]) == 0
     said = capsys.readouterr().out
-    assert "unfinished    commit 1; the next start will finish it" in said
+    assert "complete      no: commit 1 is unfinished" in said
     assert "missing" not in said
 
 

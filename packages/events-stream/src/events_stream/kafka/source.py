@@ -88,21 +88,21 @@ class KafkaSource:
     def leaves_offsets_empty(self, partition: int) -> bool:
         """Return whether offsets without a record are normal in `partition`.
 
-        They are if the topic is compacted, or if a producer wrote transactions. Raises the errors
-        of `look`.
+        They are if a producer that Kafka still knows wrote transactions, or if the topic is
+        compacted. Raises the errors of `look`.
         """
         kafka = self.spark._jvm.org.apache.kafka  # type: ignore[union-attr]  # noqa: SLF001
         listed = self.spark._jvm.java.util.List  # type: ignore[union-attr]  # noqa: SLF001
+        named = kafka.common.TopicPartition(self.topic, partition)
         topic = kafka.common.config.ConfigResource(
             kafka.common.config.ConfigResource.Type.TOPIC, self.topic
         )
         with self._admin() as admin:
-            configured = admin.describeConfigs(listed.of(topic)).all().get().get(topic)
-            if "compact" in configured.get("cleanup.policy").value():
-                return True
-            named = kafka.common.TopicPartition(self.topic, partition)
             producers = admin.describeProducers(listed.of(named)).partitionResult(named).get()
-            return any(each.coordinatorEpoch().isPresent() for each in producers.activeProducers())
+            if any(each.coordinatorEpoch().isPresent() for each in producers.activeProducers()):
+                return True
+            configured = admin.describeConfigs(listed.of(topic)).all().get().get(topic)
+            return "compact" in configured.get("cleanup.policy").value()
 
     def _consumer(self) -> AbstractContextManager[Consumer]:
         return open_consumer(self.spark._jvm, self._client_settings, self.topic)  # noqa: SLF001

@@ -114,7 +114,8 @@ class BatchSink:
             gap = (
                 f"partition {partition}: {count} of the offsets {offsets.start[partition]} to "
                 f"{offsets.end[partition] - 1} have no record, although the topic is not "
-                f"compacted and no producer wrote transactions: Kafka lost them"
+                f"compacted and Kafka knows of no transactions: it lost them, or has forgotten "
+                f"the producer of transactions"
             )
             if not self.accept_loss:
                 raise RecordsLost(f"{gap}; give --accept-loss once to continue without them")
