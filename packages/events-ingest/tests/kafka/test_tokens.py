@@ -56,7 +56,7 @@ def test_an_expired_token_is_replaced(tmp_path: Path) -> None:
     "body", [b"", b"[]", b"{}", b'"x"', b'{"access_token": "' + b"x" * 70_000 + b'"}', b"\xff"]
 )
 def test_an_answer_without_a_token_is_an_absence(body: bytes, tmp_path: Path) -> None:
-    """What is not an answer of a token endpoint, or too large for one, is an error of Kafka."""
+    """A malformed or oversized answer of the token endpoint is a Kafka error."""
     with (
         provider(tmp_path, answer=lambda *_: (200, body)) as (tokens, _),
         pytest.raises(KafkaConnectionError, match="the token endpoint does not answer"),

@@ -120,8 +120,8 @@ class OffsetRange:
         """Check that exactly its records were `read`.
 
         Returns how many offsets have no record, for each partition that has such offsets.
-        Transaction markers have an offset and are no records, and compaction removes records. If
-        some are missing, `count` tells how many there are. Raises `OtherRecords`.
+        Transaction markers have an offset but are not records, and compaction removes records. If
+        some are missing, `count` says how many Kafka has. Raises `OtherRecords`.
         """
         empty = {}
         for partition in self.partitions:

@@ -81,7 +81,7 @@ class BatchSink:
             # Not those of `topic`: its leaders may lack what the leaders at the start had.
             change.epochs = {**state.epochs, **self.start.epochs}
             change.complete_up_to = self._complete_up_to(offsets)
-            earlier = state.backlog if batch else None  # the time between two queries is no speed
+            earlier = state.backlog if batch else None  # a pause is not a speed
             change.backlog = self._backlog(earlier, offsets, topic.lag(change.after))
         commit = change.commit
         self.metrics.stored(commit.counts, len(commit.files))
@@ -91,7 +91,7 @@ class BatchSink:
         return offsets
 
     def outdated(self, topic: TopicNow) -> bool:
-        """Return whether the partitions or their leaders are others than at the query's start."""
+        """Return whether there are new partitions or leaders since the start of the query."""
         return topic.epochs != self.start.epochs
 
     def _check_intact(self, offsets: OffsetRange) -> None:

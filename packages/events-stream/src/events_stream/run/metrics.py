@@ -54,7 +54,7 @@ class StreamMetrics:
         self._nothing_to_read = False
         self._catch_up = self._gauge(
             "catch_up_seconds",
-            "How long it will take to store the backlog; infinite if it grows, 0 if there is none",
+            "Estimated time until the backlog is stored; +Inf if it grows, 0 if there is none",
         )
         self._catch_up.set(math.nan)
         self._cuts = self._gauge(
