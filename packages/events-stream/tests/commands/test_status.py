@@ -70,7 +70,7 @@ def test_a_stored_table_is_described(tmp_path: Path) -> None:
         "table": f"{tmp_path}/raw: 2 rows in 2 files, 2 days, 2026-01-01 to 2026-01-02",
         "last change": f"commit 0, {committed_at:%Y-%m-%d %H:%M:%S} UTC (0:00:42 ago)",
         "complete": "up to 2026-01-31 11:58:50 UTC (0:01:52 ago); "
-        "every event acknowledged before that is stored",
+        "every event acknowledged before that is stored, but for what Kafka lost, as told below",
         "source": "topic events of cluster c",
         "next offsets": "0: 1",
         "records": "3 read = 2 stored + 0 copies + 1 failed",

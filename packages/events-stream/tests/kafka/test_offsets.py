@@ -87,7 +87,7 @@ def test_a_new_table_starts_where_the_topic_does() -> None:
 def test_records_that_are_gone_are_refused_unless_accepted() -> None:
     """This includes the first records of a partition that the table has not read yet."""
     now = topic({0: 4, 1: 9, 2: 2}, {0: 6, 1: 12, 2: 3})
-    said = r"partition 1: .* ends at offset 7, .* begins at 9: Kafka deleted 4 .* --accept-loss"
+    said = r"partition 1: .* to read is 7, .* begins at 9: Kafka deleted 4 .* --accept-loss"
     with pytest.raises(RecordsLost, match=said):
         choose_start({0: 5, 1: 7}, now, {}, accept_loss=False)
     start = choose_start({0: 5, 1: 7}, now, {}, accept_loss=True)
@@ -106,7 +106,7 @@ def test_a_start_goes_back_to_where_kafka_cut() -> None:
 
 def test_a_cut_whose_new_records_are_gone_is_a_loss() -> None:
     """The records between the cut and the topic's beginning are refused unless accepted."""
-    with pytest.raises(RecordsLost, match=r"ends at offset 60, .* Kafka deleted 10 records"):
+    with pytest.raises(RecordsLost, match=r"to read is 60, .* Kafka deleted 10 records"):
         choose_start({0: 100}, topic({0: 70}, {0: 140}), {0: 60}, accept_loss=False)
 
 

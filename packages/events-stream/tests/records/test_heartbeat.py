@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from events_stream.records import heartbeat
 from events_stream.records.heartbeat import Work, beating
+from line_support.topics import Topics
 
 
 def test_a_job_of_one_long_task_beats(spark: SparkSession, tmp_path: Path) -> None:
@@ -31,6 +33,25 @@ def test_a_job_of_one_long_task_beats(spark: SparkSession, tmp_path: Path) -> No
         assert rows < 10**6
         rows *= 4
     assert began < beats[0] < ended
+
+
+def test_a_job_that_mostly_waits_for_records_beats(
+    spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records count, however little processor time they take: the network may be slow."""
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(heartbeat, "LEAST_WORK", float("inf"))
+    topic = topics.create(partitions=1)
+    for _ in range(12):
+        topics.produce(topic, [b"a record"] * 5)  # a batch, and so an answer to a fetch
+    reader = spark.read.format("kafka").option("kafka.bootstrap.servers", topics.bootstrap)
+    small = reader.option("subscribe", topic).option("kafka.max.partition.fetch.bytes", "1")
+    wait = "CAST(30 + length(value) * 0 AS BIGINT)"
+    records = small.load().selectExpr(f"java_method('java.lang.Thread', 'sleep', {wait}) AS text")
+    beats: list[None] = []
+    with beating(spark, lambda: beats.append(None)):
+        records.write.parquet(str(tmp_path / "out"))
+    assert len(beats) > 1  # one may be for the end of the task
 
 
 def test_java_that_waits_does_not_beat(spark: SparkSession) -> None:

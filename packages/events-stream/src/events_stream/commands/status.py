@@ -77,7 +77,8 @@ def _complete(state: TableState, now: datetime) -> str:
     if state.complete_up_to is None:
         return "not yet: a backlog is being read"
     when = _when(state.complete_up_to, now)
-    return f"up to {when}; every event acknowledged before that is stored"
+    but = ", but for what Kafka lost, as told below" if state.lost or state.cuts else ""
+    return f"up to {when}; every event acknowledged before that is stored{but}"
 
 
 def _unfinished(commit: Commit) -> str:

@@ -63,7 +63,7 @@ def choose_start(
     if lost and not accept_loss:
         first = lost[0]
         raise RecordsLost(
-            f"partition {first.partition}: the table ends at offset {first.start}, but the topic "
+            f"partition {first.partition}: the next offset to read is {first.start}, but the topic "
             f"begins at {first.end}: Kafka deleted {sum(each.end - each.start for each in lost)} "
             f"records (retention, or by hand) before they were stored; give --accept-loss once to "
             f"continue without them"

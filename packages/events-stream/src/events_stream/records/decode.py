@@ -138,7 +138,7 @@ def events(
     """Return the events among the decoded rows, with the columns of the contract's stored row.
 
     After an action, `seen` holds how many records were `read` and how many of them `failed`, and
-    the `spans` of `partitions`, a tuple. For a streaming query, pass a name as `seen`; the query's
+    the `spans` of `partitions`. For a streaming query, pass a name as `seen`; the query's
     progress then has these figures.
     """
     counted = _counted(decoded, seen, [f"{EVENT}.*"], partitions)

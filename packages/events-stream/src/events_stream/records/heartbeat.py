@@ -11,6 +11,8 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
+from events_stream.records.consumers import Consumers
+
 LOOK_SECONDS = 1.0
 LEAST_WORK = 0.1
 """The least processor time of Java's threads that counts as work, as a part of the time passed."""
@@ -33,19 +35,26 @@ class Work:
 def beating(spark: SparkSession, beat: Callable[[], None]) -> Iterator[None]:
     """Call `beat` now and then while a job in this context makes progress.
 
-    Spark says nothing about a task before it ends. So progress is processor time that the threads
-    of its Java process use, without the collector of garbage, or a task that ended. A task that
-    waits for Kafka or for a disk uses next to none, and a Java that is stopped does not answer.
+    Spark says nothing about a task before it ends. So progress is a task that ended, records that
+    Kafka consumers in Spark's Java process read (a slow network), or processor time that its
+    threads use, without the collector of garbage (sorting and writing after the last record). A
+    task that waits for Kafka in vain uses next to none, and a Java that is stopped does not answer.
+    With executors on other machines, only tasks that end count.
     """
     over = threading.Event()
 
     def look() -> None:
+        if over.wait(LOOK_SECONDS):
+            return  # as with most jobs
         try:
-            work, ended = Work(_used(spark), time.monotonic()), 0
+            consumers, work = Consumers(spark), Work(_used(spark), time.monotonic())
+            before = consumers.records_read(), _ended_tasks(spark)
             while not over.wait(LOOK_SECONDS):
-                before, ended = ended, _ended_tasks(spark)
-                if work.was_done(_used(spark), time.monotonic()) or ended > before:
+                now = consumers.records_read(), _ended_tasks(spark)
+                worked = work.was_done(_used(spark), time.monotonic())
+                if worked or now[0] > before[0] or now[1] > before[1]:
                     beat()
+                before = now
         except (Py4JError, ConnectionError):
             return  # Java has ended, which the job itself reports
 

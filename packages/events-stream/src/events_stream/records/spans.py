@@ -15,14 +15,16 @@ PARTITION, OFFSET = "_partition", "_offset"
 """The columns to observe. No own field can have these names."""
 
 
-@lru_cache(maxsize=8)
 def span_columns(partitions: Sequence[int]) -> Sequence[Column]:
-    """Return what to observe for `spans`; `partitions` is a tuple."""
-    return tuple(
-        F.expr(f"{function}(IF({PARTITION} = {partition}, {OFFSET}, NULL)) AS {name}_{partition}")
-        for partition in partitions
-        for function, name in (("count", "records"), ("min", "first"), ("max", "last"))
-    )
+    """Return what to observe for `spans`."""
+    return [column for partition in partitions for column in _columns(partition)]
+
+
+@lru_cache(maxsize=1024)
+def _columns(partition: int) -> Sequence[Column]:
+    offset = f"IF({PARTITION} = {partition}, {OFFSET}, NULL)"
+    functions = {"records": "count", "first": "min", "last": "max"}
+    return [F.expr(f"{f}({offset}) AS {name}_{partition}") for name, f in functions.items()]
 
 
 def spans(observed: Mapping[str, Any], partitions: Sequence[int]) -> Mapping[int, Span]:

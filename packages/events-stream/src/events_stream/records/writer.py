@@ -48,8 +48,8 @@ class RecordWriter:
         """Write `records` into the staging folder of `change`, and set its files and counts.
 
         Each partition of `records` becomes one file per day. Returns which offsets of the topic's
-        `partitions`, a tuple, were read. Raises `CountMismatch`, and `NotAnEvolution` if the table
-        has own fields that the contract lacks.
+        `partitions` were read. Raises `CountMismatch`, and `NotAnEvolution` if the table has own
+        fields that the contract lacks.
         """
         # Checked for each change: another process may have written with another contract.
         change.state.check_contract(self.contract, self.table.paths)

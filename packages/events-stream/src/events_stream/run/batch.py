@@ -13,6 +13,7 @@ from events_stream.errors import RecordsLost
 from events_stream.kafka.offsets import OffsetRange, Start, offset_range
 from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
+from events_stream.records.heartbeat import beating
 from events_stream.records.writer import RecordWriter
 from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.metrics import StreamMetrics
@@ -74,7 +75,8 @@ class BatchSink:
             outdated = self.outdated(topic)
             if outdated:
                 self._check_intact(offsets)
-            change.empty_offsets, change.lost = self._check_read(offsets, read)
+            with beating(self.source.spark, self.table.beat):
+                change.empty_offsets, change.lost = self._check_read(offsets, read)
             self.table.watch(Step.CHECKED)
             change.source = topic.identity
             change.after = {**before, **offsets.end}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -26,6 +27,9 @@ from events_stream.table.steps import Step
 from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
 from stream_support.staged_change import SOURCE, files, store_batch, write_batch
+
+LOGS = Path(__file__).parent / "logs"
+"""Logs that earlier releases wrote."""
 
 
 @pytest.fixture(autouse=True)
@@ -182,6 +186,30 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
     (tmp_path / "raw.control/log/000000000000.json").write_text(text)
     assert fill(target, 1).number == 1
     assert len(files(target)) == 4
+
+
+@pytest.mark.parametrize("release", ["release_3_1", "release_3_1_own"])
+def test_a_log_of_the_previous_release_is_read_and_upgraded(tmp_path: Path, release: str) -> None:
+    """Its last commit is unfinished here; the next one has the new format."""
+    log = tmp_path / "raw.control/log"
+    shutil.copytree(LOGS / release, log)
+    was = read_log(log)
+    assert was.last is not None
+    staging = tmp_path / "raw.control/staging" / was.last.staging_name
+    finals = {**was.state.table_files, **was.state.failed_files}
+    for final in finals:
+        (tmp_path / final).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / final).write_text("a file of 3.1")
+    for file in was.last.files:
+        (staging / file.staged).parent.mkdir(parents=True)
+        (tmp_path / file.final).rename(staging / file.staged)
+    state = fill(tmp_path / "raw", 1)
+    assert (state.number, state.rows, state.next_offsets) == (3, 8, {0: 4})
+    assert state.own_types == was.state.own_types
+    assert all((tmp_path / final).read_text() == "a file of 3.1" for final in finals)
+    near = state.files_received_near([(NOON, NOON)], timedelta(0))
+    assert {file.final for file in near} == {*state.table_files}
+    assert json.loads((log / "000000000003.json").read_text())["format"] == 4
 
 
 def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
