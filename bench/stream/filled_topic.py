@@ -80,20 +80,22 @@ class Produced:
     count: int
 
 
-def fill(brokers: str, topic: str, events: Events, count: int) -> None:
+def fill(
+    brokers: str, topic: str, events: Events, count: int, partitions: int = PARTITIONS
+) -> None:
     """Create `topic` and write the first `count` of `events` to its partitions in turn."""
-    asyncio.run(_fill(brokers, topic, events.records(range(count))))
+    asyncio.run(_fill(brokers, topic, events.records(range(count)), partitions))
 
 
-async def _fill(brokers: str, topic: str, records: Iterable[Record]) -> None:
+async def _fill(brokers: str, topic: str, records: Iterable[Record], partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(topic, partitions, 1)])
     finally:
         await admin.close()
     async with _producer(brokers) as producer:
-        await _write(producer, topic, records)
+        await _write(producer, topic, records, partitions)
 
 
 @contextmanager
@@ -115,7 +117,7 @@ async def _produce(
     async with _producer(brokers) as producer:
         while not over.is_set():
             due = events.due()
-            await _write(producer, topic, events.records(range(produced.count, due)))
+            await _write(producer, topic, events.records(range(produced.count, due)), PARTITIONS)
             produced.count = max(produced.count, due)
             await asyncio.sleep(TICK_SECONDS)
 
@@ -126,12 +128,14 @@ def _producer(brokers: str) -> AIOKafkaProducer:
     )
 
 
-async def _write(producer: AIOKafkaProducer, topic: str, records: Iterable[Record]) -> None:
+async def _write(
+    producer: AIOKafkaProducer, topic: str, records: Iterable[Record], partitions: int
+) -> None:
     """Write `records` in full record batches; return once Kafka has acknowledged them."""
-    batches = [producer.create_batch() for _ in range(PARTITIONS)]
+    batches = [producer.create_batch() for _ in range(partitions)]
     sent = []
     for number, (timestamp, value) in enumerate(records):
-        partition = number % PARTITIONS
+        partition = number % partitions
         if batches[partition].append(timestamp=timestamp, key=None, value=value) is None:
             sent.append(await producer.send_batch(batches[partition], topic, partition=partition))
             batches[partition] = producer.create_batch()

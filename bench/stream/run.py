@@ -18,6 +18,7 @@ import structlog
 from rich.console import Console
 
 from bench.machine import machine
+from bench.stream.filled_topic import PARTITIONS
 from bench.stream.processes import backlog, steady
 from bench.stream.sessions import batches, ratios, warm_session
 from bench.stream.sustained import sustained
@@ -37,6 +38,12 @@ def main() -> None:
         type=int,
         default=10,
         help="ratios: rounds; multiples of 10 are balanced (default 10)",
+    )
+    parser.add_argument(
+        "--partitions",
+        type=int,
+        default=PARTITIONS,
+        help=f"ratios: partitions of the topic (default {PARTITIONS})",
     )
     parser.add_argument("--batches", type=int, default=1440, help="batches: number (default 1440)")
     parser.add_argument(
@@ -84,7 +91,14 @@ def measure(parts: list[str], given: argparse.Namespace, console: Console) -> di
         if {"ratios", "batches"} & {*parts}:
             with warm_session() as spark:
                 if "ratios" in parts:
-                    figures["ratios"] = ratios(spark, brokers, folder, console, rounds=given.rounds)
+                    figures["ratios"] = ratios(
+                        spark,
+                        brokers,
+                        folder,
+                        console,
+                        rounds=given.rounds,
+                        partitions=given.partitions,
+                    )
                 if "batches" in parts:
                     figures["batches"] = batches(
                         spark, brokers, folder, console, count=given.batches

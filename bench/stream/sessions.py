@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table as Shown
 
-from bench.stream.filled_topic import PARTITIONS, Events, fill
+from bench.stream.filled_topic import Events, fill
 from events_schema import Contract, Event, column_names
 from events_schema.runtime.session.start import stop_session
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
@@ -114,11 +114,12 @@ class Ratios:
     brokers: str
     folder: Path
     """The folder for the table of each run, which is deleted afterwards."""
+    partitions: int
 
     def measure(self, rounds: int) -> dict[str, list[float]]:
         """Return the seconds of each round, by case."""
-        fill(self.brokers, "clean", Events(rate=1000), EVENTS)
-        fill(self.brokers, "copies", Events(rate=1000, original=copied), EVENTS)
+        fill(self.brokers, "clean", Events(rate=1000), EVENTS, self.partitions)
+        fill(self.brokers, "copies", Events(rate=1000, original=copied), EVENTS, self.partitions)
         cases: dict[str, Callable[[Path], None]] = {
             "sink": lambda run: self._sink(run, self._records()),
             "tuned": lambda run: self._sink(run, self._records_as_ours()),
@@ -149,7 +150,7 @@ class Ratios:
 
     def _records_as_ours(self) -> DataFrame:
         source = KafkaSource(self.spark, self.brokers, "clean", max_records_per_batch=BATCH)
-        return source.read_stream(dict.fromkeys(range(PARTITIONS), 0))
+        return source.read_stream(dict.fromkeys(range(self.partitions), 0))
 
     def _sink(self, run: Path, records: DataFrame) -> None:
         # A stream needs a named observation. Without it, Spark decodes each record many times.
@@ -181,10 +182,16 @@ class Ratios:
 
 
 def ratios(
-    spark: SparkSession, brokers: str, folder: Path, console: Console, *, rounds: int
+    spark: SparkSession,
+    brokers: str,
+    folder: Path,
+    console: Console,
+    *,
+    rounds: int,
+    partitions: int,
 ) -> Figures:
     """Measure and show the stream compared with Spark's own sink."""
-    seconds = Ratios(spark, brokers, folder).measure(rounds)
+    seconds = Ratios(spark, brokers, folder, partitions).measure(rounds)
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     names = {
         "sink": "Spark's sink",
@@ -203,7 +210,13 @@ def ratios(
         )
     console.print(shown)
     speeds = {name: medians["sink"] / medians[name] for name in seconds}
-    return {"events": EVENTS, "batch": BATCH, "seconds": seconds, "speed_of_sink": speeds}
+    return {
+        "events": EVENTS,
+        "batch": BATCH,
+        "partitions": partitions,
+        "seconds": seconds,
+        "speed_of_sink": speeds,
+    }
 
 
 @dataclass
