@@ -26,10 +26,10 @@ from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
 from events_stream import KafkaSource, Table, open_table
 from events_stream.records.decode import decoder, events
+from events_stream.run.build import build_run
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
-from events_stream.run.stream import build_run
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.position import Counts

@@ -23,7 +23,7 @@ from events_schema import Contract, NotAnEvolution, StoredEvent, load_contract
 from events_schema.evolution.check import release_contract
 from events_stream.commands.replay import replay
 from events_stream.records.writer import RecordWriter
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from line_support.topics import Topics
 from stream_support.streaming import store
 

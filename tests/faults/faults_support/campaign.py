@@ -12,7 +12,7 @@ from events_schema import DecodeError, EventEnvelope
 from events_stream.errors import Stalled
 from events_stream.table.folder.integrity import check_files
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.position import Counts
 from faults_support import dying_stream
 from faults_support.comparison import differences, missing, not_as_received, strangers

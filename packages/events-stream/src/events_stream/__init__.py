@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from events_stream.records.writer import RecordWriter
     from events_stream.run.batch import BatchSink
     from events_stream.run.stream import StreamRun
-    from events_stream.table.folder.table import Table, open_table
+    from events_stream.table.folder.open import open_table
+    from events_stream.table.folder.table import Table
 
 __all__ = [
     "BatchSink",
@@ -33,6 +34,7 @@ __getattr__, __dir__ = lazy_names(
         "events_stream.records.writer": ("RecordWriter",),
         "events_stream.run.batch": ("BatchSink",),
         "events_stream.run.stream": ("StreamRun",),
-        "events_stream.table.folder.table": ("Table", "open_table"),
+        "events_stream.table.folder.open": ("open_table",),
+        "events_stream.table.folder.table": ("Table",),
     },
 )

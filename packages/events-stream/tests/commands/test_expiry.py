@@ -13,7 +13,7 @@ from events_stream.cli import main
 from events_stream.commands.expiry import expire
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.steps import Step
 from stream_support.staged_change import files, store_batch
 

@@ -21,7 +21,7 @@ from events_stream.commands.replay import replay
 from events_stream.records.writer import RecordWriter
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step, unwatched
 from line_support.topics import Topics

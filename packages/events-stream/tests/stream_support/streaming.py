@@ -14,9 +14,10 @@ from pyspark.sql import SparkSession
 
 from events_schema import Contract
 from events_stream import open_table
+from events_stream.run.build import build_run
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
-from events_stream.run.stream import StreamRun, build_run
+from events_stream.run.stream import StreamRun
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
 from events_stream.table.folder.state import TableState

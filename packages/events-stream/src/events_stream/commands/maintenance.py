@@ -32,7 +32,7 @@ from events_stream.settings import (
     StatusSettings,
 )
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.table import existing_table, open_beside_stream
+from events_stream.table.folder.open import existing_table, open_beside_stream
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from events_schema.runtime.errors import KafkaRefused
 from events_schema.runtime.kafka_failures import NO_TOKEN, find_refusal, unanswered
 from events_stream.errors import BrokerUnavailable, TopicMissing
 
-_CAUSE = re.compile(r"^(?:Caused by: )?([\w.$]+(?:Exception|Error))\b", re.MULTILINE)
+_UNUSABLE = re.compile("Failed to (create new|construct)|ConfigException")
+_CAUSE = re.compile(r"^(?:(?:Caused by)?: )?([\w.$]+(?:Exception|Error))\b", re.MULTILINE)
 _OPTION = re.compile(r"for configuration ([\w.]+)")
 
 
@@ -25,11 +26,12 @@ def translate(error: Py4JJavaError, *, brokers: str, topic: str) -> EventsError:
     refusal = find_refusal(said, brokers=brokers, topic=topic, verb="read")
     if refusal is not None:
         return refusal
-    if "retrieving token from callback handler" in said:
+    if "retrieving token from callback handler" in said or "token endpoint response" in said:
         return BrokerUnavailable(NO_TOKEN)
-    if "Failed to create new" in said and "No resolvable bootstrap urls" not in said:
+    unresolved = "No resolvable bootstrap urls" in said
+    if _UNUSABLE.search(said) and not unresolved:
         return _unusable(said)
-    if "TimeoutException" in said or "No resolvable bootstrap urls" in said:
+    if unresolved or "TimeoutException" in said or "SslAuthentication" in said:
         return BrokerUnavailable(unanswered(brokers))
     root = str(error.java_exception.toString())
     return BrokerUnavailable(

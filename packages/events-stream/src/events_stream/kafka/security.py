@@ -25,6 +25,12 @@ _LOGIN_MODULES = {
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
 _OAUTH = "org.apache.kafka.common.security.oauthbearer"
+_OAUTH_DEFAULTS = {
+    "sasl.login.callback.handler.class": f"{_OAUTH}.OAuthBearerLoginCallbackHandler",
+    # By default, Kafka's client waits forever for a token endpoint that accepts connections.
+    "sasl.login.connect.timeout.ms": "5000",
+    "sasl.login.read.timeout.ms": "5000",
+}
 _OWNED = {
     "auto.offset.reset",
     "default.api.timeout.ms",
@@ -103,10 +109,7 @@ def _further_options(settings: KafkaSettings) -> dict[str, str]:
         clientSecret=credentials.client_secret,
         **scope,
     )
-    options.setdefault(
-        "sasl.login.callback.handler.class", f"{_OAUTH}.OAuthBearerLoginCallbackHandler"
-    )
-    return options
+    return {**_OAUTH_DEFAULTS, **options}
 
 
 def _is_secured(settings: KafkaSettings) -> bool:

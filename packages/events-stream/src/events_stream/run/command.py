@@ -10,13 +10,13 @@ from events_schema.runtime.exposition import serving_metrics
 from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.start import kill_session, stop_session
 from events_stream.kafka.security import client_security, java_options
+from events_stream.run.build import build_run, watching
 from events_stream.run.checkpoint import open_checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.run.session import stream_session
-from events_stream.run.stream import build_run, watching
 from events_stream.run.watchdog import Watchdog
 from events_stream.settings import RunSettings
-from events_stream.table.folder.table import open_table
+from events_stream.table.folder.open import open_table
 
 
 def run(settings: RunSettings) -> None:

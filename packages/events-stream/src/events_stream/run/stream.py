@@ -6,33 +6,25 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import duckdb
 import structlog
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
-from events_schema import Contract, EventsError
+from events_schema import EventsError
 from events_schema.runtime.errors import KafkaRefused, PublishError
 from events_schema.runtime.session.failures import lost_java
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
 from events_stream.kafka.offsets import Start, choose_start
-from events_stream.kafka.security import client_security
 from events_stream.kafka.source import KafkaSource
-from events_stream.records.writer import RecordWriter
 from events_stream.run.batch import BatchSink, QueryOutdated
-from events_stream.run.checkpoint import Checkpoint
-from events_stream.run.metrics import StreamMetrics
 from events_stream.run.pace import Pace
 from events_stream.run.session import failure, java_ended
 from events_stream.run.watchdog import Watchdog
-from events_stream.settings import RunSettings
-from events_stream.table.folder.table import Table
-from events_stream.table.steps import Step, Watch
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10
@@ -260,46 +252,3 @@ def _stop(query: StreamingQuery) -> None:
         query.stop()
     except (PySparkException, Py4JError, ConnectionError) as error:
         log.debug("the query could not be stopped cleanly", error=str(error))
-
-
-def watching(watchdog: Watchdog, metrics: StreamMetrics) -> Watch:
-    """Return a function that reports each step to the watchdog and to the metrics."""
-
-    def watch(step: Step) -> None:
-        watchdog.beat()
-        metrics.reached(step)
-
-    return watch
-
-
-def build_run(
-    settings: RunSettings,
-    spark: SparkSession,
-    table: Table,
-    checkpoint: Checkpoint,
-    *,
-    contract: Contract[Any],
-    metrics: StreamMetrics,
-    watchdog: Watchdog,
-) -> StreamRun:
-    """Build the stream from its parts."""
-    table.watch, table.beat = watching(watchdog, metrics), watchdog.beat
-    source = KafkaSource(
-        spark,
-        settings.brokers,
-        settings.topic,
-        max_records_per_batch=settings.records_per_batch(spark.sparkContext.defaultParallelism),
-        security=client_security(settings),
-    )
-    window = timedelta(seconds=settings.deduplication_window)
-    writer = RecordWriter(table, window, contract)
-    ack_timeout = timedelta(seconds=settings.ack_timeout)
-    return StreamRun(
-        source=source,
-        sink=BatchSink(
-            writer, source, checkpoint, metrics, ack_timeout, accept_loss=settings.accept_loss
-        ),
-        pace=None if settings.available_now else Pace(settings.trigger_seconds),
-        broker_timeout=settings.broker_timeout,
-        watchdog=watchdog,
-    )

@@ -13,7 +13,7 @@ from events_stream import Table, open_table
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.position import Counts
 from events_stream.table.steps import Step
 from stream_support.envelopes import NOON

@@ -17,9 +17,10 @@ from events_schema.runtime.errors import AlreadyLocked, PublishError, TableDamag
 from events_stream import open_table
 from events_stream.errors import NotOurs, TableMissing
 from events_stream.table.folder import log as commit_log_module
+from events_stream.table.folder import open as open_module
 from events_stream.table.folder import table as table_module
 from events_stream.table.folder.commit import CommitKind
-from events_stream.table.folder.table import open_beside_stream
+from events_stream.table.folder.open import open_beside_stream
 from stream_support.staged_change import files, store_batch, write_batch
 
 
@@ -42,6 +43,9 @@ def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]
         return wrapped
 
     with monkeypatch.context() as patched:
+        patched.setattr(
+            open_module, "make_folders", counting("make_folders", files_module.make_folders)
+        )
         for name in ("sync_file", "sync_folder", "make_folders", "rename_new"):
             patched.setattr(table_module, name, counting(name, getattr(table_module, name)))
         create = counting("create_new", files_module.create_new)

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from events_schema.runtime.errors import PublishError, TableDamaged
+from events_schema.runtime.errors import TableDamaged
 from events_schema.runtime.files import (
-    check_renames,
     make_folders,
     refusing_unwritable,
     remove_folder,
@@ -24,21 +23,14 @@ from events_schema.runtime.files import (
     sync_folder,
 )
 from events_schema.runtime.locks import exclusive_lock
-from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
-from events_stream.errors import NotOurs, TableMissing
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
-from events_stream.table.folder.integrity import check_files
 from events_stream.table.folder.log import CommitLog
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step, Watch, unwatched
 
 log = structlog.get_logger()
-
-PATTERN_CHARACTERS = frozenset("*?[]{}\\")
-
-CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
 
 
 class Table:
@@ -180,79 +172,5 @@ def _put_file(staged: Path, final: Path) -> None:
         ) from None
 
 
-@contextmanager
-def open_table(target: str, watch: Watch = unwatched) -> Iterator[Table]:
-    """Open the table at `target` for a stream, and create it if it does not exist.
-
-    Raises `PublishError` if it cannot be written, `NotOurs` if it contains other files,
-    `TableDamaged` if log and files disagree, and `AlreadyLocked` if another stream has it open.
-    """
-    paths = _paths(target)
-    with refusing_unwritable(paths.target):
-        _refuse_foreign(paths)
-        for folder in (paths.target, paths.log, paths.staging, paths.failed):
-            make_folders(folder)
-            _refuse_elsewhere(folder, paths.target)
-    with exclusive_lock(paths.control / "lock", "events-stream"):
-        table = Table(paths, watch)
-        with table.writing():
-            check_renames(paths.staging)
-            check_files(paths, table.state)
-        yield table
-
-
-def open_beside_stream(target: str, watch: Watch = unwatched) -> Table:
-    """Return an existing table to change, whether or not a stream runs.
-
-    A running stream waits during the change. The files are not checked. Raises `TableMissing` and
-    `PublishError`.
-    """
-    return Table(existing_table(target), watch)
-
-
-def existing_table(target: str) -> TablePaths:
-    """Return the paths of the table at `target`. Raises `TableMissing`, `PublishError`."""
-    paths = _paths(target)
-    if not paths.log.is_dir():
-        raise TableMissing(
-            f"there is no table at {paths.target} ({paths.log} is missing); "
-            f"give the --target of `events-stream run`"
-        )
-    return paths
-
-
-def _paths(target: str) -> TablePaths:
-    paths = TablePaths.at(target)
-    patterns = PATTERN_CHARACTERS & set(str(paths.target))
-    if patterns:
-        raise PublishError(
-            f"--target {paths.target} contains {' '.join(sorted(patterns))}, which query engines "
-            f"take for a pattern; give another folder"
-        )
-    return paths
-
-
-def _refuse_foreign(paths: TablePaths) -> None:
-    known = paths.log.is_dir() and any(paths.log.glob("*.json"))
-    for entry in _entries(paths.target):
-        if not known or partition_day(entry.name) is None:
-            raise NotOurs(f"{entry} was not written by events-stream; give an empty --target")
-    for entry in _entries(paths.control):
-        if entry.name not in CONTROL_ENTRIES:
-            raise NotOurs(f"{entry} was not written by events-stream; give another --target")
-
-
-def _refuse_elsewhere(folder: Path, target: Path) -> None:
-    if folder.stat().st_dev != target.stat().st_dev:
-        raise PublishError(
-            f"{folder} and {target} are on different file systems, and files cannot be renamed "
-            f"from one to the other; put both on one file system"
-        )
-
-
 def _tell(other: str) -> None:
     log.warning("waiting for another command that changes the table", holder=other)
-
-
-def _entries(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.exists() else []
