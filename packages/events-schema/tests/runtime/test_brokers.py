@@ -36,7 +36,9 @@ def settings(*arguments: str) -> PipeSettings:
         ("kafka", "kafka:9092"),
         ("kafka:9093", "kafka:9093"),
         ("a, b:1 ,10.0.0.1:65535", "a:9092,b:1,10.0.0.1:65535"),
+        ("broker_1.kafka-net.", "broker_1.kafka-net.:9092"),
         ("[::1]:9093", "[::1]:9093"),
+        ("[fe80::1%eth0]", "[fe80::1%eth0]:9092"),
         ("[2001:db8::1]", "[2001:db8::1]:9092"),
     ],
 )
@@ -54,6 +56,9 @@ def test_every_broker_has_a_port(given: str, brokers: str) -> None:
         ("a:70000", "'a:70000'"),
         ("a,,b", "''"),
         ("::1", "'::1'"),
+        ("a..b:9092", r"'a\.\.b:9092'"),
+        ("a" * 64, f"'{'a' * 64}'"),
+        ("kafk\u00e4:9092", "'kafk\u00e4:9092'"),
         ("a,kafka://b:9092", "'kafka://b:9092'"),
     ],
 )

@@ -57,7 +57,8 @@ def test_a_variable_has_an_option_on_each_line(monkeypatch: pytest.MonkeyPatch) 
         ("", "expected NAME=VALUE"),
         (f"sasl mechanism={SECRET}", "expected NAME=VALUE"),
         (f"Sasl.Mechanism={SECRET}", "expected NAME=VALUE"),
-        (f"client.id=\x1b{SECRET}", "expected NAME=VALUE"),
+        (f"client.id=\x1b{SECRET}", "client.id contains a control character"),
+        (f"client.id=a\v{SECRET}", "client.id contains a control character"),
         (f"client.id={SECRET}\\", "client.id ends with a backslash"),
         (f"client.id=x\nclient.id={SECRET}", "client.id is given twice"),
     ],
@@ -73,6 +74,14 @@ def test_a_malformed_option_is_refused(option: str, expected: str, tmp_path: Pat
         with pytest.raises(UsageError, match=f"^--kafka-options-file: .*{expected}") as refused:
             settings("--kafka-options-file", str(file)).options()
         assert SECRET not in str(refused.value)
+
+
+def test_a_malformed_line_is_named_by_its_number(tmp_path: Path) -> None:
+    """Comments, empty lines and the mark with which some editors begin a file are counted over."""
+    file = tmp_path / "options"
+    file.write_text(f"\ufeff# a comment\n\nclient.id=x\n{SECRET}")
+    with pytest.raises(UsageError, match=f"{file}: line 4: expected NAME=VALUE"):
+        settings("--kafka-options-file", str(file)).options()
 
 
 def test_the_second_flag_may_be_the_malformed_one() -> None:
@@ -97,6 +106,7 @@ def test_a_file_that_cannot_be_used_is_refused(content: bytes | None, tmp_path: 
         ((), "bootstrap.servers=x", "--brokers"),
         ((), "security.protocol=SSL", "--kafka-tls"),
         ((), "sasl.mechanism=SCRAM-SHA-512", "--sasl-mechanism"),
+        ((), "sasl.mechanism=", "--sasl-mechanism"),
         (LOGIN, "sasl.mechanism=OAUTHBEARER", "--sasl-mechanism"),
         (LOGIN, f"sasl.jaas.config={SECRET}", "--sasl-username"),
         (("--kafka-tls", "--kafka-ca-file", "x"), "ssl.truststore.location=x", "--kafka-ca-file"),
@@ -120,6 +130,20 @@ def test_an_option_given_twice_is_refused(tmp_path: Path) -> None:
     file.write_text("client.id=x")
     with pytest.raises(UsageError, match=r"client\.id is given by --kafka-option and in"):
         settings(*flags("client.id=x"), "--kafka-options-file", str(file)).options()
+
+
+def test_secrets_are_read_once(tmp_path: Path) -> None:
+    """They may come from a pipe, and all clients of Kafka must use the same."""
+    options, password = tmp_path / "options", tmp_path / "password"
+    options.write_text("client.id=x")
+    password.write_text(SECRET)
+    given = settings(
+        *("--kafka-options-file", str(options), *LOGIN[:-2], "--sasl-password-file", str(password))
+    )
+    first = given.options(), given.password()
+    options.write_text("")
+    password.write_text("")
+    assert (given.options(), given.password()) == first == ({"client.id": "x"}, SECRET)
 
 
 def test_values_do_not_show() -> None:
@@ -152,7 +176,14 @@ def test_half_of_the_credentials_is_refused(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://login.example/token", "file:///etc/passwd", "login.example", "https://a b"]
+    "url",
+    [
+        "http://login.example/token",
+        "file:///etc/passwd",
+        "login.example",
+        "https://a b",
+        "https://a:b@c",
+    ],
 )
 def test_a_token_is_asked_for_by_tls_only(url: str) -> None:
     """A secret is never sent in the clear over a network."""

@@ -7,6 +7,8 @@ import re
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -29,7 +31,10 @@ _FLAGS = {
     "security.protocol": "--kafka-tls, --sasl-mechanism or both",
 }
 
-_BROKER = re.compile(r"(?P<host>[^\s:/,\[\]]+|\[[^\s/,\[\]]+\])(:(?P<port>[0-9]{1,5}))?")
+_LABEL = "[a-zA-Z0-9_-]{1,63}"
+_BROKER = re.compile(
+    rf"(?P<host>{_LABEL}(\.{_LABEL})*\.?|\[[0-9a-fA-F:.]+(%[a-zA-Z0-9]+)?\])(:(?P<port>[0-9]{{1,5}}))?"
+)
 
 
 def _check_brokers(value: str) -> str:
@@ -153,6 +158,11 @@ class KafkaSettings(CommandSettings):
         Raises `UsageError` for a file that cannot be used, and for options that contradict a flag
         or need one.
         """
+        return self._options
+
+    @cached_property
+    def _options(self) -> Mapping[str, str]:
+        # Read once: it may be a pipe, and all clients must use the same.
         options = read_options(self.kafka_option, self.kafka_options_file)
         for name, flag in self._flags_of(options):
             raise UsageError(f"Kafka option {name} has a flag; give {flag} instead")
@@ -165,7 +175,9 @@ class KafkaSettings(CommandSettings):
         for name, value in options.items():
             if name in _FLAGS:
                 yield name, _FLAGS[name]
-            elif name == "sasl.mechanism" and (self.sasl_mechanism or value in PASSWORD_LOGINS):
+            elif name == "sasl.mechanism" and (
+                self.sasl_mechanism or value in ("", *PASSWORD_LOGINS)
+            ):
                 yield name, "--sasl-mechanism"
             elif name == "sasl.jaas.config" and self.sasl_mechanism:
                 yield name, "--sasl-username and --sasl-password-file"
@@ -185,6 +197,10 @@ class KafkaSettings(CommandSettings):
 
     def password(self) -> str | None:
         """Return the password, from its file if one is given. Raises `UsageError`."""
+        return self._password
+
+    @cached_property
+    def _password(self) -> str | None:
         if self.sasl_password_file is not None:
             return read_secret("--sasl-password-file", self.sasl_password_file)
         return self.sasl_password.get_secret_value() if self.sasl_password else None
@@ -197,23 +213,34 @@ class KafkaSettings(CommandSettings):
         """
         if not self.kafka_tls:
             return None
-        try:
+        with _using("--kafka-ca-file", self.kafka_ca_file, "certificates"):
             context = ssl.create_default_context(cafile=self.kafka_ca_file)
-            if self.kafka_certificate_file is not None:
+        if self.kafka_certificate_file is not None:
+            _check_certificate(self.kafka_certificate_file)
+            with _using(
+                "--kafka-key-file", self.kafka_key_file, "the certificate's unencrypted private key"
+            ):
                 # With a password, an encrypted key is refused rather than asked for on a terminal.
                 context.load_cert_chain(self.kafka_certificate_file, self.kafka_key_file, "")
-        except OSError as error:  # ssl.SSLError is one
-            raise UsageError(
-                f"cannot use the TLS files for Kafka: {error.strerror or error}; give PEM files"
-            ) from None
-        if self.kafka_certificate_file is not None:
-            _check_expiry(self.kafka_certificate_file)
         return context
 
 
-def _check_expiry(certificate: Path) -> None:
+@contextmanager
+def _using(flag: str, path: Path | None, expected: str) -> Iterator[None]:
+    """Raise `UsageError`, which names the file, if it cannot be read, or then be used for TLS."""
+    try:
+        if path is not None:
+            path.read_bytes()
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        reason = "unexpected content" if isinstance(error, ssl.SSLError) else error.strerror
+        raise UsageError(f"{flag}: cannot use {path}: {reason}; give {expected} in PEM") from None
+
+
+def _check_certificate(certificate: Path) -> None:
     """Raise `UsageError` if the certificate has expired: Kafka does not say why it refuses one."""
-    decoded = _ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
+    with _using("--kafka-certificate-file", certificate, "a certificate"):
+        decoded = _ssl._test_decode_cert(str(certificate))  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
     end = str(decoded["notAfter"])
     if ssl.cert_time_to_seconds(end) < time.time():
         raise UsageError(

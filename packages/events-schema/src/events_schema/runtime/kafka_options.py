@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Self
@@ -22,17 +22,21 @@ SCOPE = "sasl.oauthbearer.scope"
 
 _OPTION = re.compile(r"(?P<name>[a-z][a-z0-9_.-]*)\s*=\s*(?P<value>.*)")
 _EXPECTED = "expected NAME=VALUE, with a name such as sasl.mechanism"
-_URL = re.compile(r"(https://|http://(127\.0\.0\.1|localhost)[:/])[^\s,\"'\\]+")
+_URL = re.compile(
+    r"(https://[^\s,\"'\\/@]+|http://(127\.0\.0\.1|localhost)(:[0-9]+)?)(/[^\s,\"'\\]*)?"
+)
 _LONGEST_FILE = 1 << 20
 
 
-def _parse(lines: Iterable[str]) -> dict[str, str]:
-    """Return the options in `lines`. Raises `ValueError`, whose text shows no value."""
+def _parse(lines: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the options in `lines`, which are named. Raises `ValueError`, which shows no value."""
     options: dict[str, str] = {}
-    for number, line in enumerate(map(str.strip, lines), 1):
+    for place, line in lines:
         match = _OPTION.fullmatch(line)
-        if match is None or not line.isprintable():
-            raise ValueError(f"option {number}: {_EXPECTED}")
+        if match is None:
+            raise ValueError(f"{place}{_EXPECTED}")
+        if not line.isprintable():
+            raise ValueError(f"{match['name']} contains a control character; leave it out")
         if line.endswith("\\"):
             raise ValueError(f"{match['name']} ends with a backslash; write it on one line")
         if match["name"] in options:
@@ -41,16 +45,21 @@ def _parse(lines: Iterable[str]) -> dict[str, str]:
     return options
 
 
+def _parse_given(given: Sequence[SecretStr]) -> dict[str, str]:
+    texts = [option.get_secret_value().strip() for option in given]
+    several = len(texts) > 1
+    return _parse((f"option {n}: " if several else "", text) for n, text in enumerate(texts, 1))
+
+
 def _split(value: object) -> object:
     return tuple(value.strip().split("\n")) if isinstance(value, str) else value
 
 
 def _check(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     try:
-        _parse(option.get_secret_value() for option in value)
+        _parse_given(value)
     except ValueError as error:
-        text = str(error) if len(value) > 1 else re.sub("^option 1: ", "", str(error))
-        raise PydanticCustomError("kafka_option", "{text}", {"text": text}) from None
+        raise PydanticCustomError("kafka_option", "{text}", {"text": str(error)}) from None
     return value
 
 
@@ -63,13 +72,13 @@ KafkaOptions = Annotated[
 """Several `NAME=VALUE`: a flag given several times, or one text with one on each line."""
 
 
-def read_options(given: Iterable[SecretStr], path: Path | None) -> dict[str, str]:
+def read_options(given: Sequence[SecretStr], path: Path | None) -> dict[str, str]:
     """Return the options from the flags and from the file `path`.
 
     The file has one `name=value` on each line, and lines that begin with `#` are comments. Raises
     `UsageError`, which shows no value.
     """
-    options = _parse(option.get_secret_value() for option in given)
+    options = _parse_given(given)
     more = {} if path is None else _read_file(path)
     for name in options.keys() & more.keys():
         raise UsageError(
@@ -88,8 +97,8 @@ def _read_file(path: Path) -> dict[str, str]:
             raise UsageError(
                 f"{flag}: {path} is larger than 1 MiB; give a file of name=value lines"
             )
-        lines = (line.strip() for line in content.decode().splitlines())
-        return _parse(line for line in lines if line and not line.startswith("#"))
+        lines = enumerate(map(str.strip, content.decode("utf-8-sig").split("\n")), 1)
+        return _parse((f"line {n}: ", line) for n, line in lines if line and line[0] != "#")
     except OSError as error:
         reason = error.strerror
     except UnicodeError:
@@ -132,5 +141,6 @@ def check_token_url(url: str) -> None:
     """Raise `UsageError` unless tokens may be asked for at `url`."""
     if not _URL.fullmatch(url):
         raise UsageError(
-            f"Kafka option {TOKEN_URL}: expected an https:// address (http:// only on this machine)"
+            f"Kafka option {TOKEN_URL}: expected an https:// address without a user "
+            f"(http:// only on this machine)"
         )
