@@ -176,7 +176,7 @@ sasl.oauthbearer.scope={SCOPE}
 """
 
 
-def own_certificate(authority: trustme.CA, folder: Path, *, expired: bool = False) -> list[str]:
+def own_certificate(authority: trustme.CA, folder: Path) -> list[str]:
     """Write a client's certificate of `authority` to `folder`; return the flags that show it."""
-    file = keystore(folder / "own.pem", authority, expired=expired)
+    file = keystore(folder / "own.pem", authority)
     return ["--kafka-certificate-file", str(file), "--kafka-key-file", str(file)]

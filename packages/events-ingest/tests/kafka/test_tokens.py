@@ -53,12 +53,23 @@ def test_an_expired_token_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{}", b'"x"', b'{"access_token": "' + b"x" * 70_000 + b'"}', b"\xff"]
+    ("status", "body"),
+    [
+        (200, b""),
+        (200, b"[]"),
+        (200, b"{}"),
+        (200, b'"x"'),
+        (200, b"\xff"),
+        (200, b'{"access_token": "' + b"x" * 70_000 + b'"}'),
+        (200, b'{"access_token": null}'),
+        (200, b'{"access_token": "x", "expires_in": NaN}'),
+        (500, b"{}"),
+    ],
 )
-def test_an_answer_without_a_token_is_an_absence(body: bytes, tmp_path: Path) -> None:
-    """A malformed or oversized answer of the token endpoint is a Kafka error."""
+def test_an_answer_without_a_token_is_an_absence(status: int, body: bytes, tmp_path: Path) -> None:
+    """A failed endpoint, and a malformed or oversized answer of it, is a Kafka error."""
     with (
-        provider(tmp_path, answer=lambda *_: (200, body)) as (tokens, _),
+        provider(tmp_path, answer=lambda *_: (status, body)) as (tokens, _),
         pytest.raises(KafkaConnectionError, match="the token endpoint does not answer"),
     ):
         asyncio.run(tokens.token())

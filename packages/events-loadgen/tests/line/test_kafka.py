@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from events_ingest import ServeSettings
+from events_ingest.errors import BrokerUnavailable
 from events_loadgen.line.kafka import GivenKafka, kafka_environment
 from events_loadgen.processes.ports import free_port
 from events_loadgen.settings import SimulateSettings
@@ -41,6 +42,13 @@ def test_its_parts_get_the_same_settings(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_kafka_that_it_starts_needs_nothing() -> None:
     """Without flags, the environment of its parts is what it was."""
     assert kafka_environment(settings()) == {}
+
+
+def test_a_dead_kafka_ends_the_start() -> None:
+    """The error says why no connection can be made, before anything else is started."""
+    brokers = f"127.0.0.1:{free_port()}"
+    with pytest.raises(BrokerUnavailable, match=f"Kafka at {brokers}: connection refused"):
+        GivenKafka.of(settings("--brokers", brokers))
 
 
 def test_a_topic_that_cannot_be_deleted_is_named(capsys: pytest.CaptureFixture[str]) -> None:

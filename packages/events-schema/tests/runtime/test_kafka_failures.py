@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from events_loadgen.processes.ports import free_port
 from events_schema.runtime.kafka_failures import find_refusal, unanswered
 
 CASES = {
@@ -34,7 +35,9 @@ CASES = {
     ],
     "token endpoint refused the client": [
         "The response code 401 and error response {x} was encountered reading the token endpoint",
+        "response code 403 and error response <html>\n</html> was encountered",
         "the token endpoint answered 400",
+        "the token endpoint answered 302",
     ],
     "refused the login": [
         "org.apache.kafka.common.errors.SaslAuthenticationException: Authentication failed",
@@ -56,9 +59,15 @@ def test_a_refusal_is_told_from_others(said: str, meant: str) -> None:
     assert error.exit_code == 2
 
 
-def test_a_timeout_is_no_refusal() -> None:
-    """Kafka may answer later."""
-    said = "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node"
+@pytest.mark.parametrize(
+    "said",
+    [
+        "org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node",
+        "the token endpoint answered 429",
+    ],
+)
+def test_a_timeout_is_no_refusal(said: str) -> None:
+    """Kafka, or the token endpoint, may answer later."""
     assert find_refusal(said, brokers="kafka:9092", topic="events", verb="read") is None
 
 
@@ -66,5 +75,7 @@ def test_a_dead_broker_is_told_from_a_silent_one() -> None:
     """The text says why no connection can be made, or that one can be but is not answered."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         brokers = f"127.0.0.1:{listening.getsockname()[1]}"
-        assert "whether it needs --kafka-tls" in unanswered(brokers)
+        assert "check that --kafka-tls and" in unanswered(brokers)
+        one_is_dead = unanswered(f"127.0.0.1:{free_port()},{brokers}")
+        assert one_is_dead.startswith(f"Kafka at {brokers} accepts connections")
     assert f"cannot connect to Kafka at {brokers}: connection refused" in unanswered(brokers)

@@ -156,15 +156,26 @@ def test_other_options_reach_kafkas_client() -> None:
     }
 
 
+CLIENT = "sasl.oauthbearer.client.credentials.client"
+CREDENTIALS = (
+    "sasl.oauthbearer.token.endpoint.url=https://login.example",
+    f"{CLIENT}.id=me",
+    f"{CLIENT}.secret=secret",
+)
+
+
 @pytest.mark.core
 def test_a_token_needs_the_oauth_mechanism() -> None:
     """Credentials for tokens with another login would have no effect, and are refused."""
-    client = "sasl.oauthbearer.client.credentials.client"
-    options = (
-        "sasl.mechanism=GSSAPI",
-        "sasl.oauthbearer.token.endpoint.url=https://login.example",
-        f"{client}.id=me",
-        f"{client}.secret=secret",
-    )
+    options = ("sasl.mechanism=GSSAPI", *CREDENTIALS)
     with pytest.raises(UsageError, match=r"needs sasl\.mechanism=OAUTHBEARER"):
         client_security(RunSettings(kafka_option=options))
+
+
+@pytest.mark.core
+def test_a_token_is_not_waited_for_without_end() -> None:
+    """Kafka's client waits 5 seconds for a token endpoint, unless an option says otherwise."""
+    options = ("sasl.mechanism=OAUTHBEARER", *CREDENTIALS, "sasl.login.read.timeout.ms=9")
+    config = client_security(RunSettings(kafka_option=options))
+    assert config["sasl.login.connect.timeout.ms"] == "5000"
+    assert config["sasl.login.read.timeout.ms"] == "9"

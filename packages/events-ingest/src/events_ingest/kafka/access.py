@@ -14,7 +14,7 @@ from events_ingest.errors import BrokerUnavailable
 from events_ingest.kafka import clients
 from events_ingest.kafka.rights import check_rights
 from events_schema import EventsError
-from events_schema.runtime.kafka_failures import NO_TOKEN, find_refusal, silent, unreachable
+from events_schema.runtime.kafka_failures import NO_TOKEN, find_refusal, unanswered
 
 FAILURES = (KafkaError, OSError, TimeoutError)
 """What aiokafka raises if it cannot connect."""
@@ -28,20 +28,26 @@ async def check_access(options: Mapping[str, Any], topic: str) -> None:
 
     It takes a few seconds at most, and returns if Kafka is unavailable.
     """
-    with suppress(TimeoutError):
+    with suppress(BrokerUnavailable):
+        await require_access(options, topic)
+
+
+async def require_access(options: Mapping[str, Any], topic: str) -> None:
+    """Raise `KafkaRefused` as `check_access` does, and `BrokerUnavailable` with the reason."""
+    brokers = options["bootstrap_servers"]
+    try:
         async with asyncio.timeout(_START_SECONDS):
             try:
-                connection = await _connect(options)
+                connection = await _connect(options, topic)
             except FAILURES as error:
-                refusal = _refusal(error, options, topic)
-                if refusal is not None:
-                    raise refusal from None
-                return
+                raise await _meaning(error, options, topic) from None
             try:
                 with suppress(*FAILURES):
-                    await check_rights(connection.send, topic, options["bootstrap_servers"])
+                    await check_rights(connection.send, topic, brokers)
             finally:
                 await clients.end(connection.close())
+    except TimeoutError:
+        raise BrokerUnavailable(await asyncio.to_thread(unanswered, brokers)) from None
 
 
 async def explain(error: Exception, options: Mapping[str, Any], topic: str) -> EventsError:
@@ -51,26 +57,31 @@ async def explain(error: Exception, options: Mapping[str, Any], topic: str) -> E
     """
     if isinstance(error, KafkaConnectionError):
         try:
-            (await _connect(options)).close()
+            (await _connect(options, topic)).close()
         except FAILURES as cause:
             error = cause
+    return await _meaning(error, options, topic)
+
+
+async def _meaning(error: Exception, options: Mapping[str, Any], topic: str) -> EventsError:
     refusal = _refusal(error, options, topic)
     if refusal is not None:
         return refusal
     if NO_TOKEN in str(error):
         return BrokerUnavailable(NO_TOKEN)
     brokers = options["bootstrap_servers"]
-    if isinstance(error, KafkaConnectionError):
-        return BrokerUnavailable(silent(brokers))
-    if isinstance(error, OSError):
-        return BrokerUnavailable(unreachable(brokers, _reason(error)))
+    if isinstance(error, (KafkaConnectionError, OSError)):
+        return BrokerUnavailable(await asyncio.to_thread(unanswered, brokers))
     return BrokerUnavailable(str(error))  # it begins with its name
 
 
-async def _connect(options: Mapping[str, Any]) -> AIOKafkaConnection:
-    """Return a connection to the first broker that lets this client in."""
+async def _connect(options: Mapping[str, Any], topic: str) -> AIOKafkaConnection:
+    """Return a connection to the first broker that lets this client in.
+
+    If none does, a refusal is raised rather than the failure of a broker that does not answer.
+    """
     given = {name: value for name, value in options.items() if name in _OPTIONS}
-    failure: Exception = KafkaConnectionError("there are no brokers")
+    failure: Exception | None = None
     for host, port, _ in collect_hosts(options["bootstrap_servers"]):
         opening = asyncio.ensure_future(
             create_conn(host, port, request_timeout_ms=_CONNECT_MS, **given)
@@ -78,11 +89,12 @@ async def _connect(options: Mapping[str, Any]) -> AIOKafkaConnection:
         try:
             return await asyncio.shield(opening)
         except FAILURES as error:
-            failure = error
+            if failure is None or _refusal(error, options, topic):
+                failure = error
         except asyncio.CancelledError:
             await clients.end(opening)
             raise
-    raise failure
+    raise failure or KafkaConnectionError("there are no brokers")
 
 
 _OPTIONS = {
@@ -104,9 +116,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or type(error).__name__).lower()

@@ -45,9 +45,13 @@ def client_options(settings: KafkaSettings) -> Mapping[str, Any]:
             "sasl_plain_password": settings.password(),
         }
     if settings.mechanism():
-        # At the DEBUG level, this logger writes whole requests, including passwords.
-        logging.getLogger("aiokafka.conn").setLevel(logging.INFO)
+        logging.getLogger("aiokafka.conn").addFilter(_without_requests)
     return options
+
+
+def _without_requests(record: logging.LogRecord) -> bool:
+    """Return whether to log it: at the DEBUG level, whole requests are, including passwords."""
+    return record.levelno > logging.DEBUG
 
 
 def _token_login(given: Mapping[str, str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import math
 import time
 from contextlib import closing
 from http import HTTPStatus
@@ -48,10 +49,15 @@ def _ask(credentials: ClientCredentials) -> tuple[str, float]:
         status, content = _post(credentials)
         if status == HTTPStatus.OK:
             answer = json.loads(content)
-            return str(answer["access_token"]), float(answer.get("expires_in", 0))
+            seconds = float(answer.get("expires_in", 0))
+            if isinstance(answer["access_token"], str) and math.isfinite(seconds):
+                return answer["access_token"], seconds
+            raise ValueError("no token, or no time")
     except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
         raise KafkaConnectionError(NO_TOKEN) from None
-    raise KafkaConnectionError(f"token endpoint answered {status}")
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise KafkaConnectionError(f"token endpoint answered {status}")
+    raise KafkaConnectionError(NO_TOKEN)
 
 
 def _post(credentials: ClientCredentials) -> tuple[int, bytes]:

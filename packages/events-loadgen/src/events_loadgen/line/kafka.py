@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, NoError, UnknownTopicOrPartitionError, for_code
 from pydantic import SecretStr
 
-from events_ingest.kafka.access import check_access
+from events_ingest.kafka.access import require_access
 from events_ingest.kafka.clients import client_options
 from events_loadgen.settings import SimulateSettings
 from events_schema.runtime.brokers import KafkaSettings
@@ -61,10 +61,10 @@ class GivenKafka:
     def of(cls, settings: SimulateSettings) -> GivenKafka:
         """Return the Kafka of `--brokers`.
 
-        Raises `UsageError` for flags that cannot be used, and `KafkaRefused`.
+        Raises `UsageError` for flags that cannot be used, `KafkaRefused`, and `BrokerUnavailable`.
         """
         found = cls(str(settings.brokers), settings.keep, client_options(settings))
-        asyncio.run(check_access(found.options, found.topic))
+        asyncio.run(require_access(found.options, found.topic))
         return found
 
     def launch(self) -> None:

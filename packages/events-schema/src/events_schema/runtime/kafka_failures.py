@@ -28,9 +28,9 @@ _REFUSALS = {
         "Kafka at {brokers} does not offer this login; give a --sasl-mechanism that it offers, or "
         "none if it needs none"
     ),
-    r"response code 4\d\d[^\n]*token endpoint|token endpoint answered 4\d\d": (
-        "the token endpoint refused the client; check its id, secret and scope in the Kafka "
-        "options sasl.oauthbearer"
+    r"response code [34]\d\d and error response|token endpoint answered [34](?!08|29)\d\d": (
+        "the token endpoint refused the client; check its address, id, secret and scope in the "
+        "Kafka options sasl.oauthbearer"
     ),
     r"SaslAuthentication(Exception|Failed)": (
         "Kafka at {brokers} refused the login: unknown user or wrong password; check "
@@ -40,8 +40,9 @@ _REFUSALS = {
 """Texts in the errors of Kafka's Java client and of aiokafka, and what they mean."""
 
 NO_TOKEN = (
-    "the token endpoint does not answer; check the Kafka option "  # noqa: S105  # a message
-    "sasl.oauthbearer.token.endpoint.url, and that the endpoint runs"
+    "the token endpoint does not answer with a token; check the "  # noqa: S105  # a message
+    "Kafka option sasl.oauthbearer.token.endpoint.url, that the endpoint runs, and that this "
+    "machine trusts its certificate"
 )
 
 
@@ -67,23 +68,16 @@ def access_denied(verb: str, topic: str, brokers: str) -> KafkaRefused:
 
 def unanswered(brokers: str, seconds: float = 1) -> str:
     """Return the text for a Kafka that does not answer, after a look at who listens there."""
-    found = {_listens(each, seconds) for each in brokers.split(",")}
-    if found == {None}:
-        return silent(brokers)
-    return unreachable(brokers, ", ".join(sorted(filter(None, found))))
-
-
-def silent(brokers: str) -> str:
-    """Return the text for a Kafka that takes connections, but does not answer."""
-    return (
-        f"Kafka at {brokers} accepts connections but does not answer; check whether it needs "
-        f"--kafka-tls or --sasl-mechanism"
-    )
-
-
-def unreachable(brokers: str, reason: str) -> str:
-    """Return the text for a Kafka to which no connection can be made."""
-    return f"cannot connect to Kafka at {brokers}: {reason}; check --brokers and that Kafka runs"
+    reasons = {each: _listens(each, seconds) for each in brokers.split(",")}
+    listening = [each for each, reason in reasons.items() if reason is None]
+    if listening:
+        return (
+            f"Kafka at {','.join(listening)} accepts connections but does not answer; check that "
+            f"--kafka-tls and --sasl-mechanism fit this port, and that the brokers' "
+            f"advertised.listeners can be reached"
+        )
+    found = ", ".join(sorted(set(filter(None, reasons.values()))))
+    return f"cannot connect to Kafka at {brokers}: {found}; check --brokers and that Kafka runs"
 
 
 def _listens(broker: str, seconds: float) -> str | None:
