@@ -90,6 +90,10 @@ REFUSED: dict[str, tuple[Case, str]] = {
         ),
         "does not accept the Kafka options",
     ),
+    "consumer's option": (
+        lambda secured, _: (secured.plain, {"kafka_option": ("fetch.min.bytes=wrong-battery",)}),
+        r"does not accept the Kafka option fetch\.min\.bytes",
+    ),
     "invalid option": (
         lambda secured, _: (secured.plain, {"kafka_option": ("client.dns.lookup=wrong-battery",)}),
         r"does not accept the Kafka option client\.dns\.lookup",

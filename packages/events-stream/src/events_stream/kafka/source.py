@@ -12,6 +12,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from events_schema.runtime.kafka_failures import access_denied
+from events_stream.kafka.consumer import SETTINGS as CONSUMING
 from events_stream.kafka.consumer import Consumer, open_consumer
 from events_stream.kafka.failures import translate
 from events_stream.kafka.topic import TopicNow
@@ -180,9 +181,10 @@ class KafkaSource:
     def _connect(self) -> Any:
         jvm: Any = self.spark._jvm  # noqa: SLF001  # the only way to reach Kafka's Java client
         settings = jvm.java.util.HashMap()
-        for name, value in self._client_settings.items():
+        for name, value in {**CONSUMING, **self._client_settings}.items():
             settings.put(name, value)
         try:
+            jvm.org.apache.kafka.clients.consumer.ConsumerConfig(settings)  # refuses invalid values
             return jvm.org.apache.kafka.clients.admin.AdminClient.create(settings)
         except Py4JJavaError as error:  # which may show values of the options
             raise translate(error, brokers=self.brokers, topic=self.topic) from None
