@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -20,13 +22,16 @@ from events_loadgen.line.query import count_stored
 from events_schema import Contract, Event, column_names
 from events_schema.runtime.errors import SourceMissing, TableDamaged
 from events_schema.spark import spark_schema
-from events_stream import open_table
+from events_schema.tables import listing
+from events_schema.tables.listing import table_files
+from events_stream import Table, open_table
+from events_stream.table.folder import log as log_module
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.parquet import describe_events, describe_failed_events
 from events_stream.table.steps import Step, Watch, unwatched
 from stream_support.envelopes import envelope
-from stream_support.staged_change import SOURCE
+from stream_support.staged_change import SOURCE, store_batch, write_batch
 
 CONTRACT = Contract(Event)
 DAYS = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2)]
@@ -143,6 +148,57 @@ def test_half_a_replay_hides_nothing(spark: SparkSession, half: Path) -> None:
             table.watch = unwatched
             with table.writing():  # finishes it
                 failed = tuple(table.state.failed_files)
+
+
+@pytest.mark.parametrize("kind", [CommitKind.BATCH, CommitKind.EXPIRY])
+def test_a_listing_beside_a_writer_is_one_state_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: CommitKind
+) -> None:
+    """The writer may change the table twice before any step of the reader."""
+    monkeypatch.setattr(log_module, "FOLD_COMMITS", 3)
+    for step in range(1, 1000):
+        with open_table(str(tmp_path / str(step) / "raw")) as table:
+            store_batch(table)
+            states = [{*table.state.table_files}]
+
+            def write_twice(table: Table = table, states: list[set[str]] = states) -> None:
+                for _ in range(2):
+                    with table.change(kind) as change:
+                        if kind is CommitKind.BATCH:
+                            write_batch(change)
+                        else:
+                            change.removed = tuple(change.state.table_files)[:1]
+                    states.append({*table.state.table_files})
+
+            with interrupted(step, monkeypatch, write_twice) as steps:
+                found = table_files(table.paths.target)
+        assert {str(file.relative_to(tmp_path / str(step))) for file in found} in states
+        if len(steps) < step:
+            break
+    assert step > 5
+
+
+@contextmanager
+def interrupted(
+    step: int, monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]
+) -> Iterator[list[str]]:
+    """Call `act` before the reader's step number `step`; yield the steps taken."""
+    taken: list[str] = []
+
+    def counting(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any, **options: Any) -> Any:
+            taken.append(name)
+            if len(taken) == step:
+                act()
+            return call(*arguments, **options)
+
+        return wrapped
+
+    with monkeypatch.context() as patched:
+        for name in ("_read_log", "partition_files", "plain_files", "fold_numbers", "_check"):
+            patched.setattr(listing, name, counting(name, getattr(listing, name)))
+        patched.setattr(os, "scandir", counting("scandir", os.scandir))
+        yield taken
 
 
 def test_a_missing_file_is_named(half: Path) -> None:

@@ -30,7 +30,7 @@ IDENTITY = SourceIdentity(cluster_id="c", topic="events", topic_id="t")
 
 def topic(earliest: Offsets, latest: Offsets) -> TopicNow:
     """Return a topic that begins and ends at these offsets."""
-    return TopicNow(IDENTITY, earliest, latest, epochs={0: 3})
+    return TopicNow(IDENTITY, earliest, latest, leaders={0: 3})
 
 
 def checkpoint(folder: Path, **files: str) -> Path:
@@ -81,7 +81,7 @@ def test_a_batch_must_start_where_the_table_ends() -> None:
 def test_a_new_table_starts_where_the_topic_does() -> None:
     """The earliest offset may be greater than 0, because of retention."""
     start = choose_start({}, topic({0: 1000, 1: 0}, {0: 1001, 1: 0}), {}, accept_loss=False)
-    assert start == Start({0: 1000, 1: 0}, epochs={0: 3})
+    assert start == Start({0: 1000, 1: 0}, leaders={0: 3})
 
 
 def test_records_that_are_gone_are_refused_unless_accepted() -> None:
@@ -92,7 +92,7 @@ def test_records_that_are_gone_are_refused_unless_accepted() -> None:
         choose_start({0: 5, 1: 7}, now, {}, accept_loss=False)
     start = choose_start({0: 5, 1: 7}, now, {}, accept_loss=True)
     lost = (Loss(partition=1, start=7, end=9), Loss(partition=2, start=0, end=2))
-    assert start == Start({0: 5, 1: 9, 2: 2}, lost, epochs={0: 3})
+    assert start == Start({0: 5, 1: 9, 2: 2}, lost, leaders={0: 3})
 
 
 def test_a_start_goes_back_to_where_kafka_cut() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -15,7 +18,7 @@ from events_stream.errors import CutUnknown
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.log import read_state
-from events_stream.table.position import Counts
+from events_stream.table.position import Counts, Epoch
 from events_stream.table.steps import Step
 from line_support.dropped_records import drop_records
 from line_support.topics import Topics
@@ -42,18 +45,30 @@ class CutTopic:
             self.topics.produce(self.topic, events[first : first + 20])
         return events
 
+    @contextmanager
+    def broker_away(self) -> Iterator[Path]:
+        """Kill the broker, yield the folder of the partition, and start the broker again."""
+        self.broker.kill()
+        yield self.broker.folder / "data" / f"{self.topic}-0"
+        self.broker.start()
+
     def cut(self, offset: int) -> list[bytes | None]:
         """Kill the broker, cut its log at `offset` and start it again; return what was cut."""
-        self.broker.kill()
-        lost = drop_records(self.broker.folder, self.topic, 0, offset)
-        self.broker.start()
-        return lost
+        with self.broker_away():
+            return drop_records(self.broker.folder, self.topic, 0, offset)
 
 
 @pytest.fixture
 def cut_topic(mortal_broker: LocalBroker) -> CutTopic:
     """A new topic on a broker that may be killed."""
     return CutTopic(mortal_broker)
+
+
+def forget_epochs(commit: Path) -> None:
+    """Replace a commit by one that events-stream 3.1 would have written."""
+    fields = json.loads(commit.read_text())
+    new = ("leader_epochs", "cuts", "empty_offsets", "backlog")
+    commit.write_text(json.dumps({k: v for k, v in fields.items() if k not in new} | {"format": 2}))
 
 
 def ids(folder: Path) -> set[str]:
@@ -69,11 +84,14 @@ def test_records_after_a_cut_are_stored(
 ) -> None:
     """The stream goes on from the cut, and the log tells of it.
 
-    A client that sends events again that were cut adds nothing.
+    A client that sends events again that were cut adds nothing. A table of an earlier version is
+    watched from the first start on.
     """
     brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
     cut_topic.produce(100)
-    assert store(spark, brokers, topic, tmp_path).epochs.keys() == {0}
+    assert store(spark, brokers, topic, tmp_path).leader_epochs.keys() == {0}
+    forget_epochs(tmp_path / "raw.control/log/000000000000.json")
+    assert store(spark, brokers, topic, tmp_path).leader_epochs.keys() == {0}
     again = cut_topic.cut(60)
     assert len(again) == 40
     cut_topic.produce(70)
@@ -102,6 +120,28 @@ def test_a_running_stream_notices_a_cut(
         assert not stream.ended.done()
     assert [(cut.offset, cut.table_end) for cut in read_state(log).cuts] == [(60, 100)]
     assert len(ids(tmp_path)) == 180
+
+
+def test_an_older_replica_that_leads_again_is_noticed(
+    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
+) -> None:
+    """It may be longer than the table, with other records at the same offsets."""
+    brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
+    cut_topic.produce(80)
+    store(spark, brokers, topic, tmp_path)
+    cut_topic.produce(40)
+    with cut_topic.broker_away() as data:
+        shutil.copytree(data, tmp_path / "replica")
+        drop_records(cut_topic.broker.folder, topic, 0, 80)
+    cut_topic.produce(20)
+    assert store(spark, brokers, topic, tmp_path).next_offsets == {0: 100}
+    with cut_topic.broker_away() as data:
+        shutil.rmtree(data)
+        shutil.copytree(tmp_path / "replica", data)
+    state = store(spark, brokers, topic, tmp_path)
+    assert state.totals == Counts(read=140, stored=140)
+    assert [(cut.offset, cut.table_end) for cut in state.cuts] == [(80, 100)]
+    assert state.next_offsets == {0: 120}
 
 
 def act_at(step: Step, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
@@ -146,22 +186,23 @@ def test_a_batch_that_can_no_longer_be_read_is_planned_again(
     assert [(cut.offset, cut.table_end) for cut in state.cuts] == [(20, 40)]
 
 
-def test_a_batch_is_stored_if_its_partition_only_gets_another_leader(
+def test_a_batch_is_read_again_if_its_partition_gets_another_leader(
     cut_topic: CutTopic, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not read again, and the records that come later are stored as well."""
+    """Its records may be those of the old leader only."""
     cut_topic.produce(20)
 
     def restart() -> None:
-        cut_topic.broker.kill()
-        cut_topic.broker.start()
+        with cut_topic.broker_away():
+            pass
         cut_topic.produce(5)
 
     act_at(Step.WRITTEN, monkeypatch, restart)
     state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
     assert (state.totals, state.cuts) == (Counts(read=25, stored=25), ())
-    first = (tmp_path / "raw.control/log/000000000000.json").read_bytes()
-    assert Commit.model_validate_json(first).counts.read == 20
+    epochs = state.leader_epochs[0]
+    assert [each.start for each in epochs] == [0, 20]
+    assert epochs[0].epoch < epochs[1].epoch
 
 
 def test_a_cut_that_kafka_cannot_locate_is_refused(
@@ -173,7 +214,8 @@ def test_a_cut_that_kafka_cannot_locate_is_refused(
     store(spark, topics.bootstrap, topic, tmp_path)
     path = tmp_path / "raw.control/log/000000000000.json"
     commit = Commit.model_validate_json(path.read_bytes())
-    path.write_text(commit.model_copy(update={"epochs": {0: 99}}).model_dump_json())
+    other = {"leader_epochs": {0: (Epoch(99, 0),)}}
+    path.write_text(commit.model_copy(update=other).model_dump_json())
     with pytest.raises(CutUnknown, match=r"epoch 99, which Kafka does not know: .* new --target"):
         store(spark, topics.bootstrap, topic, tmp_path)
 
@@ -194,7 +236,7 @@ def test_a_cut_of_a_partition_that_was_added_is_found(
         for _ in range(5):
             topics.produce(topic, encoded(20), partition=1)
         wait_until(lambda: read_state(log).totals.stored == 105, "105 rows", seconds=DEADLINE)
-        wait_until(lambda: 1 in read_state(log).epochs, "its epoch", seconds=DEADLINE)
+        wait_until(lambda: 1 in read_state(log).leader_epochs, "its epoch", seconds=DEADLINE)
         second.kill()
         drop_records(second.folder, topic, 1, 60)
         second.start()

@@ -6,13 +6,20 @@ and others are not, until the next start. The log knows: a commit is listed whol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from events_schema.runtime.errors import SourceMissing, TableDamaged
-from events_schema.tables.commit_log import Entry, numbered, read_entries
+from events_schema.tables.commit_log import (
+    Entry,
+    commit_numbers,
+    fold_numbers,
+    numbered,
+    read_entries,
+)
 from events_schema.tables.locations import plain_files
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
@@ -50,6 +57,10 @@ class _Logged:
 
     files: frozenset[Path]
     changing: frozenset[Path]
+    number: int
+    """The number of the newest commit."""
+    placed: bool
+    """Whether all files that it adds were in the table."""
 
 
 def table_files(target: Path) -> list[Path]:
@@ -60,15 +71,41 @@ def table_files(target: Path) -> list[Path]:
     is listed like a plain folder.
     """
     paths = TablePaths(target)
+    return _list(paths, target, lambda: {*partition_files(target), *plain_files(target)})
+
+
+def failed_files(folder: Path) -> list[Path]:
+    """Return the files of the failed events in `folder`, sorted, as `table_files` does."""
+    target = folder.with_name(folder.name.removesuffix(".failed"))
+    if target == folder:
+        return plain_files(folder)
+    return _list(TablePaths(target), folder, lambda: set(plain_files(folder)))
+
+
+def _list(paths: TablePaths, folder: Path, look: Callable[[], set[Path]]) -> list[Path]:
     while True:
         logged = _read_log(paths)
-        there = {*partition_files(target), *plain_files(target)}
-        files = {path for path in logged.files if path.is_relative_to(target)} if logged else there
-        if logged == _read_log(paths):  # the table was not changed meanwhile
+        try:
+            there = look()
+        except FileNotFoundError:
+            if not folder.is_dir():
+                raise
+            continue  # a folder was removed with its last file
+        if _is_current(logged, paths):
             break
-    if logged is not None:
-        _check(paths, files, there, logged)
+    if logged is None:
+        return sorted(there)
+    files = {path for path in logged.files if path.is_relative_to(folder)}
+    _check(paths, files, there, logged)
     return sorted(files)
+
+
+def _is_current(logged: _Logged | None, paths: TablePaths) -> bool:
+    """Return whether the log still says what it said, without reading all of it."""
+    newest = max([*fold_numbers(paths.log), *commit_numbers(paths.log)], default=-1)
+    if logged is None or newest != logged.number:
+        return logged is None and newest == -1
+    return logged.placed or _read_log(paths) == logged
 
 
 def _check(paths: TablePaths, files: set[Path], there: set[Path], logged: _Logged) -> None:
@@ -85,15 +122,6 @@ def _check(paths: TablePaths, files: set[Path], there: set[Path], logged: _Logge
             )
 
 
-def failed_files(folder: Path) -> list[Path]:
-    """Return the files of the failed events in `folder`, sorted, as `table_files` does."""
-    target = folder.with_name(folder.name.removesuffix(".failed"))
-    logged = _read_log(TablePaths(target)) if target != folder else None
-    if logged is None:
-        return plain_files(folder)
-    return sorted(path for path in logged.files if path.is_relative_to(folder))
-
-
 def _read_log(paths: TablePaths) -> _Logged | None:
     """Return what the log says, without a commit that is not placed; None if it is empty."""
     try:
@@ -102,9 +130,11 @@ def _read_log(paths: TablePaths) -> _Logged | None:
             return None
         finals = {*fold.table_files, *fold.failed_files} if fold else set()
         changing: set[str] = set()
+        number, placed = (fold.number if fold else -1), True
         for commit in commits:
             changing = {*commit.removed, *commit.added}
-            if commit is not commits[-1] or commit.is_placed(paths):
+            number, placed = commit.number, commit is not commits[-1] or commit.is_placed(paths)
+            if placed:
                 finals.difference_update(commit.removed)
                 finals.update(commit.added)
     except PermissionError as error:
@@ -122,4 +152,6 @@ def _read_log(paths: TablePaths) -> _Logged | None:
     return _Logged(
         frozenset(folder / final for final in finals),
         frozenset(folder / final for final in changing),
+        number,
+        placed,
     )

@@ -47,6 +47,8 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     yield "source", f"topic {state.source.topic} of cluster {state.source.cluster_id}"
     yield "next offsets", _offsets(state.next_offsets)
     yield "records", _records(state)
+    if state.empty_offsets:
+        yield "no record", f"at {state.empty_offsets:,} offsets: transactions or compaction"
     yield "failed", _failed(state)
     for loss in state.lost:
         some = "" if loss.records is None else f"{loss.records} records at "
@@ -98,8 +100,10 @@ def _behind(backlog: Backlog, now: datetime, *, running: bool) -> str:
     elif math.isinf(left):
         forecast = "it grows: more events arrive than are stored"
     else:
-        rest = max(timedelta(seconds=round(left)) - (now - backlog.at), timedelta())
-        forecast = f"caught up in about {timedelta(seconds=round(rest.total_seconds()))}"
+        rest = timedelta(seconds=round(left - (now - backlog.at).total_seconds()))
+        forecast = f"caught up in about {rest}"
+        if rest <= timedelta():
+            forecast = "it should have caught up by now; if this stays, read the stream's log"
     return f"{backlog.records:,} records on {_when(backlog.at, now)}; {forecast}"
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
 
-from events_stream.errors import BrokerUnavailable, CutUnknown
+from events_stream.errors import BrokerUnavailable
+from events_stream.table.position import Epoch, Offsets
 
 _DESERIALIZER = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
 _TRUNCATED = "org.apache.kafka.clients.consumer.LogTruncationException"
@@ -24,6 +25,7 @@ SETTINGS = {
     "key.deserializer": _DESERIALIZER,
     "value.deserializer": _DESERIALIZER,
     "max.poll.records": "100000",
+    "fetch.max.wait.ms": "10",
 }
 
 
@@ -39,69 +41,75 @@ class Consumer:
     def _named(self, partition: int) -> Any:
         return self._kafka.common.TopicPartition(self._topic, partition)
 
-    def find_cuts(self, ends: Mapping[int, tuple[int, int]]) -> dict[int, int]:
-        """Return where Kafka cut off what was read, by partition.
+    def records_at(self, offsets: Offsets) -> Mapping[int, Epoch]:
+        """Return the epoch and offset of the first record at or after an offset, by partition.
 
-        `ends` has, for each partition, the next offset to read and the leader epoch under which
-        the offsets before it were read. If there are several cuts, it may return only some of them,
-        and cannot be used again. Raises `CutUnknown` if Kafka cannot say where it cut.
+        Partitions without such a record, or whose records have no epoch, are left out. The offsets
+        must be in Kafka's log, or its end.
         """
-        named = {self._named(partition): end for partition, end in ends.items()}
+        wanted = {self._named(partition): partition for partition in offsets}
+        ends = self._assign(wanted)
+        for each, partition in wanted.items():
+            self._consumer.seek(each, offsets[partition])
+        found: dict[int, Epoch] = {}
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while wanted:
+            records = self._poll(deadline, next(iter(wanted.values())))
+            for each, partition in list(wanted.items()):
+                first = next(iter(records.records(each)), None)
+                if first is not None and first.leaderEpoch().isPresent():
+                    found[partition] = Epoch(first.leaderEpoch().get(), first.offset())
+                if first is not None or self._consumer.position(each) >= ends[each]:
+                    del wanted[each]
+                    self._consumer.pause(self._jvm.java.util.List.of(each))
+        return found
+
+    def is_cut(self, partition: int, end: int, epoch: int) -> bool:
+        """Return whether the log now ends before `end`, where records of `epoch` ended."""
+        named = self._named(partition)
+        self._assign([named])  # asks for the leaders' epochs, without which nothing is checked
+        optional = self._jvm.java.util.Optional.of(epoch)
+        position = self._kafka.clients.consumer.OffsetAndMetadata(end, optional, "")
+        self._consumer.seek(named, position)
+        try:
+            self._consumer.position(named)  # waits until Kafka has confirmed it
+        except Py4JJavaError as error:
+            if error.java_exception.getClass().getName() != _TRUNCATED:
+                raise
+            return True
+        return False
+
+    def _assign(self, named: Iterable[Any]) -> Any:
+        """Assign partitions; return the offset at which each ends."""
         partitions = self._jvm.java.util.ArrayList()
         for each in named:
             partitions.add(each)
         self._consumer.assign(partitions)
-        self._consumer.endOffsets(partitions)  # without the leaders' epochs, nothing is checked
-        for each, (offset, epoch) in named.items():
-            read = self._jvm.java.util.Optional.of(epoch)
-            position = self._kafka.clients.consumer.OffsetAndMetadata(offset, read, "")
-            self._consumer.seek(each, position)
-        try:
-            for each in named:
-                self._consumer.position(each)  # waits until Kafka has confirmed it
-        except Py4JJavaError as error:
-            exception = error.java_exception
-            if exception.getClass().getName() != _TRUNCATED:
-                raise
-            return _cuts(exception, ends)
-        return {}
+        self._consumer.resume(partitions)
+        return self._consumer.endOffsets(partitions)
 
     def count(self, partition: int, start: int, end: int) -> int:
         """Return how many records `partition` has from offset `start` to before `end`."""
         named = self._named(partition)
-        self._consumer.assign(self._jvm.java.util.List.of(named))
+        self._assign([named])
         self._consumer.seek(named, start)
         counted = 0
-        second = self._jvm.java.time.Duration.ofSeconds(1)
         deadline = time.monotonic() + SILENCE_SECONDS
         while self._consumer.position(named) < end:
-            records = self._consumer.poll(second).records(named)
+            records = self._poll(deadline, partition).records(named)
             if records.size():
                 deadline = time.monotonic() + SILENCE_SECONDS
-            elif time.monotonic() > deadline:
-                raise BrokerUnavailable(
-                    f"Kafka sent no record of partition {partition} for {SILENCE_SECONDS} s, "
-                    f"although it has more; check that its brokers run"
-                )
             counted += bisect_left(range(records.size()), end, key=lambda n: records[n].offset())
         return counted
 
-
-def _cuts(exception: Any, ends: Mapping[int, tuple[int, int]]) -> dict[int, int]:
-    found = {
-        each.getKey().partition(): each.getValue().offset()
-        for each in exception.divergentOffsets().entrySet()
-    }
-    for each in exception.partitions():
-        partition = each.partition()
-        if partition not in found:
-            offset, epoch = ends[partition]
-            raise CutUnknown(
-                f"partition {partition}: the table ends at offset {offset}, read under leader "
-                f"epoch {epoch}, which Kafka does not know: its log was replaced, for example by "
-                f"an old copy; give a new --target and --checkpoint"
+    def _poll(self, deadline: float, partition: int) -> Any:
+        """Return the records of the next second. Raises `BrokerUnavailable` after `deadline`."""
+        if time.monotonic() > deadline:
+            raise BrokerUnavailable(
+                f"Kafka sent no record of partition {partition} for {SILENCE_SECONDS} s, "
+                f"although it has more; check that its brokers run"
             )
-    return found
+        return self._consumer.poll(self._jvm.java.time.Duration.ofSeconds(1))
 
 
 @contextmanager

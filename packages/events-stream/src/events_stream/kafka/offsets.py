@@ -28,8 +28,10 @@ class Start:
     lost: tuple[Loss, ...] = ()
     cuts: tuple[Cut, ...] = ()
     """What Kafka had cut off after the table got it."""
+    leaders: Mapping[int, int] = field(default_factory=dict)
+    """The epochs of the partitions' leaders at the start."""
     epochs: Epochs = field(default_factory=dict)
-    """The leader epochs of the partitions at the start."""
+    """The leader epochs of the records before the start."""
 
 
 def choose_start(
@@ -44,7 +46,7 @@ def choose_start(
     """
     earliest, latest = topic.earliest, topic.latest
     if not next_offsets:
-        return Start(earliest, epochs=topic.epochs)
+        return Start(earliest, leaders=topic.leaders)
     ends = {**next_offsets, **cuts}
     wanted = {partition: ends.get(partition, 0) for partition in {*earliest, *ends}}
     for partition, offset in sorted(wanted.items()):
@@ -76,7 +78,7 @@ def choose_start(
             Cut(partition=p, offset=offset, table_end=next_offsets[p], found_at=now)
             for p, offset in sorted(cuts.items())
         ),
-        topic.epochs,
+        topic.leaders,
     )
 
 

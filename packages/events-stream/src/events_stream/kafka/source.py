@@ -12,11 +12,13 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import DataFrame, SparkSession
 
 from events_schema.runtime.kafka_failures import access_denied
+from events_stream.errors import CutUnknown
 from events_stream.kafka.consumer import SETTINGS as CONSUMING
 from events_stream.kafka.consumer import Consumer, open_consumer
+from events_stream.kafka.epochs import RecordAt, extend, find_cut
 from events_stream.kafka.failures import translate
 from events_stream.kafka.topic import TopicNow
-from events_stream.table.position import Epochs, Offsets, SourceIdentity
+from events_stream.table.position import Epoch, Epochs, Offsets, SourceIdentity
 
 FETCH_TIMEOUT_MS = "30000"
 """How long a Spark task waits for records that Kafka has."""
@@ -60,23 +62,56 @@ class KafkaSource:
                 self._identity(cluster, described),
                 earliest=_offsets(earliest),
                 latest=_offsets(latest),
-                epochs=_epochs(latest),
+                leaders=_leaders(latest),
             )
 
-    def find_cuts(self, ends: Offsets, epochs: Epochs) -> Offsets:
-        """Return the offset at which Kafka cut off records before `ends`, by partition.
+    def find_cuts(self, read: Offsets, epochs: Epochs, topic: TopicNow) -> Offsets:
+        """Return from which offset on Kafka no longer has what was `read`, by partition.
 
-        `epochs` are the leader epochs under which these records were read; partitions without one
-        are not checked. Raises `CutUnknown`, and the errors of `look`.
+        `epochs` are those of the records that were read; partitions without any are not checked.
+        Raises `CutUnknown`, and the errors of `look`.
         """
         cuts: dict[int, int] = {}
-        while left := {p: (ends[p], epochs[p]) for p in ends.keys() & epochs.keys() - cuts.keys()}:
-            with self._translating(), self._consumer() as consumer:
-                found = consumer.find_cuts(left)
-            if not found:
-                break
-            cuts |= found
+        there = {p: range(first, read[p]) for p, first in topic.earliest.items() if p in read}
+        ends = {p: there[p].stop for p in epochs if there.get(p)}
+        if not ends:
+            return cuts
+        with self._translating(), self._consumer() as consumer:
+            last = {p: end - 1 for p, end in ends.items() if end <= topic.latest[p]}
+            newest = consumer.records_at(last)
+            for p, end in ends.items():
+                epoch = epochs[p][-1].epoch
+                if newest.get(p) == Epoch(epoch, end - 1):
+                    continue
+                if p not in last and not consumer.is_cut(p, end, epoch):
+                    continue  # a new leader does not show all of its records at once
+                if topic.leaders.get(p, epoch) < epoch:
+                    raise CutUnknown(
+                        f"partition {p}: the table ends at offset {end}, read under leader epoch "
+                        f"{epoch}, which Kafka does not know: its log was replaced, for example by "
+                        f"an old copy; give a new --target and --checkpoint"
+                    )
+                cut = find_cut(epochs[p], there[p], topic.latest[p], _lookup(consumer, p))
+                if cut is not None:
+                    cuts[p] = cut
         return cuts
+
+    def extend(self, epochs: Epochs, read: Mapping[int, range]) -> Epochs:
+        """Return `epochs` with those of the records that were `read`, by partition.
+
+        Raises the errors of `look`.
+        """
+        if not read:
+            return epochs
+        with self._translating(), self._consumer() as consumer:
+            return {
+                **epochs,
+                **{
+                    p: found
+                    for p, offsets in read.items()
+                    if (found := extend(epochs.get(p, ()), offsets, _lookup(consumer, p)))
+                },
+            }
 
     def count(self, partition: int, start: int, end: int) -> int:
         """Return how many records Kafka has from offset `start` to before `end`, without Spark.
@@ -197,7 +232,11 @@ class KafkaSource:
                 client.close(self.spark._jvm.java.time.Duration.ofSeconds(1))  # type: ignore[union-attr]  # noqa: SLF001
 
 
-def _epochs(listed: Any) -> Epochs:
+def _lookup(consumer: Consumer, partition: int) -> RecordAt:
+    return lambda offset: consumer.records_at({partition: offset}).get(partition)
+
+
+def _leaders(listed: Any) -> Mapping[int, int]:
     """Return the leaders' epochs that Kafka's client listed, by partition; old Kafka has none."""
     found = {each.getKey().partition(): each.getValue() for each in listed.get().entrySet()}
     epochs = {partition: each.leaderEpoch() for partition, each in found.items()}

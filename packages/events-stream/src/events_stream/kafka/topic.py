@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from events_stream.table.position import Epochs, Offsets, SourceIdentity
+from events_stream.table.position import Offsets, SourceIdentity
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class TopicNow:
     """The offset of the oldest record in each partition."""
     latest: Offsets
     """The offset that the next record of each partition will get."""
-    epochs: Epochs
+    leaders: Mapping[int, int]
     """The epoch of each partition's leader. If it stays the same, the log was not cut."""
 
     def lag(self, next_offsets: Offsets) -> int:

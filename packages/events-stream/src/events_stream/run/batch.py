@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from pyspark.sql import DataFrame
 
-from events_stream.errors import RecordsLost
+from events_stream.errors import OtherRecords, RecordsLost
+from events_stream.kafka.epochs import since
 from events_stream.kafka.offsets import OffsetRange, Start, offset_range
 from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
@@ -19,8 +20,9 @@ from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
+from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
-from events_stream.table.position import Backlog, Loss, Span
+from events_stream.table.position import Backlog, Epochs, Loss, Span
 from events_stream.table.steps import Step
 
 log = structlog.get_logger()
@@ -30,7 +32,7 @@ class QueryOutdated(Exception):
     """Raised when a partition is new, or has another leader than at the start of the query.
 
     The old leader may have sent records that the new one lacks, and Spark may still hold them. A
-    new query starts where the table ends, if that is still what Kafka has.
+    new query reads the micro-batch again, from where the table ends if Kafka still has that.
     """
 
 
@@ -59,7 +61,7 @@ class BatchSink:
     def __call__(self, records: DataFrame, batch: int) -> OffsetRange:
         """Store `records`, the micro-batch with number `batch`; return its offsets.
 
-        If it raises, nothing is stored, except with `QueryOutdated`: then it may be.
+        If it raises, nothing is stored.
         """
         with self.table.change(CommitKind.BATCH) as change:
             state = change.state
@@ -70,36 +72,50 @@ class BatchSink:
             if offsets.tasks > files:  # otherwise coalescing would only copy each record
                 records = records.coalesce(files)
             read = self.writer.write(change, records, offsets.partitions)
-            topic = self.source.look()  # after the read: notices a topic that was replaced
-            state.check_source(topic.identity)
-            outdated = self.outdated(topic)
-            if outdated:
-                self._check_intact(offsets)
             with beating(self.source.spark, self.table.beat):
-                change.empty_offsets, change.lost = self._check_read(offsets, read)
+                try:
+                    epochs = self._epochs(state, read)
+                    change.empty_offsets, change.lost = self._check_read(offsets, read)
+                except (OtherRecords, RecordsLost):
+                    self._look(state)  # another leader, or another topic, has other records
+                    raise
+                topic = self._look(state)
             self.table.watch(Step.CHECKED)
             change.source = topic.identity
             change.after = {**before, **offsets.end}
-            # Not those of `topic`: its leaders may lack what the leaders at the start had.
-            change.epochs = {**state.epochs, **self.start.epochs}
-            change.complete_up_to = self._complete_up_to(offsets)
+            change.leader_epochs = {
+                p: since(each, topic.earliest.get(p, 0)) for p, each in epochs.items()
+            }
+            left = topic.lag(change.after) if self.leaves_records(offsets) else 0
+            if not left:
+                change.complete_up_to = (self.drains_from or offsets.planned_at) - self.ack_timeout
             earlier = state.backlog if batch else None  # a pause is not a speed
-            change.backlog = self._backlog(earlier, offsets, topic.lag(change.after))
+            change.backlog = Backlog.after(earlier, left, datetime.now(UTC)) if left else None
         commit = change.commit
         self.metrics.stored(commit.counts, len(commit.files))
-        log.info("batch stored", commit=commit.number, **commit.counts.model_dump())
-        if outdated:
-            raise QueryOutdated
+        counts = commit.counts.model_dump() | {"empty_offsets": commit.empty_offsets}
+        log.info("batch stored", commit=commit.number, **counts)
         return offsets
+
+    def _epochs(self, state: TableState, read: Mapping[int, Span]) -> Epochs:
+        """Return the leader epochs of what the table will have read after this batch."""
+        epochs = {**self.start.epochs, **state.leader_epochs}
+        current = {p for p, each in epochs.items() if each[-1].epoch == self.start.leaders.get(p)}
+        # What is read after records of the current leader is of that leader as well.
+        unknown = {p: span.offsets for p, span in read.items() if span.records and p not in current}
+        return self.source.extend(epochs, unknown)
+
+    def _look(self, state: TableState) -> TopicNow:
+        """Look at the topic. Raises `QueryOutdated` and `OtherSource`."""
+        topic = self.source.look()
+        state.check_source(topic.identity)
+        if self.outdated(topic):
+            raise QueryOutdated
+        return topic
 
     def outdated(self, topic: TopicNow) -> bool:
         """Return whether there are new partitions or leaders since the start of the query."""
-        return topic.epochs != self.start.epochs
-
-    def _check_intact(self, offsets: OffsetRange) -> None:
-        """Check that Kafka still has the records that were read. Raises `QueryOutdated`."""
-        if self.source.find_cuts(offsets.end, self.start.epochs):
-            raise QueryOutdated
+        return topic.leaders != self.start.leaders
 
     def _check_read(
         self, offsets: OffsetRange, read: Mapping[int, Span]
@@ -130,7 +146,8 @@ class BatchSink:
         """Store in the table that it continues at `start`, and why: cuts and lost records."""
         with self.table.change(CommitKind.LOSS) as change:
             change.after = {**change.state.next_offsets, **start.offsets}
-            change.epochs = dict(start.epochs)
+            change.backlog = None
+            change.leader_epochs = dict(start.epochs)
             change.lost, change.cuts = start.lost, start.cuts
         for loss in start.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
@@ -140,16 +157,6 @@ class BatchSink:
                 **cut.model_dump(mode="json"),
             )
 
-    def _complete_up_to(self, offsets: OffsetRange) -> datetime | None:
-        if self.leaves_records(offsets):
-            return None
-        return (self.drains_from or offsets.planned_at) - self.ack_timeout
-
     def leaves_records(self, offsets: OffsetRange) -> bool:
         """Return whether the topic may have had more records than the micro-batch could take."""
         return offsets.may_leave_records(self.source.max_records_per_batch)
-
-    def _backlog(self, earlier: Backlog | None, offsets: OffsetRange, left: int) -> Backlog | None:
-        if not left or not self.leaves_records(offsets):
-            return None
-        return Backlog.after(earlier, left, datetime.now(UTC))

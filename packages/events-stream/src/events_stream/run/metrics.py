@@ -48,7 +48,8 @@ class StreamMetrics:
             "lag_seconds", "How long ago the table was complete; 0 if there is nothing to read"
         ).set_function(self._lag_seconds)
         self._complete = self._gauge(
-            "complete_up_to_timestamp_seconds", "Every event acknowledged before this is stored"
+            "complete_up_to_timestamp_seconds",
+            "Every event acknowledged before this is stored, but for what Kafka lost",
         )
         self._complete_up_to: datetime | None = None
         self._nothing_to_read = False
@@ -110,6 +111,7 @@ class StreamMetrics:
     def looked_in_vain(self) -> None:
         """Set the lag to unknown, because Kafka did not answer."""
         self._lag.set(math.nan)
+        self._catch_up.set(math.nan)
         self._nothing_to_read = False
 
     def _lag_seconds(self) -> float:

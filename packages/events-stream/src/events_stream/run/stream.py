@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -19,12 +19,17 @@ from events_schema import EventsError
 from events_schema.runtime.errors import KafkaRefused, PublishError
 from events_schema.runtime.session.failures import lost_java
 from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
+from events_stream.kafka.epochs import before
 from events_stream.kafka.offsets import Start, choose_start
 from events_stream.kafka.source import KafkaSource
+from events_stream.kafka.topic import TopicNow
+from events_stream.records.heartbeat import beating
 from events_stream.run.batch import BatchSink, QueryOutdated
 from events_stream.run.pace import Pace
 from events_stream.run.session import failure, java_ended
 from events_stream.run.watchdog import Watchdog
+from events_stream.table.folder.state import TableState
+from events_stream.table.position import Epochs
 
 POLL_SECONDS = 1
 LOOK_SECONDS = 10
@@ -108,11 +113,7 @@ class StreamRun:
             state = self.sink.table.state
             state.check_source(topic.identity)
             try:
-                epochs = {**self.sink.start.epochs, **state.epochs}
-                cuts = self.source.find_cuts(state.next_offsets, epochs)
-                start = choose_start(
-                    state.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss
-                )
+                start = self._start_in(topic, state)
             except TopicCut:
                 if time.monotonic() > deadline:
                     raise
@@ -121,6 +122,24 @@ class StreamRun:
                 if start.lost or start.cuts:
                     self.sink.accept(start)
                 return start
+
+    def _start_in(self, topic: TopicNow, state: TableState) -> Start:
+        epochs = self._epochs(topic, state)
+        cuts = self.source.find_cuts(state.next_offsets, epochs, topic)
+        start = choose_start(state.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss)
+        kept = {p: before(each, cuts[p]) if p in cuts else each for p, each in epochs.items()}
+        return replace(start, epochs={p: each for p, each in kept.items() if each})
+
+    def _epochs(self, topic: TopicNow, state: TableState) -> Epochs:
+        """Return the leader epochs of what was read; a table of an earlier version has none."""
+        read = {p: range(topic.earliest.get(p, end), end) for p, end in state.next_offsets.items()}
+        unknown = {
+            p: offsets
+            for p, offsets in read.items()
+            if offsets and p not in state.leader_epochs and offsets.stop <= topic.latest[p]
+        }
+        with beating(self.source.spark, self.watchdog.beat):
+            return self.source.extend(state.leader_epochs, unknown)
 
     def _pause(self) -> None:
         # Not `stopping.wait`: a signal handler sets it, and would wait for its lock forever.
@@ -236,7 +255,7 @@ class StreamRun:
             start = self._choose_start()  # refuses a topic that was replaced or lacks records
         except EventsError as refusal:
             return refusal
-        if start.epochs != self.sink.start.epochs:
+        if start.leaders != self.sink.start.leaders:
             return QueryOutdated()  # Kafka may have cut off what Spark was reading
         if any(said in str(error) for said in KAFKA_ERRORS):
             said = KAFKA_SAID.search(str(error))

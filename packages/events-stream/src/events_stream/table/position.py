@@ -6,15 +6,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Offsets = Mapping[int, int]
 """The next offset to read, by partition."""
 
-Epochs = Mapping[int, int]
-"""The leader epoch of Kafka under which the offsets before the next one were read, by partition."""
+
+class Epoch(NamedTuple):
+    """A leader epoch of Kafka, and the offset of its first record in a partition."""
+
+    epoch: int
+    start: int
+
+
+Epochs = Mapping[int, tuple[Epoch, ...]]
+"""The leader epochs of the records that were read, the oldest first, by partition."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,13 @@ class Span:
     records: int
     first: int | None
     last: int | None
+
+    @property
+    def offsets(self) -> range:
+        """The offsets from the first to the last record."""
+        if self.first is None or self.last is None:
+            return range(0)
+        return range(self.first, self.last + 1)
 
 
 class SourceIdentity(BaseModel):

@@ -14,7 +14,7 @@ from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.open import open_beside_stream
-from events_stream.table.position import Counts
+from events_stream.table.position import Counts, Epoch
 from events_stream.table.steps import Step
 from stream_support.envelopes import NOON
 from stream_support.staged_change import SOURCE, files, store_batch, write_batch
@@ -47,8 +47,13 @@ COMMIT = """{
  },
  "complete_up_to": "2026-01-31T12:00:00Z",
  "lost": [],
- "epochs": {
-  "0": 3
+ "leader_epochs": {
+  "0": [
+   [
+    3,
+    0
+   ]
+  ]
  },
  "cuts": [],
  "empty_offsets": 0,
@@ -126,7 +131,7 @@ def test_the_log_entry_of_a_change_has_exactly_these_bytes(target: Path) -> None
     with table.change(CommitKind.BATCH) as change:
         write_batch(change, days=1)
         change.complete_up_to = NOON
-        change.epochs = {0: 3}
+        change.leader_epochs = {0: (Epoch(3, 0),)}
         change.removed = (next(iter(change.state.table_files)),)
     committed_at = change.commit.committed_at.isoformat().replace("+00:00", "Z")
     expected = COMMIT % {"committed_at": committed_at, "staging": change.staging.folder.name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from events_schema.column import EPOCH
 from events_schema.models.types import LATEST_TIME
 from events_stream.table.folder.commit import StoredFile
-from events_stream.table.folder.hours import MOST_RUNS, hour_runs
+from events_stream.table.folder.hours import MOST_RUNS, Span, are_near, hour_runs, merged
 from events_stream.table.folder.parquet import describe_events
 from events_stream.table.folder.state import TableState
 from stream_support.envelopes import NOON
@@ -67,6 +68,22 @@ def test_no_file_that_may_have_a_copy_is_left_out(
     for name, times in enumerate(files):
         if any(abs(one - other) <= window for one in batch for other in times):
             assert str(name) in found
+
+
+@given(
+    st.lists(st.tuples(FEW_DAYS, FEW_DAYS).map(sorted).map(tuple)),
+    st.tuples(FEW_DAYS, FEW_DAYS).map(sorted).map(tuple),
+    WINDOWS | st.just(HOUR),
+)
+def test_merged_times_are_near_what_the_single_ones_are(
+    times: list[Span], other: Span, window: timedelta
+) -> None:
+    """A batch of many files is compared by few times."""
+    few = merged(times, window)
+    near = [any(are_near(each, other, window) for each in spans) for spans in (times, few)]
+    assert near[0] == near[1]
+    assert len(few) <= len(times)
+    assert all(last + window < first for (_, last), (first, _) in pairwise(few))
 
 
 def test_one_event_of_1970_does_not_make_a_batch_compare_with_the_whole_table() -> None:

@@ -241,7 +241,7 @@ def test_a_fold_has_these_fields(tmp_path: Path) -> None:
     folded = json.loads((tmp_path / "raw.control/log/000000000002.folded.json").read_text())
     assert list(folded) == [
         "format", "number", "committed_at", "source", "next_offsets", "totals", "complete_up_to",
-        "lost", "epochs", "cuts", "empty_offsets", "backlog", "table_files", "failed_files",
+        "lost", "leader_epochs", "cuts", "empty_offsets", "backlog", "table_files", "failed_files",
     ]  # fmt: skip
     assert folded["format"] == 3
 

@@ -38,8 +38,8 @@ class Change:
         """Every event acknowledged before this is stored; None if unknown."""
         self.lost: tuple[Loss, ...] = ()
         """The records that the operator accepted as lost."""
-        self.epochs = dict(state.epochs)
-        """The leader epoch under which the offsets before `after` were read, by partition."""
+        self.leader_epochs = dict(state.leader_epochs)
+        """The leader epochs of the records that were read, by partition."""
         self.cuts: tuple[Cut, ...] = ()
         """What Kafka had cut off after it was read."""
         self.empty_offsets = 0
@@ -97,7 +97,7 @@ class Change:
             counts=self.counts,
             complete_up_to=self.complete_up_to,
             lost=self.lost,
-            epochs=self.epochs,
+            leader_epochs=self.leader_epochs,
             cuts=self.cuts,
             empty_offsets=self.empty_offsets,
             backlog=self.backlog,

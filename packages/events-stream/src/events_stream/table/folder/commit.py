@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from events_schema.tables.commit_log import COMMIT_FORMAT, Entry, numbered
-from events_stream.table.folder.hours import Hours, Span, spans
-from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
+from events_stream.table.folder.hours import Hours, Span, are_near, spans
+from events_stream.table.position import Backlog, Counts, Cut, Epoch, Loss, SourceIdentity
 
 OwnTypes = Annotated[dict[str, str], Field(exclude_if=lambda own_types: not own_types)]
 """The types of the table's own columns by name, in order; not written if there are none."""
@@ -35,6 +35,15 @@ class StoredFile(BaseModel):
     def received(self) -> Iterator[Span]:
         """The times in which its rows were received."""
         return spans(self.received_hours, self.earliest_received, self.latest_received)
+
+    def is_near(self, times: Sequence[Span], window: timedelta) -> bool:
+        """Return whether it may have rows received at most `window` from one of `times`."""
+        if self.earliest_received is None or self.latest_received is None:
+            return False
+        whole = self.earliest_received, self.latest_received
+        # For most of the many files of a table, this is enough.
+        near = [each for each in times if are_near(whole, each, window)]
+        return any(are_near(own, each, window) for each in near for own in self.received)
 
 
 class StagedFile(StoredFile):
@@ -76,8 +85,8 @@ class Commit(Entry):
     """Every event acknowledged before this is stored; None if unknown."""
     lost: tuple[Loss, ...] = ()
     """The records that the operator accepted as lost."""
-    epochs: dict[int, int] = Field(default_factory=dict)
-    """The leader epoch under which the offsets before `after` were read, by partition."""
+    leader_epochs: dict[int, tuple[Epoch, ...]] = Field(default_factory=dict)
+    """The leader epochs of the records that were read, by partition."""
     cuts: tuple[Cut, ...] = ()
     """What Kafka had cut off after it was read."""
     empty_offsets: int = 0

@@ -48,6 +48,17 @@ def spans(hours: Hours, earliest: datetime | None, latest: datetime | None) -> I
         yield max(EPOCH + first * _HOUR, earliest), min(EPOCH + last * _HOUR + _REST, latest)
 
 
+def merged(times: Iterable[Span], window: timedelta) -> list[Span]:
+    """Return the spans that cover `times`; those that are at most `window` apart become one."""
+    spans: list[Span] = []
+    for first, last in sorted(times):
+        if spans and first - window <= spans[-1][1]:
+            spans[-1] = spans[-1][0], max(last, spans[-1][1])
+        else:
+            spans.append((first, last))
+    return spans
+
+
 def are_near(one: Span, other: Span, window: timedelta) -> bool:
     """Return whether the two spans have times that are at most `window` apart."""
     return one[0] - window <= other[1] and other[0] - window <= one[1]

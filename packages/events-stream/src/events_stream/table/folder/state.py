@@ -13,8 +13,8 @@ from events_schema.tables.commit_log import FOLD_FORMAT, Entry
 from events_schema.tables.paths import TablePaths
 from events_stream.errors import OtherSource
 from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
-from events_stream.table.folder.hours import Span, are_near
-from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
+from events_stream.table.folder.hours import Span, merged
+from events_stream.table.position import Backlog, Counts, Cut, Epoch, Loss, SourceIdentity
 
 
 class TableState(Entry):
@@ -31,8 +31,8 @@ class TableState(Entry):
     complete_up_to: datetime | None = None
     """Every event acknowledged before this was stored."""
     lost: tuple[Loss, ...] = ()
-    epochs: dict[int, int] = Field(default_factory=dict)
-    """The leader epoch under which the offsets before the next one were read, by partition."""
+    leader_epochs: dict[int, tuple[Epoch, ...]] = Field(default_factory=dict)
+    """The leader epochs of the records that were read, by partition."""
     cuts: tuple[Cut, ...] = ()
     empty_offsets: int = 0
     backlog: Backlog | None = None
@@ -57,7 +57,7 @@ class TableState(Entry):
             totals=self.totals + _added(commit),
             complete_up_to=commit.complete_up_to or self.complete_up_to,
             lost=(*self.lost, *commit.lost),
-            epochs=commit.epochs,
+            leader_epochs=commit.leader_epochs,
             cuts=(*self.cuts, *commit.cuts),
             empty_offsets=self.empty_offsets + commit.empty_offsets,
             backlog=commit.backlog,
@@ -89,12 +89,8 @@ class TableState(Entry):
 
     def files_received_near(self, times: Iterable[Span], window: timedelta) -> list[StoredFile]:
         """Return the files that may have rows received at most `window` from one of `times`."""
-        wanted = set(times)
-        return [
-            file
-            for file in self.table_files.values()
-            if any(are_near(one, other, window) for one in file.received for other in wanted)
-        ]
+        wanted = merged(set(times), window)
+        return [file for file in self.table_files.values() if file.is_near(wanted, window)]
 
 
 def _added(commit: Commit) -> Counts:
