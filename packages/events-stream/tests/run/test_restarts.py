@@ -158,9 +158,7 @@ def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
             run(topic)
         if gone:
             topics.delete_records(topic, partition=0, before=6)
-            said = (
-                r"ends at offset 5, .* begins at 6: Kafka deleted 1 records .* give --accept-loss"
-            )
+            said = r"to read is 5, .* begins at 6: Kafka deleted 1 records .* give --accept-loss"
             with pytest.raises(RecordsLost, match=said):
                 run(topic)
         else:
@@ -209,7 +207,7 @@ def test_retention_that_overtook_the_stream_is_refused_until_accepted(
     run(topic)
     topics.produce(topic, encoded(5))
     topics.delete_records(topic, partition=0, before=7)
-    said = r"partition 0: .* ends at offset 3, .* begins at 7: Kafka deleted 4 .* --accept-loss"
+    said = r"partition 0: .* to read is 3, .* begins at 7: Kafka deleted 4 .* --accept-loss"
     with pytest.raises(RecordsLost, match=said):
         run(topic)
     assert_stored_once(tmp_path, 3)
