@@ -104,22 +104,6 @@ def test_records_after_a_cut_are_stored(
     assert len(ids(tmp_path)) == 170
 
 
-def test_a_running_stream_notices_a_cut(
-    cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
-) -> None:
-    """It stores the new records although it was idle while Kafka was away."""
-    log = tmp_path / "raw.control/log"
-    cut_topic.produce(100)
-    with running(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path) as stream:
-        wait_until(lambda: read_state(log).totals.stored == 100, "100 rows", seconds=DEADLINE)
-        cut_topic.cut(60)
-        cut_topic.produce(80)
-        wait_until(lambda: read_state(log).totals.stored == 180, "180 rows", seconds=DEADLINE)
-        assert not stream.ended.done()
-    assert [(cut.offset, cut.table_end) for cut in read_state(log).cuts] == [(60, 100)]
-    assert len(ids(tmp_path)) == 180
-
-
 def test_an_older_replica_that_leads_again_is_noticed(
     cut_topic: CutTopic, spark: SparkSession, tmp_path: Path
 ) -> None:
