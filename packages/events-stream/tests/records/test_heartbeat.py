@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from events_loadgen.processes.waiting import wait_until
 from events_stream.records import heartbeat
 from events_stream.records.heartbeat import Work, beating
 from line_support.topics import Topics
@@ -54,11 +55,21 @@ def test_a_job_that_mostly_waits_for_records_beats(
     assert len(beats) > 1  # one may be for the end of the task
 
 
-def test_java_that_waits_does_not_beat(spark: SparkSession) -> None:
+def test_java_that_waits_does_not_beat(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Python waits in the context, but Java has nothing to do."""
+    looks: list[None] = []
+    used = heartbeat._used
+
+    def count_looks(session: SparkSession) -> float:
+        looks.append(None)
+        return used(session)
+
+    monkeypatch.setattr(heartbeat, "_used", count_looks)
     beats: list[None] = []
     with beating(spark, lambda: beats.append(None)):
-        time.sleep(3)  # several looks
+        wait_until(lambda: len(looks) > 2, "several looks", seconds=60)
     assert beats == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from events_stream.records.consumers import Consumers
+from events_stream.records.consumed import ConsumedRecords
 
 LOOK_SECONDS = 1.0
 LEAST_WORK = 0.1
@@ -47,10 +47,10 @@ def beating(spark: SparkSession, beat: Callable[[], None]) -> Iterator[None]:
         if over.wait(LOOK_SECONDS):
             return  # as with most jobs
         try:
-            consumers, work = Consumers(spark), Work(_used(spark), time.monotonic())
-            before = consumers.records_read(), _ended_tasks(spark)
+            consumed, work = ConsumedRecords(spark), Work(_used(spark), time.monotonic())
+            before = consumed.count(), _ended_tasks(spark)
             while not over.wait(LOOK_SECONDS):
-                now = consumers.records_read(), _ended_tasks(spark)
+                now = consumed.count(), _ended_tasks(spark)
                 worked = work.was_done(_used(spark), time.monotonic())
                 if worked or now[0] > before[0] or now[1] > before[1]:
                     beat()

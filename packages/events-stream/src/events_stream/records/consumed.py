@@ -8,7 +8,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 
-class Consumers:
+class ConsumedRecords:
     """Asks Java's management beans what its Kafka consumers have read.
 
     Python may not call the class of the bean server, so its public interface is called by
@@ -26,7 +26,7 @@ class Consumers:
             "kafka.consumer:type=consumer-fetch-manager-metrics,client-id=*"
         )
 
-    def records_read(self) -> float:
+    def count(self) -> float:
         """Return how many records the open consumers have read, in answers read to their end."""
         return sum(map(self._read_by, self._call("queryNames", self._all, None)))
 
