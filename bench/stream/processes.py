@@ -68,7 +68,7 @@ class Stream:
 
     def check_stored(self, events: int) -> None:
         """Assert that the table has `events` events, and that nothing else was read."""
-        totals = read_state(self.paths.log).totals
+        totals = read_state(self.paths.log).position.totals
         assert totals == Counts(read=events, stored=events), f"the stream stored {totals}"
 
 

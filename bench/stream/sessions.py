@@ -95,7 +95,7 @@ def run_stream(
         )
         table.watch = watched(table)
         stream.run(threading.Event())
-        return table.state.totals
+        return table.state.position.totals
 
 
 def balanced_orders(cases: Sequence[str]) -> list[list[str]]:

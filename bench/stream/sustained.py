@@ -73,4 +73,4 @@ def sustained(
 
 
 def _read(stream: Stream) -> int:
-    return read_state(stream.paths.log).totals.read if stream.paths.log.is_dir() else 0
+    return read_state(stream.paths.log).position.totals.read if stream.paths.log.is_dir() else 0

@@ -141,7 +141,12 @@ def test_fields_can_be_added_while_the_line_runs(
         ledger.post(client, 5)
         assert refused(client, plan="pro") == "plan"
     state = store(spark, topics.bootstrap, topic, tmp_path, contract=first)
-    assert state.totals.model_dump() == {"read": 5, "stored": 5, "duplicates": 0, "failed": 0}
+    assert state.position.totals.model_dump() == {
+        "read": 5,
+        "stored": 5,
+        "duplicates": 0,
+        "failed": 0,
+    }
 
     # Files without `price`, and a job that knows it.
     now = datetime.now(UTC) + HOUR
@@ -155,7 +160,7 @@ def test_fields_can_be_added_while_the_line_runs(
             ledger.post(new, 2, plan="free", price=price)
         assert refused(new, price="1") == "price"
     state = store(spark, topics.bootstrap, topic, tmp_path, contract=first)
-    assert (state.totals.stored, state.totals.failed) == (8, 6)
+    assert (state.position.totals.stored, state.position.totals.failed) == (8, 6)
     reasons = read(tmp_path / "raw.failed", "*.parquet", ["reason"])
     assert reasons == [("unknown_schema",)] * 6
 

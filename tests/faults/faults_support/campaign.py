@@ -136,7 +136,7 @@ class Campaign:
 
     def _cut_the_topic(self, fault: TopicCut) -> None:
         stream = self._running_stream()
-        read = read_state(self.line.paths.log).next_offsets
+        read = read_state(self.line.paths.log).position.next_offsets
         broker, at = self.line.broker, datetime.now(UTC)
         broker.kill()
         filled = filled_partitions(broker.folder, self.line.topic)
@@ -153,7 +153,7 @@ class Campaign:
 
         def read() -> bool:
             stream.check()
-            offsets = read_state(self.line.paths.log).next_offsets
+            offsets = read_state(self.line.paths.log).position.next_offsets
             return all(offsets.get(each, 0) > 0 for each in range(self.line.partitions))
 
         wait_until(read, "events from the new partition", seconds=DEADLINE)
@@ -206,14 +206,14 @@ class Campaign:
         return self._compare_with_topic()
 
     def _missing(self, found: Found) -> list[str]:
-        lost = match(self.losses, read_state(self.line.paths.log).cuts).unread
+        lost = match(self.losses, read_state(self.line.paths.log).position.cuts).unread
         ids = {envelope.event_id for envelope in map(_envelope, lost) if envelope}
         acknowledged = self.sender.acknowledged - ids
         return missing(found, acknowledged, self.line.garbage.keys() - {*lost})
 
     def _compare_with_topic(self) -> Counts:
         state = read_state(self.line.paths.log)
-        lost = match(self.losses, state.cuts)
+        lost = match(self.losses, state.position.cuts)
         records = [*self.line.topics.values(self.line.topic), *lost.read]
         received = [envelope for envelope in map(_envelope, records) if envelope]
         check_files(self.line.paths, state)
@@ -232,8 +232,10 @@ class Campaign:
                 duplicates=len(received) - len(found.rows),
                 failed=len(found.failed),
             )
-            assert state.totals == counted, f"{state.totals!r}, but {reader} sees {counted!r}"
-        return state.totals
+            assert state.position.totals == counted, (
+                f"{state.position.totals!r}, but {reader} sees {counted!r}"
+            )
+        return state.position.totals
 
 
 def _envelope(value: bytes | None) -> EventEnvelope | None:

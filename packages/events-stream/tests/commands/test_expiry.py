@@ -58,11 +58,11 @@ def test_old_days_are_deleted_and_the_log_knows(
     assert capsys.readouterr().out == "deleted 4 files, 4 rows, days 2026-01-01 to 2026-01-02\n"
     assert days(target) == ["event_date=2026-01-03"]
     state = read_state(target.with_name("raw.control") / "log")
-    assert (state.rows, state.totals.stored, len(state.failed_files)) == (2, 6, 2)
+    assert (state.rows, state.position.totals.stored, len(state.failed_files)) == (2, 6, 2)
     assert run(target, "--before", "2026-01-03", "--apply") == 0
     assert capsys.readouterr().out == "nothing to delete\n"
     with open_table(str(target)) as table:
-        assert table.state.next_offsets == {0: 2}
+        assert table.state.position.next_offsets == {0: 2}
         store_batch(table, days=1)  # a late event creates the day again
     assert days(target) == ["event_date=2026-01-01", "event_date=2026-01-03"]
 

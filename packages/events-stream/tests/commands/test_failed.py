@@ -49,7 +49,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory, topics: Topics, spark: Spar
     unknown = map(PRICED.encode, (*early, early[0], copy))
     topics.produce(topic, [b"garbage", *map(SHOP.encode, stored), *unknown, None, b"more"])
     state = store(spark, topics.bootstrap, topic, folder, contract=SHOP)
-    assert state.totals == Counts(read=10, stored=3, duplicates=0, failed=7)
+    assert state.position.totals == Counts(read=10, stored=3, duplicates=0, failed=7)
     return folder
 
 
@@ -130,7 +130,7 @@ def test_events_that_can_now_be_decoded_are_stored_once_however_often_it_runs(
     for _ in range(2):
         assert len(ids(folder)) == len(set(ids(folder))) == 5
         assert failed(folder) == 3
-        totals = read_state(folder / "raw.control/log").totals
+        totals = read_state(folder / "raw.control/log").position.totals
         assert totals == Counts(read=10, stored=5, duplicates=2, failed=3)
         assert run(apply=True) == Counts(read=3, stored=0, duplicates=0, failed=3)
     query = f"""

@@ -97,9 +97,9 @@ def test_records_after_a_cut_are_stored(
     cut_topic.produce(70)
     cut_topic.topics.produce(topic, again[:10])
     state = store(spark, brokers, topic, tmp_path)
-    assert state.totals == Counts(read=180, stored=170, duplicates=10)
-    assert state.next_offsets == {0: 140}
-    (cut,) = state.cuts
+    assert state.position.totals == Counts(read=180, stored=170, duplicates=10)
+    assert state.position.next_offsets == {0: 140}
+    (cut,) = state.position.cuts
     assert (cut.partition, cut.offset, cut.table_end) == (0, 60, 100)
     assert len(ids(tmp_path)) == 170
 
@@ -121,9 +121,9 @@ def test_an_older_replica_that_leads_again_is_noticed(
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "replica", data)
     state = store(spark, brokers, topic, tmp_path)
-    assert state.totals == Counts(read=140, stored=140)
-    assert [(cut.offset, cut.table_end) for cut in state.cuts] == [(80, 100)]
-    assert state.next_offsets == {0: 120}
+    assert state.position.totals == Counts(read=140, stored=140)
+    assert [(cut.offset, cut.table_end) for cut in state.position.cuts] == [(80, 100)]
+    assert state.position.next_offsets == {0: 120}
 
 
 def act_at(step: Step, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
@@ -150,9 +150,9 @@ def test_a_batch_whose_records_were_cut_meanwhile_is_not_stored(
 
     act_at(Step.WRITTEN, monkeypatch, cut_and_fill)
     state = store(spark, cut_topic.broker.bootstrap, cut_topic.topic, tmp_path)
-    assert (state.totals, state.cuts) == (Counts(read=140, stored=140), ())
-    assert state.next_offsets == {0: 140}
-    epochs = state.leader_epochs[0]
+    assert (state.position.totals, state.position.cuts) == (Counts(read=140, stored=140), ())
+    assert state.position.next_offsets == {0: 140}
+    epochs = state.position.leader_epochs[0]
     assert [each.start for each in epochs] == [0, 60]
     assert epochs[0].epoch < epochs[1].epoch
 
@@ -167,8 +167,8 @@ def test_a_batch_that_can_no_longer_be_read_is_planned_again(
     cut_topic.produce(60)
     act_at(Step.STAGED, monkeypatch, lambda: cut_topic.cut(20))
     state = store(spark, brokers, topic, tmp_path)
-    assert (state.totals.read, state.next_offsets) == (40, {0: 20})
-    assert [(cut.offset, cut.table_end) for cut in state.cuts] == [(20, 40)]
+    assert (state.position.totals.read, state.position.next_offsets) == (40, {0: 20})
+    assert [(cut.offset, cut.table_end) for cut in state.position.cuts] == [(20, 40)]
 
 
 def test_a_cut_that_kafka_cannot_locate_is_refused(
@@ -197,17 +197,23 @@ def test_a_cut_of_a_partition_that_was_added_is_found(
         LocalBroker(tmp_path / "second", joins=cut_topic.broker) as second,
         running(spark, cut_topic.broker.bootstrap, topic, tmp_path) as stream,
     ):
-        wait_until(lambda: read_state(log).totals.stored == 5, "5 rows", seconds=DEADLINE)
+        wait_until(lambda: read_state(log).position.totals.stored == 5, "5 rows", seconds=DEADLINE)
         topics.add_partition_on(topic, second.node_id)
         for _ in range(5):
             topics.produce(topic, encoded(20), partition=1)
-        wait_until(lambda: read_state(log).totals.stored == 105, "105 rows", seconds=DEADLINE)
-        wait_until(lambda: 1 in read_state(log).leader_epochs, "its epoch", seconds=DEADLINE)
+        wait_until(
+            lambda: read_state(log).position.totals.stored == 105, "105 rows", seconds=DEADLINE
+        )
+        wait_until(
+            lambda: 1 in read_state(log).position.leader_epochs, "its epoch", seconds=DEADLINE
+        )
         second.kill()
         drop_records(second.folder, topic, 1, 60)
         second.start()
         for _ in range(4):
             topics.produce(topic, encoded(20), partition=1)
-        wait_until(lambda: read_state(log).totals.stored == 185, "185 rows", seconds=DEADLINE)
+        wait_until(
+            lambda: read_state(log).position.totals.stored == 185, "185 rows", seconds=DEADLINE
+        )
         assert not stream.ended.done()
-    assert [(cut.partition, cut.offset) for cut in read_state(log).cuts] == [(1, 60)]
+    assert [(cut.partition, cut.offset) for cut in read_state(log).position.cuts] == [(1, 60)]

@@ -36,8 +36,11 @@ def test_the_markers_of_transactions_are_not_a_loss(
     topic = topics.create(partitions=1)
     asyncio.run(_transact(topics.bootstrap, topic, encoded(3)))
     state = store(spark, topics.bootstrap, topic, tmp_path)
-    assert (state.totals, state.next_offsets) == (Counts(read=3, stored=3), {0: 6})
-    assert state.empty_offsets == 3
+    assert (state.position.totals, state.position.next_offsets) == (
+        Counts(read=3, stored=3),
+        {0: 6},
+    )
+    assert state.position.empty_offsets == 3
 
 
 def test_records_that_compaction_removed_are_not_a_loss_and_others_are(

@@ -28,7 +28,9 @@ def test_a_backlog_is_stored_before_the_second_trigger(
     with running(
         spark, topics.bootstrap, topic, tmp_path, trigger="10 hours", max_records_per_batch=10
     ):
-        wait_until(lambda: read_state(log).totals.stored == 35, "35 rows", seconds=DEADLINE)
+        wait_until(
+            lambda: read_state(log).position.totals.stored == 35, "35 rows", seconds=DEADLINE
+        )
     assert read_state(log).number == 3
 
 
@@ -40,10 +42,12 @@ def test_without_a_backlog_a_batch_waits_for_its_trigger(
     topics.produce(topic, encoded(1))
     log = tmp_path / "raw.control/log"
     with running(spark, topics.bootstrap, topic, tmp_path, trigger="10 hours") as stream:
-        wait_until(lambda: read_state(log).totals.stored == 1, "the first row", seconds=DEADLINE)
+        wait_until(
+            lambda: read_state(log).position.totals.stored == 1, "the first row", seconds=DEADLINE
+        )
         topics.produce(topic, encoded(4))
         lag = stream.stream.sink.metrics.registry.get_sample_value
         wait_until(lambda: lag("events_stream_lag_events") == 4, "the lag", seconds=DEADLINE)
         stream.stopping.set()
         stream.ended.result(DEADLINE)
-    assert read_state(log).totals.stored == 1
+    assert read_state(log).position.totals.stored == 1

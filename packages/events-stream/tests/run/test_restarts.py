@@ -142,7 +142,7 @@ def test_a_backlog_is_complete_with_its_last_batch(
     commits = [Commit.model_validate_json(path.read_bytes()) for path in log]
     assert [commit.counts.read for commit in commits] == [4, 4, 3]
     assert [commit.complete_up_to is not None for commit in commits] == [False, False, True]
-    assert state.complete_up_to == commits[-1].complete_up_to
+    assert state.position.complete_up_to == commits[-1].complete_up_to
 
 
 def test_a_table_restored_from_an_old_copy_reads_the_rest_again(
@@ -227,7 +227,10 @@ def test_a_loss_of_all_that_is_there_is_accepted_once(
     topics.produce(topic, encoded(2))
     topics.delete_records(topic, partition=0, before=5)
     state = run(topic, accept_loss=True)
-    assert (state.lost, state.next_offsets) == ((Loss(partition=0, start=3, end=5),), {0: 5})
+    assert (state.position.lost, state.position.next_offsets) == (
+        (Loss(partition=0, start=3, end=5),),
+        {0: 5},
+    )
     topics.produce(topic, encoded(1))
     assert run(topic).totals == Counts(read=4, stored=4)
     assert_stored_once(tmp_path, 4)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from events_schema.tables.commit_log import numbered
+from events_schema.tables.snapshot import StagedFile
 from events_stream.table.folder.change import Change
-from events_stream.table.folder.commit import Commit, CommitKind, StagedFile
+from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts, SourceIdentity
 from stream_support.envelopes import NOON

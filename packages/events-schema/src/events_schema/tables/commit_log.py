@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from events_schema.runtime.errors import TableDamaged
 
-COMMIT_FORMAT = 4
-"""The newest format of a commit. Format 1 is of events-stream 1.0, format 2 of later versions, and
-3 of events-stream 3.0 and 3.1 for tables with own columns.
+COMMIT_FORMAT = 5
+"""The newest format of a commit. Format 1 is of events-stream 1.0, format 2 of later versions, 3 of
+events-stream 3.0 and 3.1 for tables with own columns, and 4 of events-stream 4.0.
 """
 
-FOLD_FORMAT = 3
-"""The newest format of a fold. Formats 1 and 2 are of events-stream 1.1 to 3.1."""
+FOLD_FORMAT = 4
+"""The newest format of a fold. Formats 1 and 2 are of events-stream 1.1 to 3.1, format 3 of 4.0."""
 
 _COMMIT, _FOLD = ".json", ".folded.json"
 

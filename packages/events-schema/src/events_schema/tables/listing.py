@@ -1,6 +1,6 @@
 """Lists the files of the raw table and of its failed events.
 
-If a stream was killed while it renamed the files of a commit into the table, some of them are there
+If a stream was killed while it put the files of a commit into the table, some of them are there
 and others are not, until the next start. The log knows: a commit is listed whole or not at all.
 """
 
@@ -10,61 +10,39 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from events_schema.runtime.errors import SourceMissing, TableDamaged
-from events_schema.tables.commit_log import (
-    Entry,
-    commit_numbers,
-    fold_numbers,
-    numbered,
-    read_entries,
-)
+from events_schema.tables.commit_log import commit_numbers, fold_numbers, read_entries
 from events_schema.tables.locations import plain_files
 from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
+from events_schema.tables.snapshot import FileChange, Snapshot, snapshot_after
 
 
-class _File(BaseModel):
-    final: str
+@dataclass(frozen=True)
+class Listing:
+    """The files of a table at one moment, sorted, and the snapshot that lists them.
 
+    The snapshot is None for a table without a log, such as a plain folder of parquet files.
+    """
 
-class _Commit(Entry):
-    staging: str = ""
-    table_files: tuple[_File, ...] = ()
-    failed_files: tuple[_File, ...] = ()
-    removed: tuple[str, ...] = ()
-
-    @property
-    def added(self) -> set[str]:
-        """The files that it adds."""
-        return {file.final for file in (*self.table_files, *self.failed_files)}
-
-    def is_placed(self, paths: TablePaths) -> bool:
-        """Return whether all files that it adds are in the table; then, it removes others."""
-        staging = paths.staging / (self.staging or numbered(self.number))
-        return not staging.is_dir() or all((paths.target.parent / f).exists() for f in self.added)
-
-
-class _Fold(Entry):
-    table_files: dict[str, _File]
-    failed_files: dict[str, _File]
+    files: list[Path]
+    snapshot: Snapshot | None
 
 
 @dataclass(frozen=True)
 class _Logged:
-    """What the log says: the table's files, and those that its newest commit adds or removes."""
+    """What the log says: a snapshot, and the files that its newest commit adds or removes."""
 
-    files: frozenset[Path]
+    snapshot: Snapshot
     changing: frozenset[Path]
-    number: int
+    newest: int
     """The number of the newest commit."""
     placed: bool
     """Whether all files that it adds were in the table."""
 
 
-def table_files(target: Path) -> list[Path]:
-    """Return the files of the raw table at `target`, or of a plain folder, sorted.
+def list_table(target: Path) -> Listing:
+    """List the files of the raw table at `target`, or of a plain folder.
 
     Raises `SourceMissing` if the log may not be read, and `TableDamaged` if it cannot be read, if a
     file is missing, or if one is there that it does not list. A table without a log, as in a copy,
@@ -74,15 +52,20 @@ def table_files(target: Path) -> list[Path]:
     return _list(paths, target, lambda: {*partition_files(target), *plain_files(target)})
 
 
+def table_files(target: Path) -> list[Path]:
+    """Return the files that `list_table` lists."""
+    return list_table(target).files
+
+
 def failed_files(folder: Path) -> list[Path]:
-    """Return the files of the failed events in `folder`, sorted, as `table_files` does."""
+    """Return the files of the failed events in `folder`, sorted, as `list_table` does."""
     target = folder.with_name(folder.name.removesuffix(".failed"))
     if target == folder:
         return plain_files(folder)
-    return _list(TablePaths(target), folder, lambda: set(plain_files(folder)))
+    return _list(TablePaths(target), folder, lambda: set(plain_files(folder))).files
 
 
-def _list(paths: TablePaths, folder: Path, look: Callable[[], set[Path]]) -> list[Path]:
+def _list(paths: TablePaths, folder: Path, look: Callable[[], set[Path]]) -> Listing:
     while True:
         logged = _read_log(paths)
         try:
@@ -94,16 +77,18 @@ def _list(paths: TablePaths, folder: Path, look: Callable[[], set[Path]]) -> lis
         if _is_current(logged, paths):
             break
     if logged is None:
-        return sorted(there)
-    files = {path for path in logged.files if path.is_relative_to(folder)}
+        return Listing(sorted(there), None)
+    listed = {**logged.snapshot.table_files, **logged.snapshot.failed_files}
+    every = (paths.target.parent / final for final in listed)
+    files = {path for path in every if path.is_relative_to(folder)}
     _check(paths, files, there, logged)
-    return sorted(files)
+    return Listing(sorted(files), logged.snapshot)
 
 
 def _is_current(logged: _Logged | None, paths: TablePaths) -> bool:
     """Return whether the log still says what it said, without reading all of it."""
     newest = max([*fold_numbers(paths.log), *commit_numbers(paths.log)], default=-1)
-    if logged is None or newest != logged.number:
+    if logged is None or newest != logged.newest:
         return logged is None and newest == -1
     return logged.placed or _read_log(paths) == logged
 
@@ -125,33 +110,26 @@ def _check(paths: TablePaths, files: set[Path], there: set[Path], logged: _Logge
 def _read_log(paths: TablePaths) -> _Logged | None:
     """Return what the log says, without a commit that is not placed; None if it is empty."""
     try:
-        fold, commits = read_entries(paths.log, -1, _Fold, _Commit)
+        fold, commits = read_entries(paths.log, -1, Snapshot, FileChange)
         if fold is None and not commits:
             return None
-        finals = {*fold.table_files, *fold.failed_files} if fold else set()
-        changing: set[str] = set()
-        number, placed = (fold.number if fold else -1), True
+        snapshot = fold or Snapshot()
+        newest, changing, placed = snapshot.number, set[str](), True
         for commit in commits:
-            changing = {*commit.removed, *commit.added}
-            number, placed = commit.number, commit is not commits[-1] or commit.is_placed(paths)
+            changing = {*commit.removed, *(file.final for file in commit.files)}
+            newest, placed = commit.number, commit is not commits[-1] or commit.is_placed(paths)
             if placed:
-                finals.difference_update(commit.removed)
-                finals.update(commit.added)
+                snapshot = snapshot_after(snapshot, commit)
     except PermissionError as error:
         raise SourceMissing(
             f"cannot read {error.filename}: {error.strerror}; give this user the right to read "
             f"{paths.control}, which says which files the table has"
         ) from None
-    for final in finals:
+    for final in (*snapshot.table_files, *snapshot.failed_files):
         if Path(final).parts[0] not in {paths.target.name, paths.failed.name}:
             raise TableDamaged(
                 f"the log {paths.log} lists {final}, so it belongs to a table with another name; "
                 f"give the folders of a table the names that they had"
             )
     folder = paths.target.parent
-    return _Logged(
-        frozenset(folder / final for final in finals),
-        frozenset(folder / final for final in changing),
-        number,
-        placed,
-    )
+    return _Logged(snapshot, frozenset(folder / final for final in changing), newest, placed)

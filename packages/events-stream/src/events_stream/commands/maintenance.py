@@ -127,9 +127,9 @@ def expire_days(settings: ExpireSettings) -> None:
 
 
 def _said(expiry: Expiry, *, applied: bool) -> str:
-    if not expiry.finals:
+    if not expiry.files:
         return "nothing to delete"
     days = expiry.days
     span = f", days {days[0]} to {days[-1]}" if days else ""
-    what = f"{len(expiry.finals)} files, {expiry.rows} rows{span}"
+    what = f"{len(expiry.files)} files, {expiry.rows} rows{span}"
     return f"deleted {what}" if applied else f"would delete {what}; --apply does it"

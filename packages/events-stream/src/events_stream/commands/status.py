@@ -10,7 +10,6 @@ from pathlib import Path
 from events_schema.models.types import type_name
 from events_schema.runtime.locks import is_locked
 from events_schema.tables.paths import TablePaths
-from events_stream.commands.expiry import day_of
 from events_stream.errors import CheckpointUnreadable
 from events_stream.kafka.offsets import last_plan, offset_range
 from events_stream.run.checkpoint import plans_in
@@ -18,7 +17,7 @@ from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.integrity import missing_files
 from events_stream.table.folder.log import read_log
 from events_stream.table.folder.state import TableState
-from events_stream.table.position import Backlog, Cut, Offsets
+from events_stream.table.position import Backlog, Counts, Cut, Offsets, Position
 
 
 def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tuple[str, str]]:
@@ -33,7 +32,8 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     yield "table", _table(paths, state)
     if state.own_types:
         yield "own fields", _own_fields(state)
-    if state.source is None or state.committed_at is None:
+    position = state.position
+    if position.source is None or state.committed_at is None:
         return
     yield "last change", f"commit {state.number}, {_when(state.committed_at, now)}"
     unfinished = log.unfinished(paths.staging)
@@ -41,22 +41,22 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
         yield "complete", f"no: commit {unfinished.number} is unfinished"
         yield "unfinished", _unfinished(unfinished)
     else:
-        yield "complete", _complete(state, now)
-    if state.backlog:
-        yield "behind", _behind(state.backlog, now, running=running)
-    yield "source", f"topic {state.source.topic} of cluster {state.source.cluster_id}"
-    yield "next offsets", _offsets(state.next_offsets)
-    yield "records", _records(state)
-    if state.empty_offsets:
-        yield "no record", f"at {state.empty_offsets:,} offsets: transactions or compaction"
+        yield "complete", _complete(position, now)
+    if position.backlog:
+        yield "behind", _behind(position.backlog, now, running=running)
+    yield "source", f"topic {position.source.topic} of cluster {position.source.cluster_id}"
+    yield "next offsets", _offsets(position.next_offsets)
+    yield "records", _records(position.totals)
+    if position.empty_offsets:
+        yield "no record", f"at {position.empty_offsets:,} offsets: transactions or compaction"
     yield "failed", _failed(state)
-    for loss in state.lost:
+    for loss in position.lost:
         some = "" if loss.records is None else f"{loss.records} records at "
         offsets = f"offsets {loss.start} to {loss.end - 1}"
         yield "lost", f"partition {loss.partition}: {some}{offsets}, accepted"
-    for cut in state.cuts:
+    for cut in position.cuts:
         yield "cut", _cut(cut, now)
-    yield "checkpoint", _checkpoint(checkpoint, state, running=running)
+    yield "checkpoint", _checkpoint(checkpoint, position, running=running)
     coming = {file.final for file in unfinished.files} if unfinished else set()
     missing = [final for final in missing_files(paths, state) if final not in coming]
     if missing and not running:
@@ -68,7 +68,7 @@ def _own_fields(state: TableState) -> str:
 
 
 def _table(paths: TablePaths, state: TableState) -> str:
-    days = sorted({day_of(final) or "" for final in state.table_files})
+    days = state.days
     if not days:
         return f"{paths.target}: empty"
     span = days[0] if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
@@ -76,10 +76,14 @@ def _table(paths: TablePaths, state: TableState) -> str:
 
 
 def _complete(state: TableState, now: datetime) -> str:
-    if state.complete_up_to is None:
+    if state.position.complete_up_to is None:
         return "not yet: a backlog is being read"
-    when = _when(state.complete_up_to, now)
-    but = ", but for what Kafka lost, as told below" if state.lost or state.cuts else ""
+    when = _when(state.position.complete_up_to, now)
+    but = (
+        ", but for what Kafka lost, as told below"
+        if state.position.lost or state.position.cuts
+        else ""
+    )
     return f"up to {when}; every event acknowledged before that is stored{but}"
 
 
@@ -114,11 +118,11 @@ def _cut(cut: Cut, now: datetime) -> str:
     )
 
 
-def _records(state: TableState) -> str:
-    totals = state.totals
+def _records(totals: Counts) -> str:
+    erased = f" + {totals.erased:,} erased" if totals.erased else ""
     return (
         f"{totals.read:,} read = {totals.stored:,} stored + {totals.duplicates:,} copies + "
-        f"{totals.failed:,} failed"
+        f"{totals.failed:,} failed{erased}"
     )
 
 
@@ -127,18 +131,18 @@ def _failed(state: TableState) -> str:
     return f"{kept:,} kept; `events-stream failed --summary` counts them" if kept else "none"
 
 
-def _checkpoint(folder: Path, state: TableState, *, running: bool) -> str:
+def _checkpoint(folder: Path, position: Position, *, running: bool) -> str:
     if not folder.is_dir():
         return f"{folder} does not exist; if the stream uses another one, give it by --checkpoint"
     plans = plans_in(folder)
     batch = last_plan(plans)
-    if batch is None or state.source is None:
+    if batch is None or position.source is None:
         return "no batch planned; the stream will start where the table ends"
     try:
-        end = offset_range(plans, batch, state.source.topic).end
+        end = offset_range(plans, batch, position.source.topic).end
     except CheckpointUnreadable:
         return "unreadable, which is harmless: the stream will start where the table ends"
-    if end == state.next_offsets:
+    if end == position.next_offsets:
         return f"its last batch, {batch}, is stored"
     if running:
         return f"batch {batch} is being stored, up to {_offsets(end)}"

@@ -65,7 +65,7 @@ class BatchSink:
         """
         with self.table.change(CommitKind.BATCH) as change:
             state = change.state
-            before = state.next_offsets
+            before = state.position.next_offsets
             offsets = offset_range(self.checkpoint.plans, batch, self.source.topic)
             offsets.check_follows({**before, **self.start.offsets} if batch == 0 else before)
             files = files_for(offsets.records)
@@ -89,7 +89,7 @@ class BatchSink:
             left = topic.lag(change.after) if self.leaves_records(offsets) else 0
             if not left:
                 change.complete_up_to = (self.drains_from or offsets.planned_at) - self.ack_timeout
-            earlier = state.backlog if batch else None  # a pause is not a speed
+            earlier = state.position.backlog if batch else None  # a pause is not a speed
             change.backlog = Backlog.after(earlier, left, datetime.now(UTC)) if left else None
         commit = change.commit
         self.metrics.stored(commit.counts, len(commit.files))
@@ -99,7 +99,7 @@ class BatchSink:
 
     def _epochs(self, state: TableState, read: Mapping[int, Span]) -> Epochs:
         """Return the leader epochs of what the table will have read after this batch."""
-        epochs = {**self.start.epochs, **state.leader_epochs}
+        epochs = {**self.start.epochs, **state.position.leader_epochs}
         current = {p for p, each in epochs.items() if each[-1].epoch == self.start.leaders.get(p)}
         # What is read after records of the current leader is of that leader as well.
         unknown = {p: span.offsets for p, span in read.items() if span.records and p not in current}
@@ -108,7 +108,7 @@ class BatchSink:
     def _look(self, state: TableState) -> TopicNow:
         """Look at the topic. Raises `QueryOutdated` and `OtherSource`."""
         topic = self.source.look()
-        state.check_source(topic.identity)
+        state.position.check_source(topic.identity)
         if self.outdated(topic):
             raise QueryOutdated
         return topic
@@ -145,7 +145,7 @@ class BatchSink:
     def accept(self, start: Start) -> None:
         """Store in the table that it continues at `start`, and why: cuts and lost records."""
         with self.table.change(CommitKind.LOSS) as change:
-            change.after = {**change.state.next_offsets, **start.offsets}
+            change.after = {**change.state.position.next_offsets, **start.offsets}
             change.backlog = None
             change.leader_epochs = dict(start.epochs)
             change.lost, change.cuts = start.lost, start.cuts

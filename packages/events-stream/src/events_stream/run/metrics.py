@@ -97,14 +97,16 @@ class StreamMetrics:
 
         If `lag` is 0, every event acknowledged before `complete` is stored.
         """
-        known = (self._complete_up_to, state.complete_up_to) if lag else (complete,)
+        known = (self._complete_up_to, state.position.complete_up_to) if lag else (complete,)
         self._complete_up_to = max(filter(None, known), default=None)
         self._lag.set(lag)
         self._nothing_to_read = lag == 0
         self._table_files.set(len(state.table_files))
-        self._catch_up.set(_seconds_left(state.backlog))
-        self._cuts.set(len(state.cuts))
-        self._last_cut.set(state.cuts[-1].found_at.timestamp() if state.cuts else 0)
+        self._catch_up.set(_seconds_left(state.position.backlog))
+        self._cuts.set(len(state.position.cuts))
+        self._last_cut.set(
+            state.position.cuts[-1].found_at.timestamp() if state.position.cuts else 0
+        )
         if self._complete_up_to is not None:
             self._complete.set(self._complete_up_to.timestamp())
 

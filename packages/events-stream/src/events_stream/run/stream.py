@@ -111,7 +111,7 @@ class StreamRun:
         while True:
             topic = self.source.look()
             state = self.sink.table.state
-            state.check_source(topic.identity)
+            state.position.check_source(topic.identity)
             try:
                 start = self._start_in(topic, state)
             except TopicCut:
@@ -125,21 +125,26 @@ class StreamRun:
 
     def _start_in(self, topic: TopicNow, state: TableState) -> Start:
         epochs = self._epochs(topic, state)
-        cuts = self.source.find_cuts(state.next_offsets, epochs, topic)
-        start = choose_start(state.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss)
+        cuts = self.source.find_cuts(state.position.next_offsets, epochs, topic)
+        start = choose_start(
+            state.position.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss
+        )
         kept = {p: before(each, cuts[p]) if p in cuts else each for p, each in epochs.items()}
         return replace(start, epochs={p: each for p, each in kept.items() if each})
 
     def _epochs(self, topic: TopicNow, state: TableState) -> Epochs:
         """Return the leader epochs of what was read; a table of an earlier version has none."""
-        read = {p: range(topic.earliest.get(p, end), end) for p, end in state.next_offsets.items()}
+        read = {
+            p: range(topic.earliest.get(p, end), end)
+            for p, end in state.position.next_offsets.items()
+        }
         unknown = {
             p: offsets
             for p, offsets in read.items()
-            if offsets and p not in state.leader_epochs and offsets.stop <= topic.latest[p]
+            if offsets and p not in state.position.leader_epochs and offsets.stop <= topic.latest[p]
         }
         with beating(self.source.spark, self.watchdog.beat):
-            return self.source.extend(state.leader_epochs, unknown)
+            return self.source.extend(state.position.leader_epochs, unknown)
 
     def _pause(self) -> None:
         # Not `stopping.wait`: a signal handler sets it, and would wait for its lock forever.
@@ -201,7 +206,9 @@ class StreamRun:
         except AWAY:  # Spark notices it as well, and then the query ends
             self.sink.metrics.looked_in_vain()
             return False
-        self.sink.metrics.looked(state, topic.lag(state.next_offsets), now - self.sink.ack_timeout)
+        self.sink.metrics.looked(
+            state, topic.lag(state.position.next_offsets), now - self.sink.ack_timeout
+        )
         return self.sink.outdated(topic)
 
     def _note_progress(self, query: StreamingQuery) -> None:

@@ -1,4 +1,4 @@
-"""What a table stores about its topic: its identity, the offsets read, and record counts."""
+"""The position of a table in its topic: its identity, the offsets read, and record counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from events_stream.errors import OtherSource
 
 Offsets = Mapping[int, int]
 """The next offset to read, by partition."""
@@ -60,6 +62,8 @@ class Counts(BaseModel):
     stored: int = 0
     duplicates: int = 0
     failed: int = 0
+    erased: Annotated[int, Field(exclude_if=lambda erased: not erased)] = 0
+    """Records of erased users, received before their erasure."""
 
     def __add__(self, other: Counts) -> Counts:
         """Return the sum of both."""
@@ -125,3 +129,39 @@ class Backlog(BaseModel):
         if self.shrinks_by is None:
             return None
         return self.records / self.shrinks_by if self.shrinks_by > 0 else math.inf
+
+
+class Position(BaseModel):
+    """How far the table has read its topic, and what became of the records."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: SourceIdentity | None = None
+    next_offsets: dict[int, int] = Field(default_factory=dict)
+    """The next offset of each partition that was read."""
+    leader_epochs: dict[int, tuple[Epoch, ...]] = Field(default_factory=dict)
+    """The leader epochs of the records that were read, by partition."""
+    totals: Counts = Counts()
+    """All records ever read, including those of expired days."""
+    complete_up_to: datetime | None = None
+    """Every event acknowledged before this was stored."""
+    lost: tuple[Loss, ...] = ()
+    """The records that the operator accepted as lost."""
+    cuts: tuple[Cut, ...] = ()
+    """What Kafka had cut off after it was read."""
+    empty_offsets: int = 0
+    """Offsets without a record: transaction markers and what compaction removed."""
+    backlog: Backlog | None = None
+    """What was left on the topic; None if nothing was, or if it is unknown."""
+
+    def check_source(self, source: SourceIdentity) -> None:
+        """Check that `source` is the table's topic and cluster. Raises `OtherSource`."""
+        if self.source is None or self.source == source:
+            return
+        for part in ("cluster_id", "topic", "topic_id"):
+            was, now = getattr(self.source, part), getattr(source, part)
+            if was != now:
+                raise OtherSource(
+                    f"the table was filled from {part} {was!r}, but the broker has {now!r}; "
+                    f"give the table's source, or a new --target and --checkpoint"
+                )

@@ -122,7 +122,11 @@ def test_a_discarded_change_leaves_the_offsets(target: Path) -> None:
     with table.change(CommitKind.BATCH) as change:
         change.after[0] = 99
         change.discard()
-    assert table.state.next_offsets == read_state(table.paths.log).next_offsets == {0: 1}
+    assert (
+        table.state.position.next_offsets
+        == read_state(table.paths.log).position.next_offsets
+        == {0: 1}
+    )
 
 
 def test_the_log_entry_of_a_change_has_exactly_these_bytes(target: Path) -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from events_schema.column import EPOCH
 from events_schema.models.types import LATEST_TIME
-from events_stream.table.folder.commit import StoredFile
-from events_stream.table.folder.hours import MOST_RUNS, Span, are_near, hour_runs, merged
+from events_schema.tables.hours import MOST_RUNS, Span, are_near, hour_runs, merged
+from events_schema.tables.snapshot import StoredFile
 from events_stream.table.folder.parquet import describe_events
 from events_stream.table.folder.state import TableState
 from stream_support.envelopes import NOON

@@ -70,8 +70,11 @@ def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
         assert state.number == number
         assert len(state.table_files) == 2 * (number + 1)
         assert len(state.failed_files) == number + 1
-        assert (state.totals.read, state.totals.stored) == (3 * (number + 1), 2 * (number + 1))
-        assert state.next_offsets == {0: number + 1}
+        assert (state.position.totals.read, state.position.totals.stored) == (
+            3 * (number + 1),
+            2 * (number + 1),
+        )
+        assert state.position.next_offsets == {0: number + 1}
         assert read_state(log) == state
         assert len(files(log)) <= 3
         last = read_log(log).last
@@ -204,7 +207,7 @@ def test_a_log_of_the_previous_release_is_read_and_upgraded(tmp_path: Path, rele
         (staging / file.staged).parent.mkdir(parents=True)
         (tmp_path / file.final).rename(staging / file.staged)
     state = fill(tmp_path / "raw", 1)
-    assert (state.number, state.rows, state.next_offsets) == (3, 8, {0: 4})
+    assert (state.number, state.rows, state.position.next_offsets) == (3, 8, {0: 4})
     assert state.own_types == was.state.own_types
     assert all((tmp_path / final).read_text() == "a file of 3.1" for final in finals)
     near = state.files_received_near([(NOON, NOON)], timedelta(0))
@@ -281,11 +284,11 @@ def test_a_contract_that_does_not_fit_the_own_columns_is_refused(
 @pytest.mark.parametrize("part", ["cluster_id", "topic", "topic_id"])
 def test_another_source_is_refused(part: str, tmp_path: Path) -> None:
     """A source with any different part of its identity is refused."""
-    TableState().check_source(SOURCE)
+    Position().check_source(SOURCE)
     state = fill(tmp_path / "raw", 1)
-    state.check_source(SOURCE)
+    state.position.check_source(SOURCE)
     with pytest.raises(OtherSource, match=f"filled from {part}"):
-        state.check_source(SOURCE.model_copy(update={part: "other"}))
+        state.position.check_source(SOURCE.model_copy(update={part: "other"}))
 
 
 def test_the_files_of_the_window_are_found(tmp_path: Path) -> None:

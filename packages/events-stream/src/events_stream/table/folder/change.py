@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from events_schema.runtime.files import remove_folder
 from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import (
-    Commit,
-    CommitKind,
-    StagedFile,
-)
+from events_schema.tables.snapshot import StagedFile
+from events_stream.table.erasure import Erasure
+from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
@@ -29,22 +27,22 @@ class Change:
         self.kind = kind
         self.state = state
         """The table before the change."""
-        self.source: SourceIdentity | None = state.source
+        self.source: SourceIdentity | None = state.position.source
         """The topic of the records. Required for a table that has no source yet."""
-        self.after = dict(state.next_offsets)
+        self.after = dict(state.position.next_offsets)
         """The next offset of each partition after the change."""
         self.counts = Counts()
         self.complete_up_to: datetime | None = None
         """Every event acknowledged before this is stored; None if unknown."""
         self.lost: tuple[Loss, ...] = ()
         """The records that the operator accepted as lost."""
-        self.leader_epochs = dict(state.leader_epochs)
+        self.leader_epochs = dict(state.position.leader_epochs)
         """The leader epochs of the records that were read, by partition."""
         self.cuts: tuple[Cut, ...] = ()
         """What Kafka had cut off after it was read."""
         self.empty_offsets = 0
         """The offsets that have no record."""
-        self.backlog: Backlog | None = state.backlog
+        self.backlog: Backlog | None = state.position.backlog
         """What is left on the topic after the change; None if nothing is, or if it is unknown."""
         self.table_files: tuple[StagedFile, ...] = ()
         """The files that the change adds to the table."""
@@ -52,6 +50,10 @@ class Change:
         """The files that the change adds to the failed events."""
         self.removed: tuple[str, ...] = ()
         """The `final` of each file that the change removes."""
+        self.exchanged = ""
+        """The folder that the change replaces, if any; see `Commit.exchanged`."""
+        self.erasures: tuple[Erasure, ...] = ()
+        """The receipts that the change adds or changes."""
         self.own_types = state.own_types
         """The own columns of the table after the change."""
         self.discarded = False
@@ -92,7 +94,7 @@ class Change:
             committed_at=datetime.now(UTC),
             staging=self.staging.folder.name,
             source=self.source,
-            before=self.state.next_offsets,
+            before=self.state.position.next_offsets,
             after=self.after,
             counts=self.counts,
             complete_up_to=self.complete_up_to,
@@ -104,5 +106,7 @@ class Change:
             table_files=self.table_files,
             failed_files=self.failed_files,
             removed=self.removed,
+            exchanged=self.exchanged,
+            erasures=self.erasures,
             own_types=self.own_types,
         )

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from events_schema.runtime.database import open_database
 from events_schema.runtime.times import from_micros
-from events_stream.table.folder.hours import Hours, Span, hour_runs, spans
+from events_schema.tables.hours import Hours, Span, hour_runs, spans
 
 MEMORY = "512MB"
 """How much memory DuckDB may use besides Spark; beyond that it uses the disk."""

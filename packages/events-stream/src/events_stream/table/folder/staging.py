@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
-from events_stream.table.folder.commit import StagedFile
+from events_schema.tables.snapshot import StagedFile
 from events_stream.table.folder.parquet import DescribedFile
 
 FILES_PER_DAY = 4

@@ -3,85 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from pydantic import Field
+from pydantic import model_validator
 
 from events_schema import Contract
-from events_schema.tables.commit_log import FOLD_FORMAT, Entry
+from events_schema.tables.commit_log import FOLD_FORMAT
+from events_schema.tables.hours import Span, merged
 from events_schema.tables.paths import TablePaths
-from events_stream.errors import OtherSource
-from events_stream.table.folder.commit import Commit, CommitKind, OwnTypes, StoredFile
-from events_stream.table.folder.hours import Span, merged
-from events_stream.table.position import Backlog, Counts, Cut, Epoch, Loss, SourceIdentity
+from events_schema.tables.snapshot import Snapshot, StoredFile
+from events_stream.table.erasure import Erasure
+from events_stream.table.folder.commit import Commit, CommitKind
+from events_stream.table.position import Counts, Position
 
 
-class TableState(Entry):
+class TableState(Snapshot):
     """The table after commit `number`; the number is -1 before the first commit."""
 
     format: int = FOLD_FORMAT
-    number: int = -1
-    committed_at: datetime | None = None
-    source: SourceIdentity | None = None
-    next_offsets: dict[int, int] = Field(default_factory=dict)
-    """The next offset of each partition that was read."""
-    totals: Counts = Counts()
-    """All records ever read, including those of expired days."""
-    complete_up_to: datetime | None = None
-    """Every event acknowledged before this was stored."""
-    lost: tuple[Loss, ...] = ()
-    leader_epochs: dict[int, tuple[Epoch, ...]] = Field(default_factory=dict)
-    """The leader epochs of the records that were read, by partition."""
-    cuts: tuple[Cut, ...] = ()
-    empty_offsets: int = 0
-    backlog: Backlog | None = None
-    table_files: dict[str, StoredFile] = Field(default_factory=dict)
-    """The files of the table by `final`, in the order in which they were added."""
-    failed_files: dict[str, StoredFile] = Field(default_factory=dict)
-    own_types: OwnTypes = Field(default_factory=dict)
+    position: Position = Position()
+    erasures: tuple[Erasure, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_earlier_format(cls, fold: Any) -> Any:
+        """Read formats 1 to 3, which have the fields of the position beside the others."""
+        if isinstance(fold, dict) and "position" not in fold:
+            fold = {**fold, "position": fold, "format": FOLD_FORMAT}
+        return fold
 
     def after(self, commit: Commit) -> TableState:
         """Return the state after `commit`, which must be the next one."""
-        table, failed = dict(self.table_files), dict(self.failed_files)
-        for final in commit.removed:
-            table.pop(final, None)
-            failed.pop(final, None)
-        table.update((file.final, file.stored()) for file in commit.table_files)
-        failed.update((file.final, file.stored()) for file in commit.failed_files)
+        table, failed = self.files_after(commit)
+        before = self.position
+        receipts = {each.number: each for each in (*self.erasures, *commit.erasures)}
         return TableState.model_construct(
             number=commit.number,
             committed_at=commit.committed_at,
-            source=commit.source,
-            next_offsets=commit.after,
-            totals=self.totals + _added(commit),
-            complete_up_to=commit.complete_up_to or self.complete_up_to,
-            lost=(*self.lost, *commit.lost),
-            leader_epochs=commit.leader_epochs,
-            cuts=(*self.cuts, *commit.cuts),
-            empty_offsets=self.empty_offsets + commit.empty_offsets,
-            backlog=commit.backlog,
             table_files=table,
             failed_files=failed,
             own_types=commit.own_types,
+            erasures=tuple(receipts.values()),
+            position=Position(
+                source=commit.source,
+                next_offsets=commit.after,
+                leader_epochs=commit.leader_epochs,
+                totals=before.totals + _added(commit),
+                complete_up_to=commit.complete_up_to or before.complete_up_to,
+                lost=(*before.lost, *commit.lost),
+                cuts=(*before.cuts, *commit.cuts),
+                empty_offsets=before.empty_offsets + commit.empty_offsets,
+                backlog=commit.backlog,
+            ),
         )
 
     @property
-    def rows(self) -> int:
-        """The number of rows in the table's files."""
-        return sum(file.rows for file in self.table_files.values())
-
-    def check_source(self, source: SourceIdentity) -> None:
-        """Check that `source` is the table's topic and cluster. Raises `OtherSource`."""
-        if self.source is None or self.source == source:
-            return
-        for part in ("cluster_id", "topic", "topic_id"):
-            was, now = getattr(self.source, part), getattr(source, part)
-            if was != now:
-                raise OtherSource(
-                    f"the table was filled from {part} {was!r}, but the broker has {now!r}; "
-                    f"give the table's source, or a new --target and --checkpoint"
-                )
+    def open_erasures(self) -> list[Erasure]:
+        """The erasures of which Kafka may still have records."""
+        return [each for each in self.erasures if not each.closed]
 
     def check_contract(self, contract: Contract[Any], paths: TablePaths) -> None:
         """Check that `contract` has all own columns of the table. Raises `NotAnEvolution`."""

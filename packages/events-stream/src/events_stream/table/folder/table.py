@@ -24,8 +24,9 @@ from events_schema.runtime.files import (
 )
 from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.paths import TablePaths
+from events_schema.tables.snapshot import StoredFile
 from events_stream.table.folder.change import Change
-from events_stream.table.folder.commit import Commit, CommitKind, StoredFile
+from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.log import CommitLog
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step, Watch, unwatched
