@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from events_schema.runtime.command import Command, Verb
 from events_stream.settings import (
+    CompactSettings,
     ExpireSettings,
     FailedSettings,
     ReplaySettings,
@@ -37,6 +38,11 @@ COMMAND = Command(
             ReplaySettings,
             "events_stream.commands.maintenance:replay_failed",
             "events-stream replay-failed --target /data/raw --dry-run",
+        ),
+        "compact": Verb(
+            CompactSettings,
+            "events_stream.commands.maintenance:compact_days",
+            "events-stream compact --target /data/raw --apply",
         ),
         "expire": Verb(
             ExpireSettings,

@@ -85,6 +85,12 @@ class CountMismatch(StreamError):
     exit_code = 5
 
 
+class RowsDiffer(StreamError):
+    """Raised when rewritten files have other rows than the old ones. Nothing is changed then."""
+
+    exit_code = 5
+
+
 class Stalled(StreamError):
     """Raised when the stream makes no progress for too long, or Spark's Java process has ended."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from events_schema import Contract
 from events_schema.runtime.brokers import BROKERS, Brokers, KafkaSettings, TopicName
 from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.contract import ContractSettings
-from events_schema.runtime.flags import Day, Folder, Host, Port, WholeSeconds, matching
+from events_schema.runtime.flags import Day, Duration, Folder, Host, Port, WholeSeconds, matching
 from events_schema.runtime.session.settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000
@@ -175,4 +176,23 @@ class ExpireSettings(BesideSettings):
     )
     apply: bool = Field(
         default=False, description="delete, instead of saying what would be deleted"
+    )
+
+
+class CompactSettings(BesideSettings):
+    """Rewrite the many small files of past days into few large ones, and record it in the log.
+
+    It only says what it would rewrite, unless --apply is given. A stream may run meanwhile. No
+    reader sees a row twice; one that reads a day while it is exchanged must read it again. Kill it
+    at any moment, and run it again.
+    """
+
+    flag_group: ClassVar[str | None] = None
+
+    older_than: Duration = Field(
+        default=timedelta(days=1),
+        description="rewrite the days (UTC, of event_time) that ended at least this long ago",
+    )
+    apply: bool = Field(
+        default=False, description="rewrite, instead of saying what would be rewritten"
     )

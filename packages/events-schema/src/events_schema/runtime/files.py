@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +88,17 @@ def remove_folder(folder: Path) -> None:
         except OSError as error:
             if error.errno != errno.ENOTEMPTY:
                 raise
+
+
+def take_after(path: Path, model: Path) -> None:
+    """Give `path` the owner and the permissions of `model`. Raises `PermissionError`.
+
+    A command run by root then leaves nothing behind that the table's owner may not change.
+    """
+    wanted = model.stat()
+    if path.stat().st_uid != wanted.st_uid:
+        os.chown(path, wanted.st_uid, wanted.st_gid)
+    path.chmod(stat.S_IMODE(wanted.st_mode))
 
 
 def sync_folder(folder: Path) -> None:

@@ -33,6 +33,11 @@ class TablePaths:
         return self.control / "staging"
 
     @property
+    def rewriting(self) -> Path:
+        """The new files of a day that is compacted, or from which a person is erased."""
+        return self.control / "rewriting"
+
+    @property
     def failed(self) -> Path:
         """The failed events, as parquet."""
         return self._beside("failed")

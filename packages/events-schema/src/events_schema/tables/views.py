@@ -29,12 +29,18 @@ def view_files(
 
     `files` may be empty. A team's own columns are null for files that lack them.
     """
-    selected = ", ".join(
-        f"{each.name}::{_TYPES[each.type]} AS {each.name}" for each in columns(model)
-    )
-    rows = _read(files, own_columns(model)) if files else _no_rows(columns(model))
-    view = f"CREATE VIEW {name} AS SELECT {selected} FROM ({rows})"  # noqa: S608  # our own names
-    database.connection.execute(view)
+    query = select_rows(files, columns(model), own_columns(model))
+    database.connection.execute(f"CREATE VIEW {name} AS {query}")
+
+
+def select_rows(files: Sequence[Path], of: Sequence[Column], own: Sequence[Column]) -> str:
+    """Return a query for the columns `of` of the rows of exactly these files, which may be none.
+
+    Those in `own` are null for files that lack them.
+    """
+    selected = ", ".join(f"{each.name}::{_TYPES[each.type]} AS {each.name}" for each in of)
+    rows = _read(files, own) if files else _no_rows(of)
+    return f"SELECT {selected} FROM ({rows})"  # noqa: S608  # our own names
 
 
 def _read(files: Iterable[Path], own: Sequence[Column]) -> str:

@@ -75,15 +75,11 @@ def _table(paths: TablePaths, state: TableState) -> str:
     return f"{paths.target}: {state.rows:,} rows in {len(state.table_files):,} files, {span}"
 
 
-def _complete(state: TableState, now: datetime) -> str:
-    if state.position.complete_up_to is None:
+def _complete(position: Position, now: datetime) -> str:
+    if position.complete_up_to is None:
         return "not yet: a backlog is being read"
-    when = _when(state.position.complete_up_to, now)
-    but = (
-        ", but for what Kafka lost, as told below"
-        if state.position.lost or state.position.cuts
-        else ""
-    )
+    when = _when(position.complete_up_to, now)
+    but = ", but for what Kafka lost, as told below" if position.lost or position.cuts else ""
     return f"up to {when}; every event acknowledged before that is stored{but}"
 
 

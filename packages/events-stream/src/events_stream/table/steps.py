@@ -10,9 +10,13 @@ class Step(StrEnum):
     """A point that a change of the table passes, in this order.
 
     An expiry reads no records and writes no files. A change that writes no files passes `STAGED`
-    right before `SYNCED`.
+    right before `SYNCED`. Only compaction and erasing pass `REWRITTEN`, `COMPARED` and `EXCHANGED`.
     """
 
+    REWRITTEN = "rewritten"
+    """The rows of a folder that stay are written to new files, which no reader sees yet."""
+    COMPARED = "compared"
+    """The new files have the same rows as the old ones, without those to erase."""
     BEGUN = "begun"
     """This process has the lock for writing; nothing of the change is done yet."""
     RECOVERED = "recovered"
@@ -35,6 +39,8 @@ class Step(StrEnum):
     """One file is renamed into the table; passed once for each file."""
     PLACED = "placed"
     """All files are in the table, and the renames are on disk."""
+    EXCHANGED = "exchanged"
+    """The folder is exchanged with the new one, and the exchange is on disk."""
     REMOVED = "removed"
     """The files that the commit removes from the table are deleted."""
     FINISHED = "finished"

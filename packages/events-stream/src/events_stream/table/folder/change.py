@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
 
-from events_schema.runtime.files import remove_folder
+from events_schema.runtime.files import remove_folder, take_after
 from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.snapshot import StagedFile
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import Commit, CommitKind
+from events_stream.table.folder.parquet import DescribedFile
+from events_stream.table.folder.part import Part, folder_of
 from events_stream.table.folder.staging import Staging
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Backlog, Counts, Cut, Loss, SourceIdentity
@@ -77,6 +81,34 @@ class Change:
             self._staging = Staging(folder, self._paths)
             self._watch(Step.STAGED)
         return self._staging
+
+    def has(self, part: Part) -> bool:
+        """Return whether the table still has all files of `part`."""
+        listed = {**self.state.table_files, **self.state.failed_files}
+        return all(file.final in listed for file in part.files)
+
+    def replace(self, part: Part, new: Path, files: Sequence[DescribedFile]) -> None:
+        """Replace the files of `part` by `files`, which are all that the folder `new` has.
+
+        The other files of the part's folder stay: they get a second name in the new folder. Raises
+        `OSError`.
+        """
+        staged = self.staging.take(new, files, part)
+        folder = self.staging.exchanged
+        self.exchanged, self.removed = part.folder, tuple(file.final for file in part.files)
+        old = self._paths.target.parent / part.folder
+        listed = [*self.state.table_files.values(), *self.state.failed_files.values()]
+        for file in listed:
+            if folder_of(file) == part.folder and file not in part.files:
+                name = PurePosixPath(file.final).name
+                (folder / name).hardlink_to(old / name)
+        for path in (self.staging.folder / file.staged for file in staged):
+            take_after(path, self._paths.target.parent / part.files[0].final)
+        take_after(folder, old)
+        if part.day is None:
+            self.failed_files = staged
+        else:
+            self.table_files = staged
 
     def discard(self) -> None:
         """Cancel this change, and delete the files that were written for it."""

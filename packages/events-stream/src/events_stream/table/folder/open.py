@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from events_schema.runtime.errors import PublishError
-from events_schema.runtime.files import check_renames, make_folders, refusing_unwritable
+from events_schema.runtime.files import (
+    check_renames,
+    make_folders,
+    refusing_unwritable,
+    remove_folder,
+)
 from events_schema.runtime.locks import exclusive_lock
 from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
@@ -18,7 +23,10 @@ from events_stream.table.steps import Watch, unwatched
 
 PATTERN_CHARACTERS = frozenset("*?[]{}\\")
 
-CONTROL_ENTRIES = {"log", "staging", "lock", "write.lock"}
+CONTROL_ENTRIES = {
+    *("log", "staging", "rewriting", "lock", "write.lock", "maintenance.lock"),
+    *("erased.json", "erased.json.new"),
+}
 
 
 @contextmanager
@@ -49,6 +57,25 @@ def open_beside_stream(target: str, watch: Watch = unwatched) -> Table:
     `PublishError`.
     """
     return Table(existing_table(target), watch)
+
+
+@contextmanager
+def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) -> Iterator[Table]:
+    """Open an existing table to rewrite its files, whether or not a stream runs.
+
+    What an earlier `command` that was killed had written is deleted. Raises `TableMissing`,
+    `PublishError`, and `AlreadyLocked` if another such command has the table open.
+    """
+    paths = existing_table(target)
+    with (
+        refusing_unwritable(paths.target),
+        exclusive_lock(paths.control / "maintenance.lock", command),
+    ):
+        make_folders(paths.rewriting)
+        for left in paths.rewriting.iterdir():
+            remove_folder(left)
+        check_renames(paths.rewriting)
+        yield Table(paths, watch)
 
 
 def existing_table(target: str) -> TablePaths:

@@ -13,6 +13,7 @@ from events_schema.tables.partitions import PARTITION_COLUMN, partition_files
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.snapshot import StagedFile
 from events_stream.table.folder.parquet import DescribedFile
+from events_stream.table.folder.part import Part
 
 FILES_PER_DAY = 4
 """The most files that one change adds to a day."""
@@ -68,6 +69,34 @@ class Staging:
         """The failed-event files written so far."""
         return sorted(self._failed.glob("*.parquet"))
 
+    @property
+    def exchanged(self) -> Path:
+        """The new content of a folder that the change replaces; after the exchange, the old one."""
+        return self.folder / "exchanged"
+
+    def take(self, new: Path, files: Sequence[DescribedFile], part: Part) -> tuple[StagedFile, ...]:
+        """Move the folder `new`, which has `files`, to `exchanged`; return the commit's entries.
+
+        The files replace those of `part`.
+        """
+        new.rename(self.exchanged)
+        staged = []
+        for index, file in enumerate(files):
+            name = self._name(index)
+            path = (self.exchanged / file.path.name).rename(self.exchanged / name)
+            staged.append(
+                StagedFile(
+                    staged=str(path.relative_to(self.folder)),
+                    final=f"{part.folder}/{name}",
+                    rows=file.rows,
+                    earliest_received=file.earliest_received,
+                    latest_received=file.latest_received,
+                    received_hours=file.received_hours,
+                    rows_up_to=part.newest_commit,
+                )
+            )
+        return tuple(staged)
+
     def describe(self, files: Sequence[DescribedFile]) -> tuple[StagedFile, ...]:
         """Return the commit's entries for those of `files` that have rows."""
         return tuple(
@@ -83,9 +112,12 @@ class Staging:
             if file.rows
         )
 
-    def _final(self, path: Path, index: int) -> Path:
+    def _name(self, index: int) -> str:
         # With the folder's token: a restored table never gives one name to two contents.
-        name = f"{self.folder.name}-{index:04d}.parquet"
+        return f"{self.folder.name}-{index:04d}.parquet"
+
+    def _final(self, path: Path, index: int) -> Path:
+        name = self._name(index)
         if path.is_relative_to(self._failed):
             return self.paths.failed / name
         return self.paths.target / path.parent.name / name

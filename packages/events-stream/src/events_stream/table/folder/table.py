@@ -15,6 +15,7 @@ import structlog
 
 from events_schema.runtime.errors import TableDamaged
 from events_schema.runtime.files import (
+    exchange,
     make_folders,
     refusing_unwritable,
     remove_folder,
@@ -107,13 +108,31 @@ class Table:
         staged = [staging / file.staged for file in commit.files]
         for path in staged:
             sync_file(path)
-        for folder in {path.parent for path in staged} | {staging / "table", staging}:
+        parents = {path.parent for path in staged}
+        for folder in parents | {staging / "table", staging / "exchanged", staging}:
             if folder.is_dir():
                 sync_folder(folder)
         sync_folder(self.paths.staging)
 
     def _finish(self, commit: Commit) -> None:
         staging = self.paths.staging / commit.staging_name
+        if commit.exchanged:
+            self._exchange(commit, staging)
+        else:
+            self._place_files(commit, staging)
+        remove_folder(staging)
+        self.watch(Step.FINISHED)
+
+    def _exchange(self, commit: Commit, staging: Path) -> None:
+        folder = self._place(commit.exchanged)
+        if not commit.is_placed(self.paths):
+            exchange(staging / "exchanged", folder)
+        for parent in (folder.parent, staging):
+            sync_folder(parent)
+        self.watch(Step.EXCHANGED)
+        self._remove_empty(folder)
+
+    def _place_files(self, commit: Commit, staging: Path) -> None:
         changed = {self._place(file.final).parent for file in commit.files}
         for folder in changed:
             make_folders(folder)
@@ -125,8 +144,6 @@ class Table:
         self.watch(Step.PLACED)
         self._remove(commit.removed)
         self.watch(Step.REMOVED)
-        remove_folder(staging)
-        self.watch(Step.FINISHED)
 
     def _remove(self, finals: Iterable[str]) -> None:
         folders = set()
@@ -134,11 +151,14 @@ class Table:
             path.unlink(missing_ok=True)
             folders.add(path.parent)
         for folder in folders:
-            if folder != self.paths.failed and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+            self._remove_empty(folder)
         for folder in folders | {folder.parent for folder in folders}:
             if folder.is_dir():
                 sync_folder(folder)
+
+    def _remove_empty(self, folder: Path) -> None:
+        if folder != self.paths.failed and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
     def _fold(self) -> None:
         if self._log.fold():
