@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from events_schema.runtime.command import Command, Verb
 from events_stream.settings import (
     CompactSettings,
+    EraseSettings,
     ExpireSettings,
     FailedSettings,
     ReplaySettings,
@@ -41,8 +42,13 @@ COMMAND = Command(
         ),
         "compact": Verb(
             CompactSettings,
-            "events_stream.commands.maintenance:compact_days",
+            "events_stream.commands.compact:compact_days",
             "events-stream compact --target /data/raw --apply",
+        ),
+        "erase": Verb(
+            EraseSettings,
+            "events_stream.commands.erase:erase_users",
+            "events-stream erase --brokers kafka:9092 --target /data/raw --user-id 42 --apply",
         ),
         "expire": Verb(
             ExpireSettings,

@@ -6,13 +6,23 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from events_schema import Contract
 from events_schema.runtime.brokers import BROKERS, Brokers, KafkaSettings, TopicName
 from events_schema.runtime.command import CommandSettings, Flag
 from events_schema.runtime.contract import ContractSettings
-from events_schema.runtime.flags import Day, Duration, Folder, Host, Port, WholeSeconds, matching
+from events_schema.runtime.flags import (
+    Day,
+    Duration,
+    Folder,
+    Host,
+    Port,
+    WholeSeconds,
+    matching,
+    split_commas,
+)
 from events_schema.runtime.session.settings import SparkSettings
 
 RECORDS_PER_CORE = 500_000
@@ -196,3 +206,36 @@ class CompactSettings(BesideSettings):
     apply: bool = Field(
         default=False, description="rewrite, instead of saying what would be rewritten"
     )
+
+
+def _read_user_id(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,10}", value):
+        raise PydanticCustomError(
+            "user_id", "{text} is not a user_id; give a whole number", {"text": repr(value)}
+        )
+    return value
+
+
+UserId = Annotated[int, BeforeValidator(_read_user_id), Field(ge=-(2**31), lt=2**31)]
+
+
+class EraseSettings(ContractSettings, SparkSettings, KafkaSettings):
+    """Erase users: their rows, their failed events, and what Kafka still has of them.
+
+    It only says what it would erase, unless --apply is given. A stream may run meanwhile: it waits
+    for a moment, and drops records of these users that were received before the erasure. Later
+    events of them are stored. Kill it at any moment, and run it again.
+    """
+
+    flag_group: ClassVar[str | None] = None
+
+    brokers: Brokers = BROKERS
+    target: Folder = TARGET
+    user_id: Annotated[tuple[UserId, ...], BeforeValidator(split_commas), Flag("N")] = Field(
+        description="a user to erase; repeatable", min_length=1, repr=False
+    )
+    topic_gone: bool = Field(
+        default=False,
+        description="do not ask Kafka: the table's topic no longer exists, and no record can come",
+    )
+    apply: bool = Field(default=False, description="erase, instead of saying what would be erased")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,13 +18,6 @@ from events_schema.runtime.java.find import find_java
 from events_schema.runtime.session.failures import lost_java
 from events_schema.runtime.session.start import stop_session
 from events_schema.tables.paths import TablePaths
-from events_stream.commands.compaction import (
-    Compacted,
-    SmallFiles,
-    compact,
-    find_small_files,
-    first_open_day,
-)
 from events_stream.commands.expiry import Expiry, expire
 from events_stream.commands.failed import Rows, newest_failed, summarize_failed
 from events_stream.commands.replay import replay
@@ -33,18 +26,18 @@ from events_stream.errors import TableMissing
 from events_stream.records.writer import RecordWriter
 from events_stream.run.session import failure, java_ended, stream_session
 from events_stream.settings import (
-    CompactSettings,
     ExpireSettings,
     FailedSettings,
     ReplaySettings,
     StatusSettings,
 )
 from events_stream.table.folder.log import read_state
-from events_stream.table.folder.open import existing_table, open_beside_stream, open_for_maintenance
+from events_stream.table.folder.open import existing_table, open_beside_stream
 
 
 @contextmanager
-def _refusing_unreadable() -> Iterator[None]:
+def refusing_unreadable() -> Iterator[None]:
+    """Convert the error for a file that this user may not read to `TableMissing`."""
     try:
         yield
     except PermissionError as error:
@@ -54,27 +47,27 @@ def _refusing_unreadable() -> Iterator[None]:
         ) from error
 
 
-def _checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
+def checked(paths: TablePaths, contract: Contract[Any] | None) -> TablePaths:
     """Return `paths` if the table fits `contract`. Raises `NotAnEvolution`."""
     if contract is not None:
         read_state(paths.log).check_contract(contract, paths)
     return paths
 
 
-@_refusing_unreadable()
+@refusing_unreadable()
 def status(settings: StatusSettings) -> None:
     """Print the state of the table."""
     contract = settings.load_given_contract()
-    paths = _checked(existing_table(settings.target), contract)
+    paths = checked(existing_table(settings.target), contract)
     for word, text in describe(paths, Path(settings.checkpoint).resolve(), datetime.now(UTC)):
         print(f"{word:<12}  {text}")
 
 
-@_refusing_unreadable()
+@refusing_unreadable()
 def failed(settings: FailedSettings) -> None:
     """Print the newest failed events, or their counts."""
     contract = settings.load_given_contract()
-    paths = _checked(existing_table(settings.target), contract)
+    paths = checked(existing_table(settings.target), contract)
     found = summarize_failed(paths) if settings.summary else newest_failed(paths, settings.limit)
     print("\n".join(_lines(found)) if found.rows else "no failed events")
 
@@ -91,7 +84,7 @@ def _lines(found: Rows) -> list[str]:
     ]
 
 
-@_refusing_unreadable()
+@refusing_unreadable()
 def replay_failed(settings: ReplaySettings) -> None:
     """Store the failed events that can now be decoded, or print how many would be stored."""
     if settings.dry_run == settings.apply:
@@ -100,7 +93,7 @@ def replay_failed(settings: ReplaySettings) -> None:
     find_java()
     window = timedelta(seconds=settings.deduplication_window)
     table = open_beside_stream(settings.target)
-    _checked(table.paths, contract)  # before Spark starts
+    checked(table.paths, contract)  # before Spark starts
     spark = stream_session(settings)
     try:
         counts = replay(spark, RecordWriter(table, window, contract), apply=settings.apply)
@@ -117,7 +110,7 @@ def replay_failed(settings: ReplaySettings) -> None:
     )
 
 
-@_refusing_unreadable()
+@refusing_unreadable()
 def expire_days(settings: ExpireSettings) -> None:
     """Delete old days of the table, or print which would be deleted."""
     if (settings.before is None) != settings.missing:
@@ -129,44 +122,9 @@ def expire_days(settings: ExpireSettings) -> None:
         )
     contract = settings.load_given_contract()
     table = open_beside_stream(settings.target)
-    _checked(table.paths, contract)
+    checked(table.paths, contract)
     expiry = expire(table, settings.before, apply=settings.apply)
     print(_said(expiry, applied=settings.apply))
-
-
-@_refusing_unreadable()
-def compact_days(settings: CompactSettings) -> None:
-    """Rewrite small files of closed days into large ones, or print which would be rewritten."""
-    contract = settings.load_given_contract()
-    before = first_open_day(datetime.now(UTC), settings.older_than)
-    with open_for_maintenance(settings.target, "events-stream compact") as table:
-        _checked(table.paths, contract)
-        found = find_small_files(table, before)
-        if not found:
-            print(f"nothing to compact before {before}")
-        elif settings.apply:
-            for compacted in compact(table, found):
-                print(_said_of_folder(compacted), flush=True)
-        else:
-            print(_said_of_small_files(found))
-
-
-def _said_of_folder(compacted: Compacted) -> str:
-    part = compacted.before.part
-    name = part.day or "failed events"
-    return f"{name}: {len(part.files):,} files are {compacted.files:,} now, {part.rows:,} rows"
-
-
-def _said_of_small_files(found: Sequence[SmallFiles]) -> str:
-    files = sum(len(each.part.files) for each in found)
-    after = sum(each.files_after for each in found)
-    size = sum(each.bytes for each in found) / (1 << 20)
-    days = [day for each in found if (day := each.part.day)]
-    span = f", days {days[0]} to {days[-1]}," if days else ""
-    return (
-        f"would rewrite {files:,} files with {size:,.1f} MiB{span} into about {after:,}; "
-        f"--apply does it"
-    )
 
 
 def _said(expiry: Expiry, *, applied: bool) -> str:

@@ -95,7 +95,8 @@ class Change:
         """
         staged = self.staging.take(new, files, part)
         folder = self.staging.exchanged
-        self.exchanged, self.removed = part.folder, tuple(file.final for file in part.files)
+        self.exchanged = part.folder
+        self.removed = tuple(file.final for file in part.files)
         old = self._paths.target.parent / part.folder
         listed = [*self.state.table_files.values(), *self.state.failed_files.values()]
         for file in listed:

@@ -63,7 +63,7 @@ def open_beside_stream(target: str, watch: Watch = unwatched) -> Table:
 def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) -> Iterator[Table]:
     """Open an existing table to rewrite its files, whether or not a stream runs.
 
-    What an earlier `command` that was killed had written is deleted. Raises `TableMissing`,
+    What an earlier command that was killed had written is deleted. Raises `TableMissing`,
     `PublishError`, and `AlreadyLocked` if another such command has the table open.
     """
     paths = existing_table(target)
@@ -72,10 +72,17 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
         exclusive_lock(paths.control / "maintenance.lock", command),
     ):
         make_folders(paths.rewriting)
-        for left in paths.rewriting.iterdir():
-            remove_folder(left)
-        check_renames(paths.rewriting)
-        yield Table(paths, watch)
+        _empty(paths.rewriting)
+        table = Table(paths, watch)
+        with table.writing():
+            check_renames(paths.rewriting)
+        yield table
+        _empty(paths.rewriting)
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        remove_folder(entry)
 
 
 def existing_table(target: str) -> TablePaths:

@@ -70,11 +70,12 @@ def rewrite(
     part: Part,
     kind: CommitKind,
     keep: Keep,
-    amend: Callable[[Change, Rewritten], None] = lambda *_: None,
+    amend: Callable[[Change, int], None] = lambda *_: None,
 ) -> Rewritten | None:
     """Replace the files of `part` by files with those of their rows that `keep` selects.
 
-    `amend` may add to the change before it is committed. Returns None if the table has lost one of
+    `amend` may add to the change before it is committed; it gets the number of rows that go.
+    Returns None if the table has lost one of
     the files meanwhile; then nothing changes. Raises `PublishError`, `TableDamaged`, `RowsDiffer`
     or `DatabaseFailed`; then the table is as before.
     """
@@ -86,7 +87,7 @@ def rewrite(
                     change.discard()
                     return None
                 change.replace(part, work / "new", rewritten.files)
-                amend(change, rewritten)
+                amend(change, part.rows - rewritten.rows)
     except (duckdb.Error, PublishError) as error:
         if not _is_listed(table, part):
             return None

@@ -35,17 +35,40 @@ def events(files: Sequence[Path], own_types: Mapping[str, str], without: Collect
 
 
 def failed_events(files: Sequence[Path], without: Path | None) -> Rows:
-    """Return the failed events in `files` but those that the parquet files in `without` name."""
+    """Return the failed events in `files` but those that the parquet files in `without` name.
+
+    These have the columns `partition`, `offset` and `md5`, the hash of the value.
+    """
     paths = ", ".join(map(_text, files))
     query = f"FROM read_parquet([{paths}], union_by_name = true)"
     if without is not None:
-        named = f"FROM read_parquet({_text(without)}/*.parquet)"
-        query = (
-            f"FROM ({query}) AS kept WHERE NOT EXISTS (FROM ({named}) AS named WHERE "
-            f'named.partition = kept.partition AND named."offset" = kept."offset" '
-            f"AND named.md5 = md5(kept.value))"
-        )
+        query = f"FROM ({query}) AS kept WHERE NOT {_is_named(without)}"
     return Rows(query, "timestamp")
+
+
+def events_of(files: Sequence[Path], users: Collection[int]) -> str:
+    """Return a query for how many events of `users` each file has: its index and the number."""
+    return (
+        f"SELECT file_index, count(*) FROM read_parquet([{', '.join(map(_text, files))}]) "  # noqa: S608
+        f"WHERE user_id IN ({', '.join(map(str, sorted(users)))}) GROUP BY file_index"
+    )
+
+
+def failed_of(files: Sequence[Path], named: Path) -> str:
+    """Return a query like that of `events_of` for the failed events in `files` that are `named`."""
+    paths = ", ".join(map(_text, files))
+    return (
+        f"SELECT file_index, count(*) FROM read_parquet([{paths}], union_by_name = true) AS kept "  # noqa: S608
+        f"WHERE {_is_named(named)} GROUP BY file_index"
+    )
+
+
+def _is_named(named: Path) -> str:
+    return (
+        f"EXISTS (FROM read_parquet({_text(named)[:-1]}/*.parquet') AS named WHERE "
+        f'named.partition = kept.partition AND named."offset" = kept."offset" '
+        f"AND named.md5 = md5(kept.value))"
+    )
 
 
 def _text(path: Path) -> str:

@@ -1,0 +1,175 @@
+"""Erases users: their rows, their failed events, and their records that are still on Kafka.
+
+First a commit says that the erasure has begun. From then on the stream drops the users' records
+that were received before, so what is left to erase is in the files that the table has then. They
+are rewritten one folder after the other, each in a commit of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from events_schema.runtime.database import open_database
+from events_stream.table.erasure import Erasure
+from events_stream.table.folder.change import Change
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.folder.erased import ErasedUsers
+from events_stream.table.folder.parquet import FILES_PER_PIECE, pieces
+from events_stream.table.folder.part import Part, split
+from events_stream.table.folder.rewriting import rewrite
+from events_stream.table.folder.rows import Rows, events, events_of, failed_events, failed_of
+from events_stream.table.folder.state import TableState
+from events_stream.table.folder.table import Table
+from events_stream.table.position import Offsets
+
+NameFailed = Callable[[list[Path]], Path]
+"""Writes which failed events in these files are of the users; returns the folder of its files.
+
+See `events_stream.table.folder.rows.failed_events`.
+"""
+
+
+@dataclass(frozen=True)
+class OnKafka:
+    """The records on Kafka: where the topic ends, and how long it keeps them; None if for ever."""
+
+    ends: Offsets
+    retention: timedelta | None
+
+
+Look = Callable[[], OnKafka | None]
+"""Looks at Kafka; returns None if the topic no longer exists."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files with rows of the users, and how many such rows they have."""
+
+    part: Part
+    rows: int
+
+
+@dataclass
+class Eraser:
+    """Erases `users` from `table`."""
+
+    table: Table
+    users: frozenset[int]
+    name_failed: NameFailed
+    _named: Path | None = None
+
+    def find(self) -> list[Found]:
+        """Return what `erase` would remove. Raises `TableDamaged` and `DatabaseFailed`."""
+        with self.table.writing():
+            state = self.table.state
+        return [found for part in _parts(state) if (found := self._find(part))]
+
+    def erase(self, look: Look) -> Erasure:
+        """Erase the users, and return the receipt.
+
+        If the process is killed, or this raises, run it again. Raises `PublishError`,
+        `TableDamaged`, `RowsDiffer`, `DatabaseFailed` and the errors of `look`.
+        """
+        before = self._begin(look)
+        number = before.number + 1
+        for part in _parts(before):
+            self._erase_from(part, number)
+        return self._finish(number)
+
+    def _begin(self, look: Look) -> TableState:
+        """Commit the receipt; return the state before it. Files that come later are not touched."""
+        with self.table.change(CommitKind.ERASURE) as change:
+            kafka, now = look(), datetime.now(UTC)
+            keeps = kafka.retention if kafka else None
+            receipt = Erasure(
+                number=change.state.number + 1,
+                erased_at=now,
+                topic_ends=dict(kafka.ends) if kafka else {},
+                on_kafka_until=None if keeps is None else now + keeps,
+                closed=kafka is None,
+            )
+            change.erasures = (receipt, *self._included(change))
+            if kafka is not None:
+                self._erased.add(change.state, receipt.number, self.users)
+        return change.state
+
+    @property
+    def _erased(self) -> ErasedUsers:
+        return ErasedUsers(self.table.paths)
+
+    def _included(self, change: Change) -> list[Erasure]:
+        """Return the open receipts that this erasure includes, now closed.
+
+        It has the same users, or more. Also those whose ids are lost are closed.
+        """
+        known = self._erased.read_known(change.state)
+        return [
+            each.model_copy(update={"closed": True})
+            for each in change.state.open_erasures
+            if known.get(each.number, frozenset()) <= self.users
+        ]
+
+    def _erase_from(self, part: Part, number: int) -> None:
+        """Erase the users from those files of `part` that the table still has."""
+
+        def amend(change: Change, gone: int) -> None:
+            rows, failed = (0, gone) if part.day is None else (gone, 0)
+            receipt = _receipt(change, number).plus(rows=rows, failed=failed, day=part.day)
+            change.erasures = (receipt,)
+
+        keep = self._keep_failed if part.day is None else self._keep_events
+        while found := self._find(part):
+            if rewrite(self.table, found.part, CommitKind.ERASURE, keep, amend) is not None:
+                return
+
+    def _keep_events(self, files: list[Path]) -> Rows:
+        return events(files, self.table.state.own_types, self.users)
+
+    def _keep_failed(self, files: list[Path]) -> Rows:
+        return failed_events(files, self._named)
+
+    def _find(self, part: Part) -> Found | None:
+        """Return those files of `part` that have rows of the users; None if none has."""
+        with self.table.writing():  # no file disappears meanwhile
+            state = self.table.state
+            listed = {**state.table_files, **state.failed_files}
+            files = [file for file in part.files if file.final in listed]
+            if not files:
+                return None
+            rows = self._count(self.table.locate(files), failed=part.day is None)
+        having = tuple(file for index, file in enumerate(files) if rows[index])
+        return Found(Part(part.folder, having), rows.total()) if having else None
+
+    def _count(self, files: list[Path], *, failed: bool) -> Counter[int]:
+        """Return how many rows of the users each file has, by its index."""
+        counts: Counter[int] = Counter()
+        query = self._query_failed(files) if failed else partial(events_of, users=self.users)
+        with open_database() as database:
+            for number, piece in enumerate(pieces(files)):
+                for index, rows in database.ask(query(piece)):
+                    counts[number * FILES_PER_PIECE + index] += rows
+        return counts
+
+    def _query_failed(self, files: list[Path]) -> Callable[[Sequence[Path]], str]:
+        if self._named is None:
+            self._named = self.name_failed(files)
+        return partial(failed_of, named=self._named)
+
+    def _finish(self, number: int) -> Erasure:
+        with self.table.change(CommitKind.ERASURE) as change:
+            receipt = _receipt(change, number).model_copy(update={"finished": True})
+            change.erasures = (receipt,)
+        return receipt
+
+
+def _parts(state: TableState) -> list[Part]:
+    return split([*state.table_files.values(), *state.failed_files.values()])
+
+
+def _receipt(change: Change, number: int) -> Erasure:
+    return next(each for each in change.state.erasures if each.number == number)
