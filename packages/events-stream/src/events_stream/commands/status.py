@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from events_schema.tables.paths import TablePaths
 from events_stream.errors import CheckpointUnreadable
 from events_stream.kafka.offsets import last_plan, offset_range
 from events_stream.run.checkpoint import plans_in
+from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.integrity import missing_files
 from events_stream.table.folder.log import read_log
@@ -50,6 +51,7 @@ def describe(paths: TablePaths, checkpoint: Path, now: datetime) -> Iterator[tup
     if position.empty_offsets:
         yield "no record", f"at {position.empty_offsets:,} offsets: transactions or compaction"
     yield "failed", _failed(state)
+    yield from _erasures(state.erasures)
     for loss in position.lost:
         some = "" if loss.records is None else f"{loss.records} records at "
         offsets = f"offsets {loss.start} to {loss.end - 1}"
@@ -120,6 +122,29 @@ def _records(totals: Counts) -> str:
         f"{totals.read:,} read = {totals.stored:,} stored + {totals.duplicates:,} copies + "
         f"{totals.failed:,} failed{erased}"
     )
+
+
+def _erasures(erasures: Sequence[Erasure]) -> Iterator[tuple[str, str]]:
+    if not erasures:
+        return
+    rows, failed = sum(each.rows for each in erasures), sum(each.failed for each in erasures)
+    last = f"{max(each.erased_at for each in erasures):%Y-%m-%d %H:%M:%S} UTC"
+    still = [each for each in erasures if not each.closed]
+    yield "erased", f"{rows:,} rows and {failed:,} failed events, last on {last}{_until(still)}"
+    for each in still:
+        if not each.finished:
+            begun = f"{each.erased_at:%Y-%m-%d %H:%M:%S} UTC"
+            yield "erasing", f"begun on {begun}, and unfinished; give the same command again"
+
+
+def _until(still: Sequence[Erasure]) -> str:
+    if not still:
+        return ""
+    ends = [each.on_kafka_until for each in still]
+    if None in ends:
+        return "; Kafka keeps records of these users for ever"
+    until = max(filter(None, ends))
+    return f"; Kafka may hold records of these users until {until:%Y-%m-%d %H:%M} UTC"
 
 
 def _failed(state: TableState) -> str:
