@@ -89,9 +89,9 @@ def test_records_after_a_cut_are_stored(
     """
     brokers, topic = cut_topic.broker.bootstrap, cut_topic.topic
     cut_topic.produce(100)
-    assert store(spark, brokers, topic, tmp_path).leader_epochs.keys() == {0}
+    assert store(spark, brokers, topic, tmp_path).position.leader_epochs.keys() == {0}
     forget_epochs(tmp_path / "raw.control/log/000000000000.json")
-    assert store(spark, brokers, topic, tmp_path).leader_epochs.keys() == {0}
+    assert store(spark, brokers, topic, tmp_path).position.leader_epochs.keys() == {0}
     again = cut_topic.cut(60)
     assert len(again) == 40
     cut_topic.produce(70)
@@ -116,7 +116,7 @@ def test_an_older_replica_that_leads_again_is_noticed(
         shutil.copytree(data, tmp_path / "replica")
         drop_records(cut_topic.broker.folder, topic, 0, 80)
     cut_topic.produce(20)
-    assert store(spark, brokers, topic, tmp_path).next_offsets == {0: 100}
+    assert store(spark, brokers, topic, tmp_path).position.next_offsets == {0: 100}
     with cut_topic.broker_away() as data:
         shutil.rmtree(data)
         shutil.copytree(tmp_path / "replica", data)

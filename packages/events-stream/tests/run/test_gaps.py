@@ -36,11 +36,9 @@ def test_the_markers_of_transactions_are_not_a_loss(
     topic = topics.create(partitions=1)
     asyncio.run(_transact(topics.bootstrap, topic, encoded(3)))
     state = store(spark, topics.bootstrap, topic, tmp_path)
-    assert (state.position.totals, state.position.next_offsets) == (
-        Counts(read=3, stored=3),
-        {0: 6},
-    )
-    assert state.position.empty_offsets == 3
+    position = state.position
+    assert (position.totals, position.next_offsets) == (Counts(read=3, stored=3), {0: 6})
+    assert position.empty_offsets == 3
 
 
 def test_records_that_compaction_removed_are_not_a_loss_and_others_are(
@@ -56,9 +54,10 @@ def test_records_that_compaction_removed_are_not_a_loss_and_others_are(
     mortal_broker.start()
     with pytest.raises(RecordsLost, match=r"10 of the offsets 0 to 29 have no record, although"):
         store(spark, mortal_broker.bootstrap, topic, tmp_path / "plain")
-    accepted = store(spark, mortal_broker.bootstrap, topic, tmp_path / "plain", accept_loss=True)
+    state = store(spark, mortal_broker.bootstrap, topic, tmp_path / "plain", accept_loss=True)
+    accepted = state.position
     topics.configure(topic, {"cleanup.policy": "compact"})
-    compacted = store(spark, mortal_broker.bootstrap, topic, tmp_path / "compacted")
+    compacted = store(spark, mortal_broker.bootstrap, topic, tmp_path / "compacted").position
     assert (accepted.totals, accepted.empty_offsets) == (Counts(read=20, stored=20), 0)
     assert accepted.lost == (Loss(partition=0, start=0, end=30, records=10),)
     assert (compacted.totals, compacted.empty_offsets) == (Counts(read=20, stored=20), 10)
@@ -81,4 +80,5 @@ def test_a_record_that_spark_leaves_out_is_noticed(
         said = "expected 10 records at offsets 0 to 9, but Spark read 9 at offsets 0 to 9"
         with pytest.raises(OtherRecords, match=said):
             store(spark, topics.bootstrap, topic, tmp_path)
-    assert store(spark, topics.bootstrap, topic, tmp_path).totals == Counts(read=10, stored=10)
+    state = store(spark, topics.bootstrap, topic, tmp_path)
+    assert state.position.totals == Counts(read=10, stored=10)

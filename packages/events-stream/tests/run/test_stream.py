@@ -38,7 +38,7 @@ def run(spark: SparkSession, topics: Topics, tmp_path: Path) -> Run:
     """Return a function that stores a topic in the test's table and returns the table's totals."""
 
     def drain(topic: str, **flags: object) -> Counts:
-        return store(spark, topics.bootstrap, topic, tmp_path, **flags).totals
+        return store(spark, topics.bootstrap, topic, tmp_path, **flags).position.totals
 
     return drain
 

@@ -24,7 +24,7 @@ from stream_support.staged_change import SOURCE
 
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 
-_TYPES = {
+_TYPES: dict[ColumnType, pa.DataType] = {
     ColumnType.BOOL: pa.bool_(),
     ColumnType.FLOAT64: pa.float64(),
     ColumnType.INT32: pa.int32(),
@@ -32,18 +32,17 @@ _TYPES = {
     ColumnType.STRING: pa.string(),
     ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
 }
-_FAILED = pa.schema(
-    [
-        ("topic", pa.string()),
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("timestamp", pa.timestamp("us", tz="UTC")),
-        ("key", pa.binary()),
-        ("headers", pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
-        ("value", pa.binary()),
-        ("reason", pa.string()),
-    ]
-)
+_FAILED_TYPES: dict[str, pa.DataType] = {
+    "topic": pa.string(),
+    "partition": pa.int32(),
+    "offset": pa.int64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "key": pa.binary(),
+    "headers": pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())])),
+    "value": pa.binary(),
+    "reason": pa.string(),
+}
+_FAILED = pa.schema(_FAILED_TYPES)
 
 Row = tuple[Any, ...]
 
