@@ -15,6 +15,7 @@ import pytest
 from events_schema import NotAnEvolution
 from events_schema.runtime.errors import TableDamaged
 from events_schema.tables import commit_log as reading
+from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
 from events_stream import open_table
 from events_stream.errors import OtherSource
@@ -23,6 +24,7 @@ from events_stream.table.folder.commit import Commit, CommitKind
 from events_stream.table.folder.log import read_log, read_state
 from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
+from events_stream.table.position import Backlog, Counts, Cut, Epoch, Loss, Position
 from events_stream.table.steps import Step
 from stream_support.contracts import PRICED
 from stream_support.envelopes import NOON
@@ -70,11 +72,9 @@ def test_a_folded_log_says_what_its_commits_said(tmp_path: Path) -> None:
         assert state.number == number
         assert len(state.table_files) == 2 * (number + 1)
         assert len(state.failed_files) == number + 1
-        assert (state.position.totals.read, state.position.totals.stored) == (
-            3 * (number + 1),
-            2 * (number + 1),
-        )
-        assert state.position.next_offsets == {0: number + 1}
+        position = state.position
+        assert (position.totals.read, position.totals.stored) == (3 * number + 3, 2 * number + 2)
+        assert position.next_offsets == {0: number + 1}
         assert read_state(log) == state
         assert len(files(log)) <= 3
         last = read_log(log).last
@@ -179,7 +179,7 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
             write_batch(change)
     commit = change.describe()
     staging = tmp_path / "raw.control/staging"
-    (staging / commit.staging_name).rename(staging / commit.name)
+    (staging / commit.staging_name).rename(staging / numbered(commit.number))
     released = commit.model_dump(
         mode="json", exclude={"kind", "staging", "complete_up_to", "lost", "removed"}
     )
@@ -191,9 +191,9 @@ def test_a_log_of_the_first_release_is_read(tmp_path: Path) -> None:
     assert len(files(target)) == 4
 
 
-@pytest.mark.parametrize("release", ["release_3_1", "release_3_1_own"])
-def test_a_log_of_the_previous_release_is_read_and_upgraded(tmp_path: Path, release: str) -> None:
-    """Its last commit is unfinished here; the next one has the new format."""
+@pytest.mark.parametrize("release", ["release_3_1", "release_3_1_own", "release_4_0"])
+def test_a_log_of_an_earlier_release_is_read_and_upgraded(tmp_path: Path, release: str) -> None:
+    """Its last commit is unfinished here; the next commit and the next fold have the new format."""
     log = tmp_path / "raw.control/log"
     shutil.copytree(LOGS / release, log)
     was = read_log(log)
@@ -202,17 +202,41 @@ def test_a_log_of_the_previous_release_is_read_and_upgraded(tmp_path: Path, rele
     finals = {**was.state.table_files, **was.state.failed_files}
     for final in finals:
         (tmp_path / final).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / final).write_text("a file of 3.1")
+        (tmp_path / final).write_text(release)
     for file in was.last.files:
         (staging / file.staged).parent.mkdir(parents=True)
         (tmp_path / file.final).rename(staging / file.staged)
     state = fill(tmp_path / "raw", 1)
     assert (state.number, state.rows, state.position.next_offsets) == (3, 8, {0: 4})
     assert state.own_types == was.state.own_types
-    assert all((tmp_path / final).read_text() == "a file of 3.1" for final in finals)
+    assert all((tmp_path / final).read_text() == release for final in finals)
     near = state.files_received_near([(NOON, NOON)], timedelta(0))
     assert {file.final for file in near} == {*state.table_files}
-    assert json.loads((log / "000000000003.json").read_text())["format"] == 4
+    assert json.loads((log / "000000000003.json").read_text())["format"] == 5
+    folded = fill(tmp_path / "raw", 1)
+    assert json.loads((log / "000000000004.folded.json").read_text())["format"] == 4
+    assert read_state(log) == folded
+
+
+def test_the_position_of_an_earlier_release_is_kept() -> None:
+    """A fold of 4.0 has its fields beside the files, and its commits have them as now."""
+    state = read_state(LOGS / "release_4_0")
+    assert (state.number, len(state.table_files), len(state.failed_files)) == (2, 6, 3)
+    assert (state.own_types, state.erasures) == ({"plan": "string"}, ())
+    assert state.position == Position(
+        source=SOURCE,
+        next_offsets={0: 3},
+        leader_epochs={0: (Epoch(0, 0), Epoch(2, 1))},
+        totals=Counts(read=9, stored=6, failed=3),
+        complete_up_to=NOON + timedelta(seconds=2),
+        lost=(
+            Loss(partition=0, start=0, end=9, records=4),
+            Loss(partition=0, start=20, end=21),
+        ),
+        cuts=(Cut(partition=0, offset=1, table_end=2, found_at=NOON),),
+        empty_offsets=3,
+        backlog=Backlog(records=70, at=NOON + timedelta(seconds=2), shrinks_by=10),
+    )
 
 
 def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
@@ -221,7 +245,7 @@ def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
     log = tmp_path / "raw.control/log"
     fill(target, 1)
     written = json.loads((log / "000000000000.json").read_text())
-    assert (written["format"], "own_types" in written) == (4, False)
+    assert (written["format"], "own_types" in written) == (5, False)
     own = {"price": "float64", "plan": "string"}
     with open_table(str(target)) as table:
         with table.change(CommitKind.BATCH) as change:
@@ -231,10 +255,10 @@ def test_the_log_remembers_the_own_columns(tmp_path: Path) -> None:
             change.removed = tuple(change.state.table_files)
     assert files(log) == ["000000000002.folded.json"]
     folded = json.loads((log / "000000000002.folded.json").read_text())
-    assert (folded["format"], list(folded["own_types"].items())) == (3, list(own.items()))
+    assert (folded["format"], list(folded["own_types"].items())) == (4, list(own.items()))
     assert fill(target, 1).own_types == own
     written = json.loads((log / "000000000003.json").read_text())
-    assert (written["format"], written["own_types"]) == (4, own)
+    assert (written["format"], written["own_types"]) == (5, own)
     assert read_state(log).own_types == own
 
 
@@ -243,14 +267,17 @@ def test_a_fold_has_these_fields(tmp_path: Path) -> None:
     fill(tmp_path / "raw", 3)
     folded = json.loads((tmp_path / "raw.control/log/000000000002.folded.json").read_text())
     assert list(folded) == [
-        "format", "number", "committed_at", "source", "next_offsets", "totals", "complete_up_to",
-        "lost", "leader_epochs", "cuts", "empty_offsets", "backlog", "table_files", "failed_files",
+        "format", "number", "committed_at", "table_files", "failed_files", "position", "erasures",
     ]  # fmt: skip
-    assert folded["format"] == 3
+    assert list(folded["position"]) == [
+        "source", "next_offsets", "leader_epochs", "totals", "complete_up_to", "lost", "cuts",
+        "empty_offsets", "backlog",
+    ]  # fmt: skip
+    assert folded["format"] == 4
 
 
 @pytest.mark.parametrize(
-    ("name", "newer"), [("000000000002.folded.json", 4), ("000000000003.json", 5)]
+    ("name", "newer"), [("000000000002.folded.json", 5), ("000000000003.json", 6)]
 )
 def test_a_log_of_a_later_release_is_refused(tmp_path: Path, name: str, newer: int) -> None:
     """It may have fields that this release does not know."""
