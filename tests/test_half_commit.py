@@ -28,7 +28,12 @@ from events_stream import Table, open_table
 from events_stream.table.folder import log as log_module
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import CommitKind
-from events_stream.table.folder.parquet import describe_events, describe_failed_events
+from events_stream.table.folder.parquet import (
+    DescribedFile,
+    describe_events,
+    describe_failed_events,
+)
+from events_stream.table.folder.part import Part, folder_of
 from events_stream.table.steps import Step, Watch, unwatched
 from stream_support.envelopes import envelope
 from stream_support.staged_change import SOURCE, store_batch, write_batch
@@ -150,7 +155,7 @@ def test_half_a_replay_hides_nothing(spark: SparkSession, half: Path) -> None:
                 failed = tuple(table.state.failed_files)
 
 
-@pytest.mark.parametrize("kind", [CommitKind.BATCH, CommitKind.EXPIRY])
+@pytest.mark.parametrize("kind", [CommitKind.BATCH, CommitKind.EXPIRY, CommitKind.COMPACTION])
 def test_a_listing_beside_a_writer_is_one_state_of_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: CommitKind
 ) -> None:
@@ -164,10 +169,7 @@ def test_a_listing_beside_a_writer_is_one_state_of_the_table(
             def write_twice(table: Table = table, states: list[set[str]] = states) -> None:
                 for _ in range(2):
                     with table.change(kind) as change:
-                        if kind is CommitKind.BATCH:
-                            write_batch(change)
-                        else:
-                            change.removed = tuple(change.state.table_files)[:1]
+                        write_as(kind, table, change)
                     states.append({*table.state.table_files})
 
             with interrupted(step, monkeypatch, write_twice) as steps:
@@ -176,6 +178,22 @@ def test_a_listing_beside_a_writer_is_one_state_of_the_table(
         if len(steps) < step:
             break
     assert step > 5
+
+
+def write_as(kind: CommitKind, table: Table, change: Change) -> None:
+    """Add files, remove the oldest one, or rewrite it."""
+    if kind is CommitKind.BATCH:
+        write_batch(change)
+        return
+    oldest = next(iter(change.state.table_files.values()))
+    if kind is CommitKind.EXPIRY:
+        change.removed = (oldest.final,)
+        return
+    new = table.paths.rewriting / "new"
+    new.mkdir(parents=True)
+    (new / "part.parquet").touch()
+    files = [DescribedFile(new / "part.parquet", oldest.rows)]
+    change.replace(Part(folder_of(oldest), (oldest,)), new, files)
 
 
 @contextmanager

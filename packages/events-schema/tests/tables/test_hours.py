@@ -86,6 +86,14 @@ def test_an_event_of_1970_does_not_make_a_file_near_to_all_times() -> None:
     assert near(wrong_clock, wrong_clock)
 
 
+@given(ROWS)
+def test_the_times_of_a_file_have_all_of_its_rows_and_end_with_them(times: list[datetime]) -> None:
+    """They begin with the first row and end with the last, although hours are whole."""
+    received = list(stored(times).received)
+    assert (received[0][0], received[-1][1]) == (min(times), max(times))
+    assert all(any(first <= time <= last for first, last in received) for time in times)
+
+
 def test_files_of_earlier_versions_have_no_hours() -> None:
     """All times from the first to the last are possible."""
     file = StoredFile(final="f", rows=2, earliest_received=EPOCH, latest_received=NOON)

@@ -12,8 +12,10 @@ import pytest
 
 from events_schema.runtime.errors import TableDamaged
 from events_schema.runtime.files import exchange
+from events_schema.tables import listing
 from events_schema.tables.commit_log import commit_path
 from events_schema.tables.listing import failed_files, list_table, table_files
+from events_schema.tables.partitions import partition_files
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.snapshot import FileChange, StagedFile
 
@@ -82,12 +84,12 @@ def writer(tmp_path: Path) -> Writer:
 def listed(writer: Writer) -> dict[str, list[str]]:
     """Return the names of the listed files by folder, and check that the snapshot has the same."""
     target = writer.paths.target
-    listing = list_table(target)
-    assert listing.files == table_files(target)
-    assert listing.snapshot is not None
+    found = list_table(target)
+    assert found.files == table_files(target)
+    assert found.snapshot is not None
     folder = target.parent
-    files = [*listing.files, *failed_files(writer.paths.failed)]
-    known = [*listing.snapshot.table_files, *listing.snapshot.failed_files]
+    files = [*found.files, *failed_files(writer.paths.failed)]
+    known = [*found.snapshot.table_files, *found.snapshot.failed_files]
     assert {str(path.relative_to(folder)) for path in files} == {*known}
     by_folder: dict[str, list[str]] = {}
     for path in files:
@@ -133,6 +135,25 @@ def test_an_exchange_is_listed_when_it_has_happened(
     assert listed(writer) == seen
 
 
+@pytest.mark.parametrize("first", ["exchange", "look"])
+def test_an_exchange_between_the_log_and_the_files_is_noticed(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """A reader that has read the log and finds, or may find, other files reads both again."""
+    staged = writer.commit_exchange(TODAY, ["2.parquet"], BEFORE)
+    looks: list[list[Path]] = []
+
+    def look(target: Path) -> list[Path]:
+        found = partition_files(target)
+        if not looks:
+            exchange(staged, target.parent / TODAY)
+        looks.append(partition_files(target) if first == "exchange" else found)
+        return looks[-1]
+
+    monkeypatch.setattr(listing, "partition_files", look)
+    assert listed(writer)[TODAY] == ["2.parquet"]
+
+
 def test_the_files_of_an_earlier_exchange_are_replaced_by_the_next(writer: Writer) -> None:
     """A day may be compacted again after late events."""
     for name, after in (("2.parquet", "3.parquet"), ("4.parquet", "5.parquet")):
@@ -163,5 +184,5 @@ def test_a_plain_folder_has_no_snapshot(tmp_path: Path) -> None:
     files = [tmp_path / "0.parquet", day / "1.parquet"]
     for path in files:
         path.touch()
-    listing = list_table(tmp_path)
-    assert (listing.files, listing.snapshot) == (files, None)
+    found = list_table(tmp_path)
+    assert (found.files, found.snapshot) == (files, None)
