@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -139,7 +140,7 @@ def test_too_little_room_is_refused_before_it_writes(
 ) -> None:
     """The new files of a day may take as much as the old ones."""
     before = files(target)
-    monkeypatch.setattr(rewriting.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     assert run(target, "--apply") == 1
     assert "raw.control has 0 MiB free, but the new files of event_date=2026-01-31" in one_line(
         capsys

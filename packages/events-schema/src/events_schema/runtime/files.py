@@ -90,15 +90,20 @@ def remove_folder(folder: Path) -> None:
                 raise
 
 
-def take_after(path: Path, model: Path) -> None:
-    """Give `path` the owner and the permissions of `model`. Raises `PermissionError`.
+def take_owner(path: Path, model: Path) -> None:
+    """Give `path` the owner of `model`. Raises `PermissionError`.
 
     A command run by root then leaves nothing behind that the table's owner may not change.
     """
     wanted = model.stat()
     if path.stat().st_uid != wanted.st_uid:
         os.chown(path, wanted.st_uid, wanted.st_gid)
-    path.chmod(stat.S_IMODE(wanted.st_mode))
+
+
+def take_after(path: Path, model: Path) -> None:
+    """Give `path` the owner and the permissions of `model`. Raises `PermissionError`."""
+    take_owner(path, model)
+    path.chmod(stat.S_IMODE(model.stat().st_mode))
 
 
 def sync_folder(folder: Path) -> None:

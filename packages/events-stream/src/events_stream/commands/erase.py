@@ -18,8 +18,8 @@ from events_schema.runtime.session.failures import lost_java
 from events_schema.runtime.session.start import stop_session
 from events_stream.commands.failed_of_users import FailedOfUsers
 from events_stream.commands.maintenance import checked, refusing_unreadable
+from events_stream.kafka.described_topic import DescribedTopic
 from events_stream.kafka.security import client_security, java_options
-from events_stream.kafka.source import KafkaSource
 from events_stream.run.session import failure, java_ended, stream_session
 from events_stream.settings import EraseSettings
 from events_stream.table.erasure import Erasure
@@ -77,12 +77,8 @@ def _look(spark: SparkSession, settings: EraseSettings, table: Table) -> Iterato
     if settings.topic_gone or source is None:
         yield lambda: None
         return
-    kafka = KafkaSource(
-        spark,
-        settings.brokers,
-        source.topic,
-        max_records_per_batch=1,
-        security=client_security(settings),
+    kafka = DescribedTopic(
+        spark, settings.brokers, source.topic, security=client_security(settings)
     )
 
     def look() -> OnKafka:

@@ -103,10 +103,11 @@ def replay_failed(settings: ReplaySettings) -> None:
         raise failure(error, table.paths.target) from error
     finally:
         stop_session(spark)
+    erased = f"; {counts.erased} of erased users go" if counts.erased else ""
     verb = "are stored now" if settings.apply else "would be stored"
     print(
         f"of {counts.read} failed events, {counts.stored} {verb}, {counts.duplicates} are copies "
-        f"of stored events, and {counts.failed} still fail"
+        f"of stored events, and {counts.failed} still fail{erased}"
     )
 
 

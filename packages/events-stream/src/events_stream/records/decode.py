@@ -36,6 +36,9 @@ EVENT = "event"
 _REASON = "_reason"
 """The column of the reason beside an event's columns. No own field can have this name."""
 
+_ERASED = "erased"
+"""What stands as the reason of erased records while they are counted. No `FailureReason` is it."""
+
 Decode = Callable[[DataFrame], DataFrame]
 
 
@@ -133,21 +136,29 @@ def _text(value: str) -> str:
 
 
 def events(
-    decoded: DataFrame, seen: Observation | str, partitions: Sequence[int] = ()
+    decoded: DataFrame,
+    seen: Observation | str,
+    partitions: Sequence[int] = (),
+    erased: Column | None = None,
 ) -> DataFrame:
     """Return the events among the decoded rows, with the columns of the contract's stored row.
 
-    After an action, `seen` holds how many records were `read` and how many of them `failed`, and
-    the `spans` of `partitions`. For a streaming query, pass a name as `seen`; the query's
-    progress then has these figures.
+    Rows that are `erased` are dropped, whether or not they are events. After an action, `seen`
+    holds how many records were `read` and how many of them `failed`, the `spans` of `partitions`,
+    and if `erased` is given, how many others were `erased`. For a streaming query, pass a name as
+    `seen`; the query's progress then has these figures.
     """
-    counted = _counted(decoded, seen, [f"{EVENT}.*"], partitions)
+    counted = _counted(decoded, seen, [f"{EVENT}.*"], partitions, erased)
     return counted.where(F.col(_REASON).isNull()).drop(_REASON, PARTITION, OFFSET)
 
 
-def failed_events(decoded: DataFrame, seen: Observation | str) -> DataFrame:
-    """Return the decoded rows that are not events, with their reason; `seen` as in `events`."""
-    failed = _counted(decoded, seen, RECORD_COLUMNS).where(F.col(_REASON).isNotNull())
+def failed_events(
+    decoded: DataFrame, seen: Observation | str, erased: Column | None = None
+) -> DataFrame:
+    """Return the decoded rows that are not events, with their reason; the rest as in `events`."""
+    failed = _counted(decoded, seen, RECORD_COLUMNS, (), erased).where(
+        F.col(_REASON).isNotNull() & (F.col(_REASON) != _ERASED)
+    )
     return failed.drop(PARTITION, OFFSET).withColumnRenamed(_REASON, "reason")
 
 
@@ -155,13 +166,20 @@ def _counted(
     decoded: DataFrame,
     seen: Observation | str,
     columns: Sequence[str],
-    partitions: Sequence[int] = (),
+    partitions: Sequence[int],
+    erased: Column | None,
 ) -> DataFrame:
+    reason = F.col("reason")
+    if erased is not None:
+        reason = F.when(erased, _ERASED).otherwise(reason)
     # The counts keep Spark from pushing a filter on the reason further down, where it would decode
     # each record a dozen times (measured: a tenth of the speed).
-    counts = F.count(F.lit(1)).alias("read"), F.count(_REASON).alias("failed")
+    counts = [F.count(F.lit(1)).alias("read"), F.count(_REASON).alias("failed")]
+    if erased is not None:
+        gone = F.count_if(F.col(_REASON) == _ERASED)
+        counts = [counts[0], (F.count(_REASON) - gone).alias("failed"), gone.alias("erased")]
     observed = (
-        F.col("reason").alias(_REASON),
+        reason.alias(_REASON),
         F.col("partition").alias(PARTITION),
         F.col("offset").alias(OFFSET),
     )

@@ -8,11 +8,12 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 
 from events_schema import Contract
 from events_stream.errors import CountMismatch
 from events_stream.records.decode import Decode, decoder, events, failed_events
+from events_stream.records.erased import is_erased
 from events_stream.records.heartbeat import beating
 from events_stream.records.spans import spans
 from events_stream.table.folder.change import Change
@@ -22,6 +23,7 @@ from events_stream.table.folder.parquet import (
     describe_events,
     describe_failed_events,
 )
+from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Counts, Span
 from events_stream.table.steps import Step
@@ -56,16 +58,17 @@ class RecordWriter:
         change.own_types = self.contract.own_types
         staging = change.staging
         decoded = records.transform(self.decode)
+        erased = self._erased(change.state, is_replay=not partitions)
         seen = Observation()
         beat = self.table.beat
         with beating(records.sparkSession, beat):
-            staging.write_events(decoded.transform(events, seen, partitions))
+            staging.write_events(decoded.transform(events, seen, partitions, erased))
         observed = seen.get
         read, failed = observed["read"], observed["failed"]
         self.table.watch(Step.WRITTEN)
         if failed:  # rare enough to read the records a second time
             with beating(records.sparkSession, beat):
-                staging.write_failed_events(decoded.transform(failed_events, Observation()))
+                staging.write_failed_events(decoded.transform(failed_events, Observation(), erased))
         self.table.watch(Step.FAILED_WRITTEN)
         stored = describe_events(staging.event_files, beat)
         duplicates = self._remove_copies(change, stored)
@@ -79,10 +82,16 @@ class RecordWriter:
             stored=sum(file.rows for file in table_files),
             duplicates=duplicates,
             failed=sum(file.rows for file in failed_files),
+            erased=observed.get("erased", 0),
         )
         check_counts(counts)  # before anything is added to the change
         change.counts, change.table_files, change.failed_files = counts, table_files, failed_files
         return spans(observed, partitions)
+
+    def _erased(self, state: TableState, *, is_replay: bool) -> Column | None:
+        """Return which records to drop. Raises `TableDamaged` if the users are not known."""
+        start = {} if is_replay else state.position.next_offsets
+        return is_erased(state.open_erasures, self.table.erased.read(state), start)
 
     def _remove_copies(self, change: Change, written: list[DescribedFile]) -> int:
         if not self.window:
@@ -95,8 +104,9 @@ class RecordWriter:
 
 def check_counts(counts: Counts) -> None:
     """Check that no record is unaccounted for. Raises `CountMismatch`."""
-    if counts.read != counts.stored + counts.duplicates + counts.failed:
+    if counts.read != counts.stored + counts.duplicates + counts.failed + counts.erased:
         raise CountMismatch(
             f"{counts.read} records were read, but {counts.stored} stored, {counts.duplicates} "
-            f"duplicates and {counts.failed} failed do not add up to that; nothing was committed"
+            f"duplicates, {counts.failed} failed and {counts.erased} erased do not add up to that; "
+            f"nothing was committed"
         )

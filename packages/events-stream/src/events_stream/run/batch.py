@@ -18,6 +18,7 @@ from events_stream.records.heartbeat import beating
 from events_stream.records.writer import RecordWriter
 from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.metrics import StreamMetrics
+from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.state import TableState
@@ -83,6 +84,7 @@ class BatchSink:
             self.table.watch(Step.CHECKED)
             change.source = topic.identity
             change.after = {**before, **offsets.end}
+            change.erasures = past_erasures(state, topic)
             change.leader_epochs = {
                 p: since(each, topic.earliest.get(p, 0)) for p, each in epochs.items()
             }
@@ -157,6 +159,22 @@ class BatchSink:
                 **cut.model_dump(mode="json"),
             )
 
+    def close_erasures(self, topic: TopicNow) -> None:
+        """Close the erasures of which `topic` has no record left, so that their ids are deleted."""
+        self.table.refresh()
+        if past_erasures(self.table.state, topic):
+            with self.table.change(CommitKind.ERASURE) as change:
+                change.erasures = past_erasures(change.state, topic)
+
     def leaves_records(self, offsets: OffsetRange) -> bool:
         """Return whether the topic may have had more records than the micro-batch could take."""
         return offsets.may_leave_records(self.source.max_records_per_batch)
+
+
+def past_erasures(state: TableState, topic: TopicNow) -> tuple[Erasure, ...]:
+    """Return, closed, the finished erasures of which `topic` has no record left."""
+    return tuple(
+        each.model_copy(update={"closed": True})
+        for each in state.open_erasures
+        if each.finished and each.is_past(topic.earliest)
+    )

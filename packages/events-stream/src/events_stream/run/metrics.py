@@ -15,13 +15,17 @@ from events_stream.table.steps import Step
 _SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
 
+OUTCOMES = ("stored", "duplicates", "failed", "erased")
+"""What becomes of a record."""
+
+
 class StreamMetrics:
     """What the stream has stored, and how far it is behind. One per process."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         records = self._counter("records", "Records read, by outcome", ["outcome"])
-        self._outcomes = {name: records.labels(name) for name in ("stored", "duplicates", "failed")}
+        self._outcomes = {name: records.labels(name) for name in OUTCOMES}
         self._batches = self._counter("batches", "Batches stored")
         self._files = self._counter(
             "files_written", "Files added to the table and to the failed events"

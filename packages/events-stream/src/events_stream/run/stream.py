@@ -206,10 +206,18 @@ class StreamRun:
         except AWAY:  # Spark notices it as well, and then the query ends
             self.sink.metrics.looked_in_vain()
             return False
+        self._close_erasures(topic)
         self.sink.metrics.looked(
             state, topic.lag(state.position.next_offsets), now - self.sink.ack_timeout
         )
         return self.sink.outdated(topic)
+
+    def _close_erasures(self, topic: TopicNow) -> None:
+        if self._storing.acquire(blocking=False):  # a micro-batch closes them itself
+            try:
+                self.sink.close_erasures(topic)
+            finally:
+                self._storing.release()
 
     def _note_progress(self, query: StreamingQuery) -> None:
         waiting = query.status["message"].startswith("Waiting") or self._resting

@@ -18,7 +18,6 @@ from events_schema.runtime.database import open_database
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import CommitKind
-from events_stream.table.folder.erased import ErasedUsers
 from events_stream.table.folder.parquet import FILES_PER_PIECE, pieces
 from events_stream.table.folder.part import Part, split
 from events_stream.table.folder.rewriting import rewrite
@@ -95,19 +94,15 @@ class Eraser:
             )
             change.erasures = (receipt, *self._included(change))
             if kafka is not None:
-                self._erased.add(change.state, receipt.number, self.users)
+                self.table.erased.add(change.state, receipt.number, self.users)
         return change.state
-
-    @property
-    def _erased(self) -> ErasedUsers:
-        return ErasedUsers(self.table.paths)
 
     def _included(self, change: Change) -> list[Erasure]:
         """Return the open receipts that this erasure includes, now closed.
 
         It has the same users, or more. Also those whose ids are lost are closed.
         """
-        known = self._erased.read_known(change.state)
+        known = self.table.erased.read_known(change.state)
         return [
             each.model_copy(update={"closed": True})
             for each in change.state.open_erasures

@@ -28,6 +28,7 @@ from events_schema.tables.paths import TablePaths
 from events_schema.tables.snapshot import StoredFile
 from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import Commit, CommitKind
+from events_stream.table.folder.erased import ErasedUsers
 from events_stream.table.folder.log import CommitLog
 from events_stream.table.folder.state import TableState
 from events_stream.table.steps import Step, Watch, unwatched
@@ -43,12 +44,18 @@ class Table:
         self.watch = watch
         self.beat: Callable[[], None] = lambda: None
         """Called now and then while a step makes progress."""
+        self.erased = ErasedUsers(paths)
+        """The users whose earlier records are dropped."""
         self._log = CommitLog(paths.log)
 
     @property
     def state(self) -> TableState:
         """The state after this process last read or changed the table; empty before that."""
         return self._log.state
+
+    def refresh(self) -> None:
+        """Read what other processes have committed. Raises `TableDamaged`."""
+        self._log.refresh()
 
     @contextmanager
     def change(self, kind: CommitKind) -> Iterator[Change]:
@@ -88,6 +95,7 @@ class Table:
             self._finish(unfinished)
         for folder in self.paths.staging.iterdir():
             remove_folder(folder)
+        self.erased.tidy(self.state)
         self._fold()
 
     def _store(self, commit: Commit) -> None:
@@ -101,6 +109,7 @@ class Table:
         self._log.append(commit)
         self.watch(Step.COMMITTED)
         self._finish(commit)
+        self.erased.tidy(self.state)
         self._fold()
 
     def _sync_staged(self, commit: Commit) -> None:
