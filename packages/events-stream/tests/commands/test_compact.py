@@ -14,7 +14,6 @@ import pytest
 from events_schema.runtime import files as file_operations
 from events_stream import open_table
 from events_stream.cli import main
-from events_stream.table.folder import rewriting
 from events_stream.table.folder.compaction import Compacted, SmallFiles, compact
 from events_stream.table.folder.open import open_beside_stream, open_for_maintenance
 from events_stream.table.folder.table import Table
