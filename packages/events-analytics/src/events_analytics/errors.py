@@ -31,6 +31,15 @@ class SourceChanged(AnalyticsError):
     """Raised when raw files of a version are missing, or have another number of rows."""
 
 
+class SourceRewritten(AnalyticsError):
+    """Raised when the raw table no longer tells exactly the rows that a version was made from.
+
+    Some were expired or erased since then, or compacted into files with later ones.
+    """
+
+    exit_code = 6
+
+
 class NotVerified(AnalyticsError):
     """Raised when a published table does not match its manifest and its raw files."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from events_analytics.check.raw_files import AGAIN, find_raw
 from events_analytics.check.recomputation import (
     CountedTimes,
     check_each_user_once,
@@ -25,23 +26,20 @@ from events_analytics.errors import (
     ManifestMissing,
     NoData,
     NotVerified,
-    SourceChanged,
     UnreadableFile,
 )
-from events_analytics.raw.files import RawFile, RawFiles, read_raw_file
+from events_analytics.raw.files import RawFile, RawFiles
 from events_analytics.raw.footer import Footer, check_exact_columns, read_footer
+from events_analytics.raw.steady import noticing_gone, steadily
 from events_analytics.settings import SAMPLE
 from events_analytics.versions.layout import Layout
-from events_analytics.versions.manifest import FileRows, Manifest, manifest_path, read_manifest
+from events_analytics.versions.manifest import Manifest, manifest_path, read_manifest
 from events_analytics.versions.names import version_of_file
-from events_schema import Contract, EventsError, UserMetrics
-from events_schema.runtime.database import READ_TRIES, Database, open_database, query_errors
-from events_schema.runtime.errors import SourceMissing, TableReplaced
-from events_schema.tables.locations import find_folder
+from events_schema import Contract, UserMetrics
+from events_schema.runtime.database import Database, open_database, query_errors
+from events_schema.runtime.errors import SourceMissing
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.views import view_files
-
-_AGAIN = "publish again with events-analytics run"
 
 
 @dataclass(frozen=True)
@@ -73,21 +71,17 @@ def verify(
 
     Raises `NotVerified` if the table is wrong, and `NotAnEvolution` if it has own fields that
     `contract` lacks. Raises `SourceMissing`, `NoData`, `ManifestMissing`, `SourceChanged`,
-    `TableReplaced`, `ColumnsMissing`, `UnreadableFile` or `DatabaseFailed` if it cannot be
-    verified.
+    `SourceRewritten`, `TableDamaged`, `TableReplaced`, `ColumnsMissing`, `UnreadableFile` or
+    `DatabaseFailed` if it cannot be verified.
     """
     folder = _find_target(target)
-    for _ in range(READ_TRIES):
+
+    def verify_current() -> Verified:
         names = _list(folder)
-        try:
+        with noticing_gone([folder / name for name in names]):
             return _verify(folder, names, contract, source, sample)
-        except EventsError:
-            if _list(folder) == names:
-                raise
-    raise TableReplaced(
-        f"target {folder} was replaced each of the {READ_TRIES} times that it was read; "
-        f"try again when no run is publishing"
-    )
+
+    return steadily(verify_current)
 
 
 def _find_target(target: str) -> Path:
@@ -113,19 +107,19 @@ def _verify(
     footers = _read_footers(folder, names, manifest)
     for name, footer in footers.items():
         _check_columns(folder / name, footer, manifest)
-    raw = _find_raw(source, manifest, contract)
+    raw = find_raw(source, manifest, contract)
     shown = _shown(raw, manifest)
     found = sum(footer.rows for footer in footers.values())
     if manifest.layout is Layout.EVENTS and found != shown.rows:
         raise NotVerified(
-            f"target {folder} has {found} rows; its raw files have {shown.rows}; {_AGAIN}"
+            f"target {folder} has {found} rows; its raw files have {shown.rows}; {AGAIN}"
         )
     files = tuple(folder / name for name in names)
     try:
-        with query_errors(), open_database() as database:
+        with noticing_gone(raw.paths), query_errors(), open_database() as database:
             users = _verify_rows(database, files, raw, manifest, sample)
     except NotVerified as error:
-        raise NotVerified(f"target {folder}: {error}; {_AGAIN}") from None
+        raise NotVerified(f"target {folder}: {error}; {AGAIN}") from None
     return Verified(manifest, files, len(shown.files), users)
 
 
@@ -155,11 +149,11 @@ def _read_manifest(folder: Path, version: str) -> Manifest:
         return read_manifest(path)
     except FileNotFoundError:
         raise ManifestMissing(
-            f"the manifest {path} of target {folder} does not exist; {_AGAIN}"
+            f"the manifest {path} of target {folder} does not exist; {AGAIN}"
         ) from None
     except (OSError, ValueError) as error:
         cause = " ".join(str(error).split())
-        raise ManifestMissing(f"cannot read the manifest {path} ({cause}); {_AGAIN}") from None
+        raise ManifestMissing(f"cannot read the manifest {path} ({cause}); {AGAIN}") from None
 
 
 def _read_footers(folder: Path, names: Sequence[str], manifest: Manifest) -> Mapping[str, Footer]:
@@ -171,13 +165,13 @@ def _read_footers(folder: Path, names: Sequence[str], manifest: Manifest) -> Map
                 f"target {folder} contains {name}, which is not in its manifest; remove it"
             )
         if name not in names:
-            raise NotVerified(f"target {folder} lacks {name}, which is in its manifest; {_AGAIN}")
+            raise NotVerified(f"target {folder} lacks {name}, which is in its manifest; {AGAIN}")
     footers = {name: _read_footer(folder / name) for name in names}
     for name, footer in footers.items():
         if footer.rows != expected[name]:
             raise NotVerified(
                 f"{folder / name} has {footer.rows} rows; its manifest says {expected[name]}; "
-                f"{_AGAIN}"
+                f"{AGAIN}"
             )
     return footers
 
@@ -186,37 +180,14 @@ def _read_footer(path: Path) -> Footer:
     try:
         return read_footer(path)
     except UnreadableFile as error:
-        raise NotVerified(f"{str(error).partition('; ')[0]}; {_AGAIN}") from None
+        raise NotVerified(f"{str(error).partition('; ')[0]}; {AGAIN}") from None
 
 
 def _check_columns(path: Path, footer: Footer, manifest: Manifest) -> None:
     try:
         check_exact_columns(path, footer, manifest.column_types)
     except ColumnsMissing as error:
-        raise NotVerified(f"{error}; {_AGAIN}") from None
-
-
-def _find_raw(source: str | None, manifest: Manifest, contract: Contract[Any]) -> RawFiles:
-    """Return the raw files that the manifest lists, in its order."""
-    folder = find_folder("source", source or manifest.source)
-    files = (_raw_file(folder, file, contract) for file in manifest.raw_files)
-    return RawFiles(folder, tuple(files))
-
-
-def _raw_file(folder: Path, expected: FileRows, contract: Contract[Any]) -> RawFile:
-    path = folder / expected.name
-    if not path.exists():
-        raise SourceChanged(
-            f"raw file {path}, from which the target was made, does not exist; {_AGAIN}, or give "
-            f"the folder that contains it as --source"
-        )
-    found = read_raw_file(folder, path, contract)
-    if found.rows != expected.rows:
-        raise SourceChanged(
-            f"raw file {path} has {found.rows} rows; it had {expected.rows} when the target was "
-            f"made; {_AGAIN}"
-        )
-    return found
+        raise NotVerified(f"{error}; {AGAIN}") from None
 
 
 def _shown(raw: RawFiles, manifest: Manifest) -> RawFiles:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from events_analytics.job.enrichment import user_metrics
 from events_analytics.job.sink import (
@@ -23,13 +23,15 @@ from events_analytics.job.sink import (
 )
 from events_analytics.raw.files import RawFiles, list_raw
 from events_analytics.raw.source import frequent_actions, read_raw
+from events_analytics.raw.steady import noticing_gone, steadily
 from events_analytics.session.session import spark_errors
 from events_analytics.versions.layout import Layout, SortBy
-from events_analytics.versions.manifest import Manifest
+from events_analytics.versions.manifest import FileRows, Manifest
 from events_analytics.versions.publish import Versions, open_versions
 from events_schema import Contract, Event
 from events_schema.enrichment import WINDOW
 from events_schema.runtime.errors import PublishError, UsageError
+from events_schema.runtime.files import remove_folder
 from events_schema.tables.locations import find_folder
 from events_schema.tables.paths import TablePaths
 
@@ -117,33 +119,25 @@ def run_job(
 ) -> Manifest:
     """Run `job` and return the new version's manifest. Spark starts after all other checks.
 
-    `before_publish` is called when the result is complete and Spark is no longer needed. Raises
-    an `EventsError`, for example `AnalyticsError`, `NotAnEvolution`, `SparkFailed`,
-    `PublishError` or `AlreadyLocked`; the old result then stays.
+    If raw files disappear before they are read, the raw table is listed and read again, a few
+    times. `before_publish` is called when the result is complete and Spark is no longer needed.
+
+    Raises an `EventsError`, for example `AnalyticsError`, `NotAnEvolution`, `SparkFailed`,
+    `TableReplaced`, `PublishError` or `AlreadyLocked`; the old result then stays.
     """
     paths = TablePaths.at(job.target)
     folder = find_folder("source", job.source)
     _check_apart(folder, paths)
     _check_evolves(job.contract, paths)
-    raw = list_raw(folder, job.contract)
-    shown = raw.since(job.first_day) if job.first_day else raw
-    if not job.allow_empty:
-        shown.check_not_empty()
-    actions = frequent_actions(raw)
-    types = job.layout.column_types(job.layout.own_types(job.contract))
+    source = steadily(lambda: _list_source(job, folder))
     with open_versions(paths) as versions:
         _check_evolves(job.contract, paths)  # again: from here on, no other run can publish
         created_time = datetime.now(UTC)
         version = versions.new(created_time)
         staging = versions.staging(version)
-        with session() as spark, spark_errors():
-            counted = read_raw(spark, raw, Event)
-            metrics = user_metrics(counted, job.processing_time, job.window, actions)
-            users = _stage(metrics, job, shown, staging)
-        name_files(staging, version)
-        files = written_files(staging, types)
-        if job.layout is Layout.EVENTS:
-            check_rows(row_count(files), shown.rows)
+        with session() as spark:
+            source, users = _stage_steadily(spark, job, source, staging)
+        files = _finish_staging(job, source, staging, version)
         before_publish()
         manifest = Manifest(
             version=version,
@@ -152,8 +146,9 @@ def run_job(
             rows=row_count(files),
             users=users,
             files=files,
-            source=str(raw.folder),
-            raw_files=raw.manifest,
+            source=str(folder),
+            raw_files=source.raw.manifest,
+            raw_commit=source.raw.commit,
             layout=job.layout,
             window=job.window,
             since=job.first_day,
@@ -163,17 +158,64 @@ def run_job(
     return manifest
 
 
-def _stage(metrics: DataFrame, job: Job, shown: RawFiles, staging: Path) -> int:
+@dataclass(frozen=True)
+class _Source:
+    """The raw table as listed for a job: all files, those whose rows are published, and actions."""
+
+    raw: RawFiles
+    shown: RawFiles
+    frequent_actions: Sequence[str]
+
+
+def _list_source(job: Job, folder: Path) -> _Source:
+    raw = list_raw(folder, job.contract)
+    shown = raw.since(job.first_day) if job.first_day else raw
+    if not job.allow_empty:
+        shown.check_not_empty()
+    with noticing_gone(raw.paths):
+        return _Source(raw, shown, frequent_actions(raw))
+
+
+def _stage_steadily(
+    spark: SparkSession, job: Job, source: _Source, staging: Path
+) -> tuple[_Source, int]:
+    """Write the result to `staging`; return what it was made from, and the number of users.
+
+    If files of `source` disappear meanwhile, it is listed again.
+    """
+    listed = [source]  # for the first try, before Spark started
+
+    def stage() -> tuple[_Source, int]:
+        remove_folder(staging)
+        now = listed.pop() if listed else _list_source(job, source.raw.folder)
+        with noticing_gone(now.raw.paths), spark_errors():
+            return now, _stage(spark, job, now, staging)
+
+    return steadily(stage)
+
+
+def _stage(spark: SparkSession, job: Job, source: _Source, staging: Path) -> int:
     """Compute each user's metrics, write the result to `staging`, return the number of users."""
+    counted = read_raw(spark, source.raw, Event)
+    metrics = user_metrics(counted, job.processing_time, job.window, source.frequent_actions)
     if job.layout is Layout.USERS:
         write_users(metrics, staging, job.files)
         return row_count(written_files(staging, _USER_TYPES))
     folder = staging / "users"
     write_users(metrics, folder)
     users = row_count(written_files(folder, _USER_TYPES))
-    written = read_users(metrics.sparkSession, folder)
+    written, shown = read_users(spark, folder), source.shown
     write_events(shown, job.contract, written, users, staging, files=job.files, sort_by=job.sort_by)
     return users
+
+
+def _finish_staging(job: Job, source: _Source, staging: Path, version: str) -> tuple[FileRows, ...]:
+    """Name the files in `staging` after the version, and return them after checking them."""
+    name_files(staging, version)
+    files = written_files(staging, job.layout.column_types(job.layout.own_types(job.contract)))
+    if job.layout is Layout.EVENTS:
+        check_rows(row_count(files), source.shown.rows)
+    return files
 
 
 def _check_evolves(contract: Contract[Any], paths: TablePaths) -> None:

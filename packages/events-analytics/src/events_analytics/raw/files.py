@@ -12,14 +12,17 @@ from typing import Any
 import duckdb
 
 from events_analytics.errors import NoData
-from events_analytics.raw.footer import check_columns, check_evolution, read_footer, unreadable
+from events_analytics.raw.footer import check_columns, read_footer, unreadable
+from events_analytics.raw.steady import noticing_gone
 from events_analytics.versions.manifest import FileRows
 from events_schema import Contract, column_names
 from events_schema.runtime.database import Database, open_database, query_errors
-from events_schema.runtime.errors import SourceMissing
-from events_schema.tables.listing import table_files
+from events_schema.runtime.errors import SourceMissing, TableDamaged
+from events_schema.tables.listing import list_table
 from events_schema.tables.locations import duckdb_path
 from events_schema.tables.partitions import partition_day
+from events_schema.tables.paths import TablePaths
+from events_schema.tables.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,20 @@ class RawFile:
 
 @dataclass(frozen=True)
 class RawFiles:
-    """The parquet files below `folder` at one moment, by day; later files are not read."""
+    """The parquet files below `folder` at one moment, by day; later files are not read.
+
+    `commit` is the newest commit of the table's log at that moment, None for a plain folder.
+    """
 
     folder: Path
     files: tuple[RawFile, ...]
     first_day: date | None = None
+    commit: int | None = None
+
+    @property
+    def paths(self) -> list[Path]:
+        """The paths of the files."""
+        return [self.folder / file.name for file in self.files]
 
     @property
     def rows(self) -> int:
@@ -102,28 +114,55 @@ class RawFiles:
 def list_raw(folder: Path, contract: Contract[Any]) -> RawFiles:
     """List and check the files of the raw table, or of a plain folder of parquet files.
 
-    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, `DatabaseFailed`,
-    `TableDamaged`, and `NotAnEvolution` if a table of the stream has own fields that `contract`
-    lacks.
+    Raises `DatabaseFailed`, `FileNotFoundError` if a file is gone meanwhile, and errors as
+    `read_raw_files`.
     """
-    paths = table_files(folder)
-    files = [read_raw_file(folder, path, contract) for path in paths]
-    sizes = _column_bytes(paths, column_names(contract.event))
-    sized = zip(files, paths, strict=True)
-    return RawFiles(
-        folder, tuple(replace(file, bytes=max(sizes[str(path)], 0)) for file, path in sized)
+    listing = list_table(folder)
+    files = read_raw_files(folder, listing.snapshot, listing.files, contract)
+    with noticing_gone(listing.files):
+        sizes = _column_bytes(listing.files, column_names(contract.event))
+    sized = (
+        replace(file, bytes=max(sizes[str(path)], 0))
+        for file, path in zip(files, listing.files, strict=True)
     )
+    commit = None if listing.snapshot is None else listing.snapshot.number
+    return RawFiles(folder, tuple(sized), commit=commit)
 
 
-def read_raw_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
-    """Read and check the footer of the file at `path`, which is below `folder`.
+def read_raw_files(
+    folder: Path, snapshot: Snapshot | None, paths: Sequence[Path], contract: Contract[Any]
+) -> tuple[RawFile, ...]:
+    """Read and check the footers of files of the raw table, or of a plain folder of parquet files.
 
-    Raises `ColumnsMissing`, `UnreadableFile` or `NotAnEvolution`.
+    The snapshot is the table's, and lists the files at `paths`. It is None for a plain folder, in
+    which additional columns are ignored.
+
+    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, `NotAnEvolution` if the table
+    has own fields that `contract` lacks, `TableDamaged` if a file has other rows than the table's
+    log says, and `FileNotFoundError` if a file is gone.
     """
+    if snapshot is not None:
+        contract.check_evolves(snapshot.own_types, f"the table {folder}")
+    with noticing_gone(paths):
+        files = tuple(_read_file(folder, path, contract) for path in paths)
+        if snapshot is not None:
+            for file in files:
+                _check_rows(folder, file, snapshot.table_files[f"{folder.name}/{file.name}"].rows)
+    return files
+
+
+def _read_file(folder: Path, path: Path, contract: Contract[Any]) -> RawFile:
     footer = read_footer(path)
-    check_evolution(folder, footer, contract)
     check_columns(path, footer, contract.stored)
     return RawFile(str(path.relative_to(folder)), footer.rows)
+
+
+def _check_rows(folder: Path, file: RawFile, logged: int) -> None:
+    if file.rows != logged:
+        raise TableDamaged(
+            f"{folder / file.name} has {file.rows} rows, but the log {TablePaths(folder).log} says "
+            f"{logged}; restore the file from a backup"
+        )
 
 
 def _column_bytes(paths: Sequence[Path], columns: Sequence[str]) -> Counter[str]:

@@ -10,17 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from events_analytics.errors import ColumnsMissing, UnreadableFile
-from events_schema import ColumnType, Contract, columns
+from events_schema import ColumnType, columns
 from events_schema.models.types import type_name
 from events_schema.tables.own_columns import own_columns
-from events_schema.tables.paths import TablePaths
 
 READABLE: Mapping[ColumnType, frozenset[str]] = {
     ColumnType.BOOL: frozenset({"bool"}),
@@ -109,18 +107,6 @@ def check_columns(path: Path, footer: Footer, model: type[BaseModel]) -> None:
 def _described(name: str, type_: str) -> str:
     """Return a column as a team's class declares it, such as `plan: Text`."""
     return f"{name}: {type_name(type_)}"
-
-
-def check_evolution(folder: Path, footer: Footer, contract: Contract[Any]) -> None:
-    """Check that `contract` has all own fields of a file, if `folder` is a table of the stream.
-
-    In any other folder of parquet files, additional columns are ignored. Raises `NotAnEvolution`.
-    """
-    if not TablePaths(folder).log.is_dir():
-        return
-    ours = contract.stored.model_fields.keys() - contract.own_types.keys()
-    own = {name: type_ for name, type_ in footer.columns.items() if name not in ours}
-    contract.check_evolves(own, f"the table {folder}")
 
 
 def check_exact_columns(path: Path, footer: Footer, types: Mapping[str, str]) -> None:

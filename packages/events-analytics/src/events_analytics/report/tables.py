@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date
@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from events_analytics.raw.footer import Footer, check_columns, check_evolution, read_footer
+from events_analytics.raw.files import read_raw_files
+from events_analytics.raw.footer import check_columns, read_footer
+from events_analytics.raw.steady import noticing_gone
 from events_schema import Contract, UserMetrics
 from events_schema.models.types import StoredText, Time
 from events_schema.tables import listing
-from events_schema.tables.listing import table_files
+from events_schema.tables.listing import list_table
 from events_schema.tables.locations import find_folder, plain_files
 from events_schema.tables.partitions import partition_day
 from events_schema.tables.paths import TablePaths
@@ -61,24 +63,24 @@ def _find_maybe(name: str, path: str, required: AbstractSet[str]) -> Path | None
 def raw_files(folder: Path, contract: Contract[Any], since: date | None) -> list[Path]:
     """List the files of the raw table, or of a plain folder, without the days before `since`.
 
-    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, and `NotAnEvolution` if a
-    table of the stream has own fields that `contract` lacks.
+    Raises errors as `read_raw_files`.
     """
-    files = [path for path in table_files(folder) if since is None or _may_hold(path, since)]
-
-    def check(footer: Footer) -> None:
-        check_evolution(folder, footer, contract)
-
-    return _checked(files, contract.stored, check)
+    listing = list_table(folder)
+    files = [path for path in listing.files if since is None or _may_hold(path, since)]
+    read_raw_files(folder, listing.snapshot, files, contract)
+    return files
 
 
 def enriched_files(folder: Path) -> list[Path]:
-    """List the files of the enriched table, in either layout. Raises errors as `raw_files`."""
+    """List the files of the enriched table, in either layout.
+
+    Raises `ColumnsMissing` or `UnreadableFile` with the file's name, and `FileNotFoundError`.
+    """
     return _checked(plain_files(folder), UserMetrics)
 
 
 def failed_files(folder: Path) -> list[Path]:
-    """List the files of the failed events. Raises errors as `raw_files`."""
+    """List the files of the failed events. Raises errors as `enriched_files`."""
     return _checked(listing.failed_files(folder), FailedRow)
 
 
@@ -91,14 +93,8 @@ def _may_hold(path: Path, since: date) -> bool:
         return False
 
 
-def _checked(
-    files: Iterable[Path], model: type[BaseModel], check: Callable[[Footer], None] | None = None
-) -> list[Path]:
-    checked = list(files)
-    for path in checked:
-        path.stat()  # a missing file raises FileNotFoundError, and the table is listed again
-        footer = read_footer(path)
-        if check is not None:
-            check(footer)
-        check_columns(path, footer, model)
-    return checked
+def _checked(files: Sequence[Path], model: type[BaseModel]) -> list[Path]:
+    with noticing_gone(files):
+        for path in files:
+            check_columns(path, read_footer(path), model)
+    return list(files)

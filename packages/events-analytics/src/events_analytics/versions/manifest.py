@@ -37,10 +37,11 @@ def read_manifest(path: Path) -> Manifest:
 class Manifest(BaseModel):
     """The content of a version and its sources, as in `<target>.versions/<version>.json`.
 
-    `raw_files` are files below `source`, and `users` counts the different users in them. `since`
-    is the first day of the rows, or None for all days. `own_types` has the types of a team's own
-    columns by name, in order. The defaults apply to manifests of older releases, which lack
-    these fields.
+    `raw_files` are files below `source`, and `users` counts the different users in them.
+    `raw_commit` is the newest commit in the raw table's log when they were listed, or None for a
+    table without a log. `since` is the first day of the rows, or None for all days. `own_types` has
+    the types of a team's own columns by name, in order. The defaults apply to manifests of older
+    releases, which lack these fields.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +54,7 @@ class Manifest(BaseModel):
     files: tuple[FileRows, ...]
     source: str
     raw_files: tuple[FileRows, ...]
+    raw_commit: int | None = None
     layout: Layout = Layout.EVENTS
     window: timedelta = WINDOW
     since: date | None = None
