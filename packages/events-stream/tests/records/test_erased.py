@@ -1,0 +1,143 @@
+"""Records of erased users are dropped if they were received before the erasure, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, Observation, SparkSession
+
+from events_schema.spark import spark_schema
+from events_stream.records.decode import events, failed_events
+from events_stream.records.erased import is_erased
+from events_stream.table.erasure import Erasure
+from stream_support.contracts import AWKWARD
+from stream_support.envelopes import NOON, envelope
+
+SECOND = timedelta(seconds=1)
+Users = Mapping[int, frozenset[int]]
+
+
+class Record(NamedTuple):
+    """A decoded record, as far as an erasure cares; `user` is None if it did not decode."""
+
+    partition: int
+    offset: int
+    written: datetime
+    received: datetime | None
+    user: int | None
+    reason: str | None
+
+
+def is_dropped(record: Record, erasures: list[Erasure], users: Users) -> bool:
+    """Return whether the record was received before one of the erasures of its user."""
+    of_user = [each for each in erasures if record.user in users[each.number]]
+    return any(
+        record.offset < each.topic_ends.get(record.partition, 0)
+        or (record.received or record.written) < each.erased_at
+        for each in of_user
+    )
+
+
+def decoded(spark: SparkSession, records: list[Record]) -> DataFrame:
+    """Return the records as the decoder returns them, with own fields of many names."""
+    row = dict(AWKWARD.stored.from_envelope(envelope(contract=AWKWARD)))
+    rows = [
+        (
+            *("t", each.partition, each.offset, each.written, None, None, b"value"),
+            each.user
+            and tuple({**row, "user_id": each.user, "received_time": each.received}.values()),
+            each.reason,
+        )
+        for each in records
+    ]
+    event = spark_schema(AWKWARD.stored).simpleString()
+    return spark.createDataFrame(
+        rows,
+        "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
+        f"headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY, event {event}, "
+        "reason STRING",
+    )
+
+
+TIMES = st.integers(-2, 2).map(lambda seconds: NOON + seconds * SECOND)
+OFFSETS = st.integers(0, 4)
+RECORDS = st.builds(
+    Record,
+    partition=st.integers(0, 2),
+    offset=OFFSETS,
+    written=TIMES,
+    received=st.none() | TIMES,
+    user=st.none() | st.sampled_from([1, 2, 3, -1]),
+    reason=st.none() | st.just("outside_contract"),
+).map(lambda record: record if record.user else record._replace(reason="unreadable_body"))
+ERASURES = st.lists(
+    st.builds(
+        Erasure,
+        number=st.integers(1, 99),
+        erased_at=TIMES,
+        topic_ends=st.dictionaries(st.integers(0, 2), OFFSETS),
+        on_kafka_until=st.none(),
+    ),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda erasure: erasure.number,
+)
+
+
+@settings(max_examples=6, suppress_health_check=list(HealthCheck), deadline=None)
+@given(st.data())
+def test_what_was_received_before_is_dropped_and_counted(
+    spark: SparkSession, data: st.DataObject
+) -> None:
+    """Spark drops exactly the records that the definition names, events and failed ones alike."""
+    erasures = data.draw(ERASURES)
+    ids = st.frozensets(st.sampled_from([1, 2, 3, -1]), min_size=1)
+    users = {each.number: data.draw(ids) for each in erasures}
+    # Offsets before the start of a micro-batch are not read.
+    start = data.draw(st.just({}) | st.dictionaries(st.integers(0, 2), OFFSETS))
+    drawn = data.draw(st.lists(RECORDS, max_size=40))
+    records = [each for each in drawn if each.offset >= start.get(each.partition, 0)]
+    kept = [each for each in records if not is_dropped(each, erasures, users)]
+    failed = [each for each in kept if each.reason]
+
+    condition = is_erased(erasures, users, start)
+    frame, seen = decoded(spark, records).cache(), Observation()
+    stored = events(frame, seen, (), condition).collect()
+    not_valid = failed_events(frame, Observation(), condition).collect()
+    frame.unpersist()
+    assert sorted(row["user_id"] for row in stored) == sorted(
+        each.user or 0 for each in kept if not each.reason
+    )
+    assert sorted((row["partition"], row["offset"]) for row in not_valid) == sorted(
+        (each.partition, each.offset) for each in failed
+    )
+    assert seen.get == {
+        "read": len(records),
+        "failed": len(failed),
+        "erased": len(records) - len(kept),
+    }
+
+
+def test_without_an_open_erasure_nothing_is_asked() -> None:
+    """The plan of the stream stays the same."""
+    assert is_erased([], {}, {}) is None
+
+
+@pytest.mark.extended
+def test_a_thousand_erasures_are_one_condition(spark: SparkSession) -> None:
+    """Spark compiles the condition for many erasures, also if none of their records was read."""
+    ends = dict.fromkeys(range(48), 2)
+    erasures = [
+        Erasure(number=n, erased_at=NOON, topic_ends=ends, on_kafka_until=None) for n in range(1000)
+    ]
+    users = {n: frozenset(range(3 * n + 1, 3 * n + 4)) for n in range(1000)}
+    records = [Record(47, 1, NOON, NOON, 2999, None), Record(47, 2, NOON, NOON, 2999, None)]
+    for start in (dict.fromkeys(range(48), 2), {}):
+        condition = is_erased(erasures, users, start)
+        rows = events(decoded(spark, records), Observation(), (), condition).collect()
+        assert len(rows) == (2 if start else 1)
