@@ -47,7 +47,7 @@ class StoredFile(BaseModel):
 
         For events without a time it is the name that Hive gives to their partition.
         """
-        return partition_day(PurePosixPath(self.final).parent.name)
+        return partition_day(self.final.rpartition("/")[0].rpartition("/")[2])
 
     @property
     def received(self) -> Iterator[Span]:

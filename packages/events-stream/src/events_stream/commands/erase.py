@@ -98,10 +98,12 @@ def _find(eraser: Eraser, look: Look) -> str:
     failed = sum(each.rows for each in found if each.part.day is None)
     days = [each.part.day for each in found if each.part.day is not None]
     span = f" of the days {days[0]} to {days[-1]}" if days else ""
-    return (
-        f"would erase {rows:,} rows{span} and {failed:,} failed events; "
-        f"{_kafka_keeps(kafka)}; --apply does it"
-    )
+    what = f"{_count(rows, 'row')}{span} and {_count(failed, 'failed event')}"
+    return f"would erase {what}; {_kafka_keeps(kafka)}; --apply does it"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _kafka_keeps(kafka: OnKafka | None) -> str:
@@ -122,7 +124,8 @@ def _erased(receipt: Erasure) -> str:
         str(first) if first == last else f"{first} to {last}" for first, last in receipt.days
     )
     span = f" of {days}" if days else ""
-    return f"erased {receipt.rows:,} rows{span} and {receipt.failed:,} failed events"
+    failed = _count(receipt.failed, "failed event")
+    return f"erased {_count(receipt.rows, 'row')}{span} and {failed}"
 
 
 def _until(receipt: Erasure) -> str:

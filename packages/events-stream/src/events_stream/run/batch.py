@@ -151,6 +151,9 @@ class BatchSink:
             change.backlog = None
             change.leader_epochs = dict(start.epochs)
             change.lost, change.cuts = start.lost, start.cuts
+            change.erasures = tuple(
+                each.after_cuts(start.cuts) for each in change.state.open_erasures if start.cuts
+            )
         for loss in start.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
         for cut in start.cuts:

@@ -8,6 +8,8 @@ from itertools import chain
 
 from pydantic import BaseModel, ConfigDict
 
+from events_stream.table.position import Cut
+
 Days = tuple[tuple[date, date], ...]
 """Runs of days: the first and the last day of each, in order."""
 
@@ -48,6 +50,15 @@ class Erasure(BaseModel):
                 "days": day_runs(days),
             }
         )
+
+    def after_cuts(self, cuts: Iterable[Cut]) -> Erasure:
+        """Return the receipt after Kafka's log was cut: from there on, its records are new."""
+        ends = self.topic_ends
+        for cut in cuts:
+            if cut.partition in ends:
+                end = min(ends[cut.partition], cut.offset)
+                ends = {**ends, cut.partition: end}
+        return self.model_copy(update={"topic_ends": ends})
 
     def is_past(self, earliest: Mapping[int, int]) -> bool:
         """Return whether a topic that begins at these offsets has no earlier record left."""

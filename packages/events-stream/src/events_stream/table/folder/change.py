@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from events_schema.runtime.files import remove_folder, take_after
 from events_schema.tables.commit_log import numbered
@@ -98,11 +98,8 @@ class Change:
         self.exchanged = part.folder
         self.removed = tuple(file.final for file in part.files)
         old = self._paths.target.parent / part.folder
-        listed = [*self.state.table_files.values(), *self.state.failed_files.values()]
-        for file in listed:
-            if folder_of(file) == part.folder and file not in part.files:
-                name = PurePosixPath(file.final).name
-                (folder / name).hardlink_to(old / name)
+        for name in self._names_in(part.folder) - {Path(final).name for final in self.removed}:
+            (folder / name).hardlink_to(old / name)
         for path in (self.staging.folder / file.staged for file in staged):
             take_after(path, self._paths.target.parent / part.files[0].final)
         take_after(folder, old)
@@ -110,6 +107,11 @@ class Change:
             self.failed_files = staged
         else:
             self.table_files = staged
+
+    def _names_in(self, folder: str) -> set[str]:
+        """Return the names of the files that the table has in `folder`."""
+        every = (*self.state.table_files.values(), *self.state.failed_files.values())
+        return {Path(file.final).name for file in every if folder_of(file) == folder}
 
     def discard(self) -> None:
         """Cancel this change, and delete the files that were written for it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from events_schema.tables.snapshot import StoredFile
 
@@ -37,7 +36,7 @@ class Part:
 
 def folder_of(file: StoredFile) -> str:
     """Return the folder of `file`, relative to the folder that holds the table."""
-    return str(PurePosixPath(file.final).parent)
+    return file.final.rpartition("/")[0]
 
 
 def split(files: Iterable[StoredFile]) -> list[Part]:
