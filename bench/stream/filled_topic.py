@@ -47,9 +47,11 @@ class Events:
         """Yield the records of the events with these numbers, as the collector writes them."""
         encode = Contract(Event).encoder
         for number in numbers:
-            received = self._time(number)
-            envelope = {**self._event(self.original(number)), "received_time": received}
-            yield int(received.timestamp() * 1000), encode(envelope)
+            yield int(self._time(number).timestamp() * 1000), encode(self.envelope(number))
+
+    def envelope(self, number: int) -> dict[str, object]:
+        """Return the event with this number, with its time of receipt."""
+        return {**self._event(self.original(number)), "received_time": self._time(number)}
 
     def due(self) -> int:
         """Return how many events are due by now."""

@@ -3,6 +3,8 @@
 `ratios` compares it with Spark's own parquet sink, in turns in one warm session. `batches` runs
 many small batches in a row. `steady` and `backlog` run the command as users do. `steady` with
 --rate shows whether the stream keeps up with that rate, and with --backlog, how it catches up.
+`year` shows what a file for each minute of a year costs if the table is compacted each day, and if
+it never is; `job`, what the batch job gains.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 import json
 import logging
 import tempfile
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import structlog
@@ -19,12 +21,15 @@ from rich.console import Console
 
 from bench.machine import machine
 from bench.stream.filled_topic import PARTITIONS
+from bench.stream.job import job
 from bench.stream.processes import backlog, steady
 from bench.stream.sessions import batches, ratios, warm_session
 from bench.stream.sustained import sustained
+from bench.stream.year import year
 from events_loadgen.processes.broker import LocalBroker
 
-PARTS = ("ratios", "batches", "steady", "backlog")
+WITH_KAFKA = ("ratios", "batches", "steady", "backlog")
+PARTS = (*WITH_KAFKA, "year", "job")
 
 
 def main() -> None:
@@ -59,6 +64,10 @@ def main() -> None:
         default=20_000_000,
         help="backlog: number of events (default 20,000,000)",
     )
+    parser.add_argument("--days", type=int, default=365, help="year: days (default 365)")
+    parser.add_argument(
+        "--folder", type=Path, help="write everything here, and keep it (default: do not keep it)"
+    )
     parser.add_argument("--json", type=Path, default=Path("bench-stream.json"))
     given = parser.parse_args()
     parts = given.parts or ["ratios"]
@@ -68,7 +77,8 @@ def main() -> None:
     logging.basicConfig(level=logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     console = Console()
-    figures = measure(parts, given, console)
+    with folder_for(given.folder) as folder:
+        figures = measure(parts, Path(folder), given, console)
     given.json.write_text(
         json.dumps(
             {
@@ -82,40 +92,59 @@ def main() -> None:
     console.print(f"all figures: {given.json}")
 
 
-def measure(parts: list[str], given: argparse.Namespace, console: Console) -> dict[str, object]:
+def folder_for(given: Path | None) -> AbstractContextManager[str]:
+    """Return the given folder, or a temporary one."""
+    if given is not None:
+        return nullcontext(str(given.resolve()))
+    return tempfile.TemporaryDirectory(prefix="events-bench-")
+
+
+def measure(
+    parts: list[str], folder: Path, given: argparse.Namespace, console: Console
+) -> dict[str, object]:
     """Return the figures of each part."""
     figures: dict[str, object] = {}
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="events-bench-")))
-        brokers = stack.enter_context(LocalBroker(folder / "kafka")).bootstrap
-        if {"ratios", "batches"} & {*parts}:
-            with warm_session() as spark:
-                if "ratios" in parts:
-                    figures["ratios"] = ratios(
-                        spark,
-                        brokers,
-                        folder,
-                        console,
-                        rounds=given.rounds,
-                        partitions=given.partitions,
-                    )
-                if "batches" in parts:
-                    figures["batches"] = batches(
-                        spark, brokers, folder, console, count=given.batches
-                    )
-        if "steady" in parts and given.rate:
-            figures["sustained"] = sustained(
-                brokers,
-                folder,
-                console,
-                rate=given.rate,
-                minutes=given.minutes,
-                backlog=given.backlog,
-            )
-        elif "steady" in parts:
-            figures["steady"] = steady(brokers, folder, console, minutes=given.minutes)
-        if "backlog" in parts:
-            figures["backlog"] = backlog(brokers, folder, console, events=given.events)
+    if "year" in parts:
+        figures["year"] = year(folder / "year", console, days=given.days)
+    if "job" in parts:
+        figures["job"] = job(folder / "job", console)
+    if {*parts} & {*WITH_KAFKA}:
+        with LocalBroker(folder / "kafka") as kafka:
+            figures |= measure_with_kafka(parts, kafka.bootstrap, folder, given, console)
+    return figures
+
+
+def measure_with_kafka(
+    parts: list[str], brokers: str, folder: Path, given: argparse.Namespace, console: Console
+) -> dict[str, object]:
+    """Return the figures of each part that reads a topic."""
+    figures: dict[str, object] = {}
+    if {"ratios", "batches"} & {*parts}:
+        with warm_session() as spark:
+            if "ratios" in parts:
+                figures["ratios"] = ratios(
+                    spark,
+                    brokers,
+                    folder,
+                    console,
+                    rounds=given.rounds,
+                    partitions=given.partitions,
+                )
+            if "batches" in parts:
+                figures["batches"] = batches(spark, brokers, folder, console, count=given.batches)
+    if "steady" in parts and given.rate:
+        figures["sustained"] = sustained(
+            brokers,
+            folder,
+            console,
+            rate=given.rate,
+            minutes=given.minutes,
+            backlog=given.backlog,
+        )
+    elif "steady" in parts:
+        figures["steady"] = steady(brokers, folder, console, minutes=given.minutes)
+    if "backlog" in parts:
+        figures["backlog"] = backlog(brokers, folder, console, events=given.events)
     return figures
 
 
