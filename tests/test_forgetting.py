@@ -43,8 +43,11 @@ def found(folder: Path) -> Counter[int]:
     for path in folder.rglob("*.parquet"):
         rows = pq.ParquetFile(path).read()
         if "user_id" in rows.column_names:
-            users.update(rows.column("user_id").to_pylist())
-        for value in rows.column("value").to_pylist() if "headers" in rows.column_names else []:
+            users.update(user for user in rows.column("user_id").to_pylist() if user)
+        values: list[Any] = (
+            rows.column("value").to_pylist() if "headers" in rows.column_names else []
+        )
+        for value in values:
             try:
                 users[PRICED.decode(value.replace(b"ba\0d", b"ba d")).user_id] += 1
             except DecodeError:

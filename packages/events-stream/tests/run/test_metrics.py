@@ -14,6 +14,7 @@ from events_loadgen.processes.waiting import wait_until
 from events_stream.cli import main
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.state import TableState
+from events_stream.table.position import Counts
 from line_support.topics import Topics
 from stream_support.envelopes import encoded
 from stream_support.stream_process import stored
@@ -54,6 +55,22 @@ def samples(metrics: StreamMetrics) -> dict[str, float]:
         ): sample.value
         for family in metrics.registry.collect()
         for sample in family.samples
+    }
+
+
+def test_each_outcome_of_a_record_is_counted() -> None:
+    """The counter has what became of all records that were read."""
+    metrics = StreamMetrics()
+    for _ in range(2):
+        metrics.stored(Counts(read=10, stored=4, duplicates=3, failed=2, erased=1), files=1)
+    found = {
+        name: value for name, value in samples(metrics).items() if name.startswith("records_total")
+    }
+    assert found == {
+        "records_total stored": 8,
+        "records_total duplicates": 6,
+        "records_total failed": 4,
+        "records_total erased": 2,
     }
 
 

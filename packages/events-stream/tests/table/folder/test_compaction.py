@@ -239,6 +239,26 @@ def test_rows_that_differ_are_never_published(
     assert files(target) == before
 
 
+def test_files_that_the_log_does_not_list_are_not_lost(target: Path) -> None:
+    """If only the log was restored from an older copy, newer files stay, and it is refused."""
+    newest = target.with_name("raw.control") / "log" / "000000000002.json"
+    content = newest.read_bytes()
+    expected = rows(target)
+    newest.unlink()
+    with pytest.raises(TableDamaged, match="not in the log"):
+        run(target)
+    assert rows(target) == expected
+    newest.write_bytes(content)
+
+    def add_one(step: Step) -> None:
+        if step is Step.REWRITTEN:
+            (target / "event_date=2026-01-30" / "by-hand.parquet").touch()
+
+    with pytest.raises(TableDamaged, match=r"by-hand\.parquet is not in the log"):
+        run(target, watch=add_one)
+    assert (target / "event_date=2026-01-30" / "by-hand.parquet").exists()
+
+
 @pytest.mark.parametrize("damage", ["missing", "replaced"])
 def test_a_damaged_table_is_refused(target: Path, damage: str) -> None:
     """A file that is missing, or has other rows than the log says, is named."""

@@ -72,6 +72,22 @@ def test_only_the_owner_may_read_it(paths: TablePaths) -> None:
     assert [path.name for path in paths.control.iterdir()] == ["erased.json"]
 
 
+def test_nothing_is_left_of_a_process_that_was_killed(paths: TablePaths) -> None:
+    """What it had begun to write has ids as well, so it goes with the next change."""
+    erased = ErasedUsers(paths)
+    erased.add(state(), 3, USERS)
+    left = file(paths).rename(paths.control / "erased.json.new")
+    erased.tidy(state())
+    assert not left.exists()
+
+
+def test_a_damaged_file_that_nobody_needs_is_deleted(paths: TablePaths) -> None:
+    """Without an open receipt it does not matter whose ids it had."""
+    file(paths).write_text("damaged")
+    ErasedUsers(paths).tidy(state())
+    assert not file(paths).exists()
+
+
 def test_it_belongs_to_the_owner_of_the_table(paths: TablePaths) -> None:
     """If root erases, the stream of another user can read it."""
     os.chown(paths.control, 12345, 12345)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from events_schema.runtime.errors import TableDamaged
 from events_schema.runtime.files import remove_folder, take_after
 from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
@@ -91,14 +92,19 @@ class Change:
         """Replace the files of `part` by `files`, which are all that the folder `new` has.
 
         The other files of the part's folder stay: they get a second name in the new folder. Raises
-        `OSError`.
+        `TableDamaged` if the folder has a file that the table does not know, and `OSError`.
         """
+        listed, old = self._names_in(part.folder), self._paths.target.parent / part.folder
+        for unlisted in {path.name for path in old.iterdir()} - listed:
+            raise TableDamaged(
+                f"{old / unlisted} is not in the log {self._paths.log}, which is an older copy or "
+                f"belongs to another table; restore both from one copy, or move the file away"
+            )
         staged = self.staging.take(new, files, part)
         folder = self.staging.exchanged
         self.exchanged = part.folder
         self.removed = tuple(file.final for file in part.files)
-        old = self._paths.target.parent / part.folder
-        for name in self._names_in(part.folder) - {Path(final).name for final in self.removed}:
+        for name in listed - {Path(final).name for final in self.removed}:
             (folder / name).hardlink_to(old / name)
         for path in (self.staging.folder / file.staged for file in staged):
             take_after(path, self._paths.target.parent / part.files[0].final)

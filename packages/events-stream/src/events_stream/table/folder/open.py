@@ -64,7 +64,8 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
     """Open an existing table to rewrite its files, whether or not a stream runs.
 
     What an earlier command that was killed had written is deleted. Raises `TableMissing`,
-    `PublishError`, and `AlreadyLocked` if another such command has the table open.
+    `PublishError`, `TableDamaged` if log and files disagree, and `AlreadyLocked` if another such
+    command has the table open.
     """
     paths = existing_table(target)
     with (
@@ -76,6 +77,7 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
         table = Table(paths, watch)
         with table.writing():
             check_renames(paths.rewriting)
+            check_files(paths, table.state)
         yield table
         _empty(paths.rewriting)
 
