@@ -14,6 +14,7 @@ from events_schema import EventEnvelope, FailureReason
 from events_schema.tables.paths import TablePaths
 from events_stream.table.position import Cut
 from faults_support.comparison import differences, missing, not_as_received, strangers
+from faults_support.erased import NOTHING
 from faults_support.losses import Losses, TopicLoss, match
 from faults_support.readers import READERS, FailedRow, Found, Row
 from faults_support.sender import EPOCH, MICROSECOND, Sent
@@ -37,15 +38,16 @@ FAILED = FailedRow(partition=0, offset=3, value=b"x", reason="not_single_object"
 
 def wrong(rows: list[Row], failed: list[FailedRow] | None = None) -> str:
     """Return what is wrong with these rows if only `ROW` was sent."""
-    return " ".join(differences(Found(rows, failed or []), {ROW.event_id: SENT}, GARBAGE))
+    found = Found(rows, failed or [])
+    return " ".join(differences(found, {ROW.event_id: SENT}, GARBAGE, NOTHING))
 
 
 def test_an_unaltered_event_is_right() -> None:
     """An unaltered row is right; a time that was left out is the time of receipt."""
     assert wrong([ROW], [FAILED]) == ""
     untimed = {ROW.event_id: SENT._replace(event_time=None)}
-    assert differences(Found([ROW], []), untimed, {}) == []
-    assert differences(Found([ROW._replace(received_time=0)], []), untimed, {}) != []
+    assert differences(Found([ROW], []), untimed, {}, NOTHING) == []
+    assert differences(Found([ROW._replace(received_time=0)], []), untimed, {}, NOTHING) != []
 
 
 @pytest.mark.parametrize("field", Sent._fields)

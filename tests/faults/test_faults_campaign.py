@@ -20,10 +20,10 @@ from threading import Event, Lock
 import pytest
 
 from events_stream.table.position import Counts
-from events_stream.table.steps import Step
 from faults_support.campaign import Campaign
+from faults_support.faults import REWRITING, STREAM_STEPS, Fault, Maintenance, StepDeath
 from faults_support.line import Line
-from faults_support.schedule import Fault, StepDeath, drawn, schedules
+from faults_support.schedule import drawn, schedules
 from faults_support.sender import Sender, old_events, recent_events
 from faults_support.watcher import Watcher
 from line_support.topics import Topics
@@ -74,6 +74,10 @@ class Outcome:
     sent: int
     acknowledged: int
     records: Counts
+    erased_rows: int
+    erased_failed: int
+    returned: int
+    """Rows of erased users, received after the erasure."""
     looks: int
 
     def __add__(self, other: Outcome) -> Outcome:
@@ -93,6 +97,8 @@ class Outcome:
             f"events sent: {self.sent}, acknowledged: {self.acknowledged}, "
             f"stored: {records.stored}; copies dropped: {records.duplicates}; "
             f"failed: {records.failed}\n"
+            f"erased: {self.erased_rows} rows, {self.erased_failed} failed events and "
+            f"{records.erased} records on the way; rows of later events: {self.returned}\n"
             f"{self.looks} looks of each reader meanwhile"
         )
 
@@ -102,7 +108,7 @@ def test_no_kill_loses_doubles_or_alters_an_event(
 ) -> None:
     """Readers only ever see sent events, once and unaltered; finally all acknowledged ones.
 
-    But for those that Kafka itself had lost before they were stored.
+    But for those that Kafka itself had lost before they were stored, and those that were erased.
     """
     templates = [drawn(recent_events(), f"{seed}-{n}") for n in range(40)]
     templates += [drawn(old_events(), f"{seed}-{n}") for n in range(4)]
@@ -114,22 +120,23 @@ def test_no_kill_loses_doubles_or_alters_an_event(
         folder.mkdir()
         with Line(folder) as line, Sender(line.url, templates, seed + number) as sender:
             campaign = Campaign(line, sender)
-            with Watcher(campaign.look) as watcher:
+            with Watcher(campaign.checks.look) as watcher:
                 for turn, fault in enumerate(faults, 1):
                     if over.is_set():
                         break
-                    tell(f"line {number}: {turn} of {len(faults)}, {campaign.rows} rows: {fault}")
+                    rows = campaign.checks.rows
+                    tell(f"line {number}: {turn} of {len(faults)}, {rows} rows: {fault}")
                     campaign.strike(fault)
-                    campaign.look()
+                    campaign.checks.look()
                     watcher.check()
-                records = campaign.finish()
+                stored = campaign.finish()
         return Outcome(
             campaign.kills,
             len(line.streams),
             sender.tries_again,
             len(sender.sent),
             len(sender.acknowledged),
-            records,
+            *stored,
             watcher.looks,
         )
 
@@ -145,13 +152,20 @@ def test_no_kill_loses_doubles_or_alters_an_event(
     tell(str(outcome))
     records = outcome.records
     assert min(records.stored, records.duplicates, records.failed, outcome.sent_again) > 0
+    assert min(records.erased, outcome.erased_rows, outcome.returned) > 0
 
 
 @pytest.mark.parametrize("number", range(5))
 def test_the_short_form_dies_at_each_step_once_and_kills_all_else(number: int) -> None:
     """The short form has each fault once, for any seed."""
     faults = list(chain.from_iterable(schedules(None, number, lines=1)))
-    assert sorted(fault.step for fault in faults if isinstance(fault, StepDeath)) == sorted(Step)
+    steps = [fault.death.step for fault in faults if isinstance(fault, StepDeath)]
+    assert sorted(steps) == sorted(STREAM_STEPS)
     others = [fault.kind for fault in faults if not isinstance(fault, StepDeath)]
-    kinds = ["Java", "broker", "collector", "partition", "stream at any time", "topic cut"]
-    assert sorted(others) == kinds
+    kinds = ["Java", "broker", "collector", "compaction", "erasing", "partition"]
+    assert sorted(others) == [*kinds, "stream at any time", "topic cut"]
+    commands = [fault for fault in faults if isinstance(fault, Maintenance)]
+    deaths = [{death.step for death in fault.deaths} for fault in commands]
+    assert sorted(map(len, deaths)) == [1, 4]
+    assert {*REWRITING} < deaths[0] | deaths[1]
+    assert not deaths[0] & deaths[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from events_schema import EventEnvelope, FailureReason
 from events_schema.tables.partitions import PARTITION_COLUMN
+from faults_support.erased import Gone
 from faults_support.readers import FailedRow, Found, Row
 from faults_support.sender import EPOCH, MICROSECOND, Sent
 
@@ -15,11 +16,12 @@ SHOWN = 5
 
 
 def differences(
-    found: Found, sent: Mapping[str, Sent], garbage: Mapping[bytes, FailureReason]
+    found: Found, sent: Mapping[str, Sent], garbage: Mapping[bytes, FailureReason], gone: Gone
 ) -> list[str]:
     """Describe the first few wrong rows. Missing rows are not wrong: they may be stored later."""
     wrong = [*islice(_wrong_rows(found.rows, sent), SHOWN)]
-    return [*wrong, *islice(_wrong_failed_rows(found.failed, garbage), SHOWN)]
+    wrong += islice(_wrong_failed_rows(found.failed, garbage), SHOWN)
+    return [*wrong, *islice(_erased_rows(found, gone), SHOWN)]
 
 
 def _wrong_rows(rows: Iterable[Row], sent: Mapping[str, Sent]) -> Iterator[str]:
@@ -52,6 +54,15 @@ def _wrong_failed_rows(
         seen.add(row.value)
         if garbage.get(row.value) != row.reason:
             yield f"failed for another reason: {row}"
+
+
+def _erased_rows(found: Found, gone: Gone) -> Iterator[str]:
+    for row in found.rows:
+        if gone.has(row.user_id, row.received_time):
+            yield f"erased: {row}"
+    for failed in found.failed:
+        if failed.value in gone.values:
+            yield f"erased: {failed}"
 
 
 def missing(found: Found, acknowledged: Iterable[str], garbage: Iterable[bytes]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -42,6 +44,12 @@ class Found(NamedTuple):
 
     rows: list[Row]
     failed: list[FailedRow]
+
+
+Value = TypeVar("Value")
+
+TRIES = 20
+"""How often a reader that did not find a file reads again."""
 
 
 def read_with_duckdb(paths: TablePaths) -> Found:
@@ -85,6 +93,25 @@ def _arrow_rows(folder: Path, columns: tuple[str, ...]) -> list[tuple[Any, ...]]
         for column in found.columns
     ]
     return list(zip(*(column.to_pylist() for column in as_numbers), strict=True))
+
+
+def steadily(read: Callable[[], Value]) -> Value:
+    """Return what `read` returns; call it again if a folder was exchanged under it."""
+    for _ in range(TRIES):
+        with suppress(FileNotFoundError), _as_missing_files():
+            return read()
+    return read()
+
+
+@contextmanager
+def _as_missing_files() -> Iterator[None]:
+    """Raise `FileNotFoundError` where DuckDB says that a file was not found."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        if not re.search("No such file|No files found", str(error)):
+            raise
+        raise FileNotFoundError(str(error)) from error
 
 
 READERS: Mapping[str, Callable[[TablePaths], Found]] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from itertools import chain
 from typing import TypeVar
 
@@ -11,107 +9,27 @@ from hypothesis import HealthCheck, Phase, assume, given, seed, settings
 from hypothesis import strategies as st
 
 from events_stream.table.steps import Step
-
-RARE_STEPS = (Step.FOLDED, Step.TIDIED)
-"""Steps that not every batch reaches: waiting for a second arrival would take too long."""
+from faults_support.faults import (
+    COMPACTION_STEPS,
+    ERASING_STEPS,
+    FOLDING,
+    REWRITING,
+    STREAM_STEPS,
+    BrokerKill,
+    CollectorKill,
+    Compaction,
+    Death,
+    Erasing,
+    Fault,
+    Java,
+    JavaKill,
+    PartitionAdd,
+    StepDeath,
+    StreamKill,
+    TopicCut,
+)
 
 Value = TypeVar("Value")
-
-
-class Java(StrEnum):
-    """What happens to the Java process of a stream whose Python is killed."""
-
-    ENDED = "ended"
-    """It exits before the next stream starts."""
-    LEFT = "left"
-    """It may still run and write."""
-    FROZEN = "frozen"
-    """It is suspended when its Python is killed, and resumed once the next stream has stored."""
-    SHARED = "shared"
-    """It outlives its streams: the next stream starts in it."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault: something is killed by kill -9."""
-
-    @property
-    def kind(self) -> str:
-        """A short name of what is killed."""
-        raise NotImplementedError
-
-    def __str__(self) -> str:
-        drawn = (f"{name} {value}" for name, value in vars(self).items() if name != "step")
-        return f"{self.kind}, {', '.join(drawn)}"
-
-
-@dataclass(frozen=True)
-class StepDeath(Fault):
-    """The stream dies when it reaches `step` for the `nth` time."""
-
-    step: Step
-    nth: int
-    java: Java
-
-    @property
-    def kind(self) -> str:
-        """A short name with the step."""
-        return f"stream at {self.step}"
-
-
-@dataclass(frozen=True)
-class StreamKill(Fault):
-    """The stream is killed after `after` seconds, while it starts or runs."""
-
-    after: float
-    java: Java
-    kind = "stream at any time"
-
-
-@dataclass(frozen=True)
-class JavaKill(Fault):
-    """Only the stream's Java process is killed, `after` seconds after a batch."""
-
-    after: float
-    kind = "Java"
-
-
-@dataclass(frozen=True)
-class BrokerKill(Fault):
-    """The broker is killed and stays away for `absent` seconds."""
-
-    absent: float
-    kind = "broker"
-
-
-@dataclass(frozen=True)
-class CollectorKill(Fault):
-    """The collector is killed and stays away for `absent` seconds."""
-
-    absent: float
-    kind = "collector"
-
-
-@dataclass(frozen=True)
-class TopicCut(Fault):
-    """The broker is killed, and this share of a partition's last record batches is lost.
-
-    `partition` counts those that have records, over and over.
-    """
-
-    partition: int
-    share: float
-    kind = "topic cut"
-
-
-@dataclass(frozen=True)
-class PartitionAdd(Fault):
-    """The topic gets one partition more, and nothing is killed."""
-
-    kind = "partition"
-
-    def __str__(self) -> str:
-        return self.kind
 
 
 def seconds(most: float) -> st.SearchStrategy[float]:
@@ -119,14 +37,14 @@ def seconds(most: float) -> st.SearchStrategy[float]:
     return st.integers(0, round(most * 10)).map(lambda tenths: tenths / 10)
 
 
+def deaths(step: Step, latest: int) -> st.SearchStrategy[Death]:
+    """Deaths at `step`, at the first to the `latest` arrival."""
+    return st.builds(Death, st.just(step), st.integers(1, 1 if step in FOLDING else latest))
+
+
 def step_deaths(step: Step, latest: int, *javas: Java) -> st.SearchStrategy[StepDeath]:
-    """Deaths at `step`, at the first to the `latest` arrival, with one of `javas`."""
-    return st.builds(
-        StepDeath,
-        step=st.just(step),
-        nth=st.integers(1, 1 if step in RARE_STEPS else latest),
-        java=st.sampled_from(javas),
-    )
+    """Deaths of the stream at `step`, at the first to the `latest` arrival, with one of `javas`."""
+    return st.builds(StepDeath, deaths(step, latest), st.sampled_from(javas))
 
 
 def stream_kills() -> st.SearchStrategy[StreamKill]:
@@ -156,10 +74,38 @@ def topic_cuts() -> st.SearchStrategy[TopicCut]:
     return st.builds(TopicCut, partition=st.integers(0, 7), share=share)
 
 
+def compactions() -> st.SearchStrategy[Compaction]:
+    """Compactions that die twice at most, in the first or the second folder."""
+    dying = st.sampled_from(COMPACTION_STEPS).flatmap(lambda step: deaths(step, 2))
+    return st.builds(Compaction, st.lists(dying, max_size=2).map(tuple), st.booleans())
+
+
+def erasings() -> st.SearchStrategy[Erasing]:
+    """Erasures that die once at most: when they begin, in the first folder, or at the end."""
+    dying = st.sampled_from(ERASING_STEPS).flatmap(lambda step: deaths(step, _latest(step)))
+    return erasings_with(st.lists(dying, max_size=1).map(tuple), st.booleans())
+
+
+def _latest(step: Step) -> int:
+    """Return how often an erasure of a user who has a row in the table passes `step` at least."""
+    if step in REWRITING:
+        return 1
+    return 2 if step in (Step.PLACED, Step.REMOVED) else 3
+
+
+def erasings_with(
+    deaths: st.SearchStrategy[tuple[Death, ...]], beside: st.SearchStrategy[bool]
+) -> st.SearchStrategy[Erasing]:
+    """Erasures of up to four users, often of those whose events were sent last."""
+    share = st.sampled_from([0.0, 0.2, 0.5, 0.8, 0.95, 1.0, 1.0, 1.0])
+    shares = st.lists(share, min_size=1, max_size=2).map(tuple)
+    return st.builds(Erasing, deaths, beside, shares, failed=st.booleans())
+
+
 def faults() -> st.SearchStrategy[Fault]:
-    """Faults of every kind, about half of them at named steps."""
+    """Faults of every kind: some at the stream's named steps, others, and commands beside it."""
     javas = (Java.ENDED, Java.LEFT, Java.SHARED)
-    at_a_step = st.sampled_from(Step).flatmap(lambda step: step_deaths(step, 3, *javas))
+    at_a_step = st.sampled_from(STREAM_STEPS).flatmap(lambda step: step_deaths(step, 3, *javas))
     others: st.SearchStrategy[Fault] = st.one_of(
         stream_kills(),
         java_kills(),
@@ -168,7 +114,13 @@ def faults() -> st.SearchStrategy[Fault]:
         topic_cuts(),
         st.just(PartitionAdd()),
     )
-    return st.booleans().flatmap(lambda named: at_a_step if named else others)
+    commands: st.SearchStrategy[Fault] = st.one_of(compactions(), erasings())
+    kinds = st.sampled_from([at_a_step, others, commands])
+    return kinds.flatmap(lambda kind: kind)
+
+
+SHARED_STEPS = (Step.SYNCED, Step.COMMITTED, Step.FINISHED, Step.FOLDED, Step.TIDIED)
+"""Steps around the commit and after it, of which the short form's commands die at two."""
 
 
 @st.composite
@@ -179,8 +131,9 @@ def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
     their own Java, and all faults that need a running stream are one turn. That turn follows the
     death in a fold, so that the next stream folds the log that was left behind.
     """
-    own = dict(zip(draw(st.permutations(list(Step))), (Java.ENDED, Java.LEFT), strict=False))
-    steps = {step: draw(step_deaths(step, 2, own.get(step, Java.SHARED))) for step in Step}
+    own = dict(zip(draw(st.permutations(STREAM_STEPS)), (Java.ENDED, Java.LEFT), strict=False))
+    steps = {step: draw(step_deaths(step, 2, own.get(step, Java.SHARED))) for step in STREAM_STEPS}
+    compaction, erasing = draw(short_commands())
     running = draw(
         st.permutations(
             [
@@ -188,13 +141,27 @@ def short_schedules(draw: st.DrawFn) -> list[list[Fault]]:
                 draw(collector_kills()),
                 draw(topic_cuts()),
                 PartitionAdd(),
+                compaction,
             ]
         )
     )
     after_fold = [steps.pop(Step.FOLDED), *running, draw(java_kills())]
-    turns: list[list[Fault]] = [after_fold, [draw(stream_kills())]]
+    turns: list[list[Fault]] = [after_fold, [draw(stream_kills())], [erasing]]
     turns += [[death] for death in steps.values()]
     return draw(st.permutations(turns))
+
+
+@st.composite
+def short_commands(draw: st.DrawFn) -> tuple[Compaction, Erasing]:
+    """A compaction beside a stream, which dies at each step of `REWRITING`, and an erasure without.
+
+    Both die at one of `SHARED_STEPS`. The erasure only there, since it starts Spark each time.
+    """
+    shared, other = draw(st.permutations(SHARED_STEPS))[:2]
+    steps = draw(st.permutations([*REWRITING, shared]))
+    compaction = Compaction(tuple(Death(step, 1) for step in steps), beside=True)
+    once = deaths(other, 3).map(lambda death: (death,))
+    return compaction, draw(erasings_with(once, st.just(False)))
 
 
 def drawn(strategy: st.SearchStrategy[Value], number: int | str) -> Value:

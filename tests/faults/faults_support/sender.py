@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -47,6 +49,13 @@ class Sent(NamedTuple):
             fields["event_time"] = (instant - EPOCH) // MICROSECOND
         return cls(**fields)  # type: ignore[arg-type]
 
+    def as_posted(self, event_id: str) -> dict[str, Any]:
+        """Return the JSON object again, with this id."""
+        fields: dict[str, Any] = {**self._asdict(), "event_id": event_id}
+        if self.event_time is not None:
+            fields["event_time"] = (EPOCH + self.event_time * MICROSECOND).isoformat()
+        return {name: value for name, value in fields.items() if value is not None}
+
 
 def recent_events() -> st.SearchStrategy[dict[str, Any]]:
     """Events of the last hour, or without a time, which the collector then sets."""
@@ -80,6 +89,7 @@ class Sender:
         self._templates = templates
         self._seed = seed
         self._users = count()
+        self._asked = SimpleQueue[str]()
         self._over, self._giving_up = threading.Event(), threading.Event()
         self._threads = ThreadPoolExecutor(2)
         self._clients: list[Future[None]] = []
@@ -108,6 +118,16 @@ class Sender:
         for client in self._clients:
             client.result(STOP_SECONDS)
 
+    def post_again(self, event_ids: Iterable[str]) -> None:
+        """Post events again soon that were sent before."""
+        for event_id in event_ids:
+            self._asked.put(event_id)
+
+    def has_posted_again(self) -> bool:
+        """Return whether each event that should be posted again has been taken by a client."""
+        self.check()
+        return self._asked.empty()
+
     def _post_for_ever(self, path: str, most: int, pause: float) -> None:
         random = Random(f"{self._seed}{path}")  # noqa: S311  # repeatable on purpose
         earlier: deque[dict[str, Any]] = deque(maxlen=500)
@@ -118,6 +138,10 @@ class Sender:
                     events = [*events[1:], random.choice(earlier)]
                 if random.random() < AGAIN:
                     events.append(events[0])
+                with suppress(Empty):
+                    while True:
+                        event_id = self._asked.get_nowait()
+                        events.append(self.sent[event_id].as_posted(event_id))
                 if most == 1:
                     for event in events:
                         self._post(client, path, event)

@@ -1,10 +1,11 @@
-"""The stream as a process, and its Java process: each can be killed separately."""
+"""A command of events-stream as a process, and its Java process: each can be killed separately."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,34 +13,36 @@ import psutil
 
 from events_loadgen.processes.child import ChildProcess
 from events_loadgen.processes.waiting import wait_until
-from faults_support import dying_stream
-from faults_support.schedule import StepDeath
+from faults_support import dying_command
+from faults_support.faults import Death
 from line_support.processes import wait_until_ended
 
 DEADLINE = 120.0
 
 
-class KillableStream:
-    """A running stream that logs to `log`, and dies at `death` if given.
+class KillableCommand:
+    """A running command that logs to `log`, and dies at `death` if given.
 
-    `command` is the interpreter and the arguments of `events-stream`. `environment` is added to
-    the environment of this process.
+    `arguments` are those of `events-stream`. `environment` is added to that of this process.
     """
 
     def __init__(
         self,
-        command: list[str],
+        arguments: Sequence[str],
         log: Path,
-        death: StepDeath | None = None,
+        death: Death | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        step, nth = (death.step.value, death.nth) if death else (dying_stream.NEVER, 0)
-        python, *flags = command
-        script = [python, "-m", dying_stream.__name__, step, str(nth)]
-        path = {"PYTHONPATH": str(Path(dying_stream.__file__).parents[1])}
+        step, nth = (death.step.value, death.nth) if death else (dying_command.NEVER, 0)
+        script = [sys.executable, "-m", dying_command.__name__, step, str(nth)]
+        path = {"PYTHONPATH": str(Path(dying_command.__file__).parents[1])}
         self._child = ChildProcess(
-            "the stream", [*script, *flags], log=log, environment={**path, **(environment or {})}
+            f"events-stream {arguments[0]}",
+            [*script, *arguments],
+            log=log,
+            environment={**path, **(environment or {})},
         )
+        self._death = death
         self._started: set[psutil.Process] = set()
 
     def runs(self) -> bool:
@@ -82,7 +85,16 @@ class KillableStream:
 
     def wait_for_end(self) -> None:
         """Wait until it has exited; its Java may run a moment longer."""
-        wait_until(lambda: not self.runs(), "the end of the stream", seconds=DEADLINE)
+        name = self._child.name
+        wait_until(lambda: not self.runs(), f"the end of {name}", seconds=DEADLINE)
+
+    def check_end(self) -> None:
+        """Check that it has died as it should, or without a death, that it has succeeded."""
+        if self._death is None:
+            assert self.exit_code == 0, f"{self.exit_code}: {self.said}"
+        else:
+            assert self.exit_code == -signal.SIGKILL, f"{self.exit_code}: {self.said}"
+            assert self.said[-1] == dying_command.notice(self._death.step), self.said
 
     def wait_for_java(self) -> None:
         """Wait until its Java has exited because its Python is gone."""
