@@ -125,8 +125,8 @@ class CheckSettings(SparkSettings, ContractSettings):
     """Verify the published table and show it: 50 rows, the number of rows, and the schema.
 
     It compares the table's files, schema and rows with its manifest and with the raw files it was
-    made from, and recomputes the metrics of some users. It exits with 5 if they differ, and
-    changes nothing.
+    made from, and recomputes the metrics of some users. It changes nothing. It exits with 5 if they
+    differ, and with 6 if the raw table no longer has exactly the rows that it was made from.
     """
 
     flag_group: ClassVar[str | None] = None

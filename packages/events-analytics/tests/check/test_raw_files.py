@@ -166,7 +166,7 @@ LATE = store([(BEFORE, 1)])
         ([LATE, compact(BEFORE)], BEFORE),
         ([erase(BEFORE, 1)], BEFORE),
         ([expire(BEFORE)], BEFORE),
-        ([erase(TODAY, 1), erase(BEFORE, 1)], f"{BEFORE} and 1 more days"),
+        ([erase(TODAY, 1), erase(BEFORE, 1)], f"{BEFORE}, {TODAY}"),
     ],
 )
 def test_the_error_names_version_and_day(

@@ -18,6 +18,9 @@ from events_schema.tables.snapshot import Snapshot
 AGAIN = "publish again with events-analytics run"
 """What to do if a version cannot be verified."""
 
+_MOST_DAYS = 3
+"""The most days that an error names."""
+
 
 def find_raw(source: str | None, manifest: Manifest, contract: Contract[Any]) -> RawFiles:
     """Return the raw files whose rows the version was made from.
@@ -87,11 +90,12 @@ def _check_same_rows(folder: Path, files: Iterable[RawFile], manifest: Manifest)
     expected = _rows_by_day(RawFile(file.name, file.rows) for file in manifest.raw_files)
     days = sorted(day for day in {*found, *expected} if found[day] != expected[day])
     if days:
-        more = f" and {len(days) - 1} more days" if len(days) > 1 else ""
+        more = f" and {len(days) - _MOST_DAYS} more" if len(days) > _MOST_DAYS else ""
+        named = ", ".join(days[:_MOST_DAYS]) + more
         raise SourceRewritten(
             f"source {folder} no longer has exactly the rows that version {manifest.version} was "
-            f"made from: those of {days[0]}{more} were expired or erased, or compacted together "
-            f"with later ones; {AGAIN}"
+            f"made from: those of {named} were expired or erased, or compacted together with later "
+            f"ones; {AGAIN}"
         )
 
 
