@@ -137,7 +137,7 @@ def test_the_ids_go_with_kafkas_records(
     topics.produce(topic, [event(ONE), event(TWO)])
     log, ids = tmp_path / "raw.control/log", tmp_path / "raw.control/erased.json"
     command = ["erase", "--brokers", topics.bootstrap, "--target", str(tmp_path / "raw")]
-    with running(spark, topics.bootstrap, topic, tmp_path) as stream:
+    with running(spark, topics.bootstrap, topic, tmp_path, ack_timeout=1) as stream:
         wait_until(lambda: read_state(log).rows == 2, "the rows", seconds=DEADLINE)
         assert main([*command, "--user-id", str(ONE), "--apply"]) == 0
         assert ids.exists()

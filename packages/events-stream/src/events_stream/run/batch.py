@@ -84,13 +84,14 @@ class BatchSink:
             self.table.watch(Step.CHECKED)
             change.source = topic.identity
             change.after = {**before, **offsets.end}
-            change.erasures = past_erasures(state, topic)
             change.leader_epochs = {
                 p: since(each, topic.earliest.get(p, 0)) for p, each in epochs.items()
             }
             left = topic.lag(change.after) if self.leaves_records(offsets) else 0
             if not left:
                 change.complete_up_to = (self.drains_from or offsets.planned_at) - self.ack_timeout
+            complete = change.complete_up_to or state.position.complete_up_to
+            change.erasures = past_erasures(state, topic, complete)
             earlier = state.position.backlog if batch else None  # a pause is not a speed
             change.backlog = Backlog.after(earlier, left, datetime.now(UTC)) if left else None
         commit = change.commit
@@ -162,22 +163,40 @@ class BatchSink:
                 **cut.model_dump(mode="json"),
             )
 
-    def close_erasures(self, topic: TopicNow) -> None:
-        """Close the erasures of which `topic` has no record left, so that their ids are deleted."""
+    def close_erasures(self, topic: TopicNow, asked_at: datetime) -> None:
+        """Close the erasures of which no record can come, so that their ids are deleted.
+
+        `topic` is what Kafka said when it was asked, at `asked_at` or later.
+        """
         self.table.refresh()
-        if past_erasures(self.table.state, topic):
+        if past_erasures(self.table.state, topic, self._complete_up_to(topic, asked_at)):
             with self.table.change(CommitKind.ERASURE) as change:
-                change.erasures = past_erasures(change.state, topic)
+                complete = self._complete_up_to(topic, asked_at)
+                change.erasures = past_erasures(change.state, topic, complete)
+
+    def _complete_up_to(self, topic: TopicNow, asked_at: datetime) -> datetime | None:
+        position = self.table.state.position
+        if topic.lag(position.next_offsets):
+            return position.complete_up_to
+        return asked_at - self.ack_timeout
 
     def leaves_records(self, offsets: OffsetRange) -> bool:
         """Return whether the topic may have had more records than the micro-batch could take."""
         return offsets.may_leave_records(self.source.max_records_per_batch)
 
 
-def past_erasures(state: TableState, topic: TopicNow) -> tuple[Erasure, ...]:
-    """Return, closed, the finished erasures of which `topic` has no record left."""
+def past_erasures(
+    state: TableState, topic: TopicNow, complete: datetime | None
+) -> tuple[Erasure, ...]:
+    """Return, closed, the finished erasures of which no record can come any more.
+
+    Kafka has none from before the erasure, and every event acknowledged before `complete` is
+    stored: also those that were on their way to Kafka when it began.
+    """
+    if complete is None:
+        return ()
     return tuple(
         each.model_copy(update={"closed": True})
         for each in state.open_erasures
-        if each.finished and each.is_past(topic.earliest)
+        if each.finished and each.erased_at <= complete and each.is_past(topic.earliest)
     )

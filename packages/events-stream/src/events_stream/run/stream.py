@@ -206,16 +206,16 @@ class StreamRun:
         except AWAY:  # Spark notices it as well, and then the query ends
             self.sink.metrics.looked_in_vain()
             return False
-        self._close_erasures(topic)
+        self._close_erasures(topic, now)
         self.sink.metrics.looked(
             state, topic.lag(state.position.next_offsets), now - self.sink.ack_timeout
         )
         return self.sink.outdated(topic)
 
-    def _close_erasures(self, topic: TopicNow) -> None:
+    def _close_erasures(self, topic: TopicNow, asked_at: datetime) -> None:
         if self._storing.acquire(blocking=False):  # a micro-batch closes them itself
             try:
-                self.sink.close_erasures(topic)
+                self.sink.close_erasures(topic, asked_at)
             finally:
                 self._storing.release()
 

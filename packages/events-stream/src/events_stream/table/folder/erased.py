@@ -34,6 +34,7 @@ class ErasedUsers:
 
     def __init__(self, paths: TablePaths) -> None:
         self._path = paths.control / "erased.json"
+        self._new = self._path.with_name(f"{self._path.name}.new")
 
     def read(self, state: TableState) -> Mapping[int, Users]:
         """Return the users of each open erasure, by number.
@@ -55,6 +56,8 @@ class ErasedUsers:
     def read_known(self, state: TableState) -> Mapping[int, Users]:
         """Return what the file has of the open erasures, by number."""
         numbers = {each.number for each in state.open_erasures}
+        if not numbers:
+            return {}
         return {n: users for n, users in self._load().items() if n in numbers}
 
     def add(self, state: TableState, number: int, users: Users) -> None:
@@ -63,10 +66,11 @@ class ErasedUsers:
 
     def tidy(self, state: TableState) -> None:
         """Delete the ids of erasures that are not open, and the file with the last one."""
+        self._new.unlink(missing_ok=True)  # of a process that was killed
         if not self._path.exists():
             return
         known = self.read_known(state)
-        if known != self._load():
+        if not known or known != self._load():
             self._save(known)
 
     def _load(self) -> Mapping[int, Users]:
@@ -94,12 +98,11 @@ class ErasedUsers:
         sync_folder(self._path.parent)
 
     def _write(self, content: _Content) -> None:
-        new = self._path.with_name(f"{self._path.name}.new")
-        new.unlink(missing_ok=True)  # of a process that was killed, perhaps readable for others
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._new.unlink(missing_ok=True)  # of a process that was killed
+        descriptor = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            take_owner(new, self._path.parent)
+            take_owner(self._new, self._path.parent)
             file.write(content.model_dump_json().encode())
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self._path)
+        self._new.replace(self._path)

@@ -1,0 +1,107 @@
+"""The stream closes erasures once none of their records can come, and then deletes the ids."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from events_stream import open_table
+from events_stream.kafka.topic import TopicNow
+from events_stream.records.writer import RecordWriter
+from events_stream.run.batch import BatchSink, past_erasures
+from events_stream.run.metrics import StreamMetrics
+from events_stream.table.erasure import Erasure
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.folder.log import read_log
+from events_stream.table.folder.state import TableState
+from events_stream.table.position import Counts
+from line_support.topics import Topics
+from stream_support.contracts import CONTRACT
+from stream_support.envelopes import NOON, encoded, envelope
+from stream_support.staged_change import SOURCE, store_batch
+from stream_support.streaming import store
+
+SECOND = timedelta(seconds=1)
+RECEIPT = Erasure(
+    number=1, erased_at=NOON, topic_ends={0: 5, 1: 3}, on_kafka_until=None, finished=True
+)
+
+
+@pytest.mark.parametrize(
+    ("receipt", "earliest", "complete", "closes"),
+    [
+        ({}, {0: 5, 1: 4}, NOON, True),
+        ({}, {0: 5, 1: 2}, NOON, False),
+        ({}, {0: 5, 1: 4}, NOON - SECOND, False),
+        ({}, {0: 5, 1: 4}, None, False),
+        ({"finished": False}, {0: 5, 1: 4}, NOON, False),
+        ({"closed": True}, {0: 5, 1: 4}, NOON, False),
+    ],
+)
+def test_an_erasure_is_closed_once_none_of_its_records_can_come(
+    receipt: dict[str, bool], earliest: dict[int, int], complete: datetime | None, closes: bool
+) -> None:
+    """It is finished, Kafka has no earlier record, and what was on the way then was read."""
+    state = TableState(erasures=(RECEIPT.model_copy(update=receipt),))
+    topic = TopicNow(SOURCE, earliest=earliest, latest=earliest, leaders={})
+    closed = (RECEIPT.model_copy(update={"closed": True}),)
+    assert past_erasures(state, topic, complete) == (closed if closes else ())
+
+
+def erase(folder: Path, at: datetime, user: int, ends: dict[int, int]) -> Path:
+    """Store the receipt of an erasure that has nothing left to do; return the file of the ids."""
+    with open_table(str(folder / "raw")) as table, table.change(CommitKind.ERASURE) as change:
+        number = change.state.number + 1
+        receipt = {"number": number, "erased_at": at, "topic_ends": ends}
+        change.erasures = (RECEIPT.model_copy(update=receipt),)
+        table.erased.add(change.state, number, frozenset({user}))
+    return table.paths.control / "erased.json"
+
+
+@pytest.mark.parametrize(
+    ("asked_after", "latest", "closes"), [(10, 1, True), (9, 1, False), (3600, 2, False)]
+)
+def test_an_idle_stream_closes_it_in_a_commit(
+    tmp_path: Path, asked_after: int, latest: int, closes: bool
+) -> None:
+    """It waits for what may still be on its way, and for what is not read yet."""
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+    ids = erase(tmp_path, NOON, 7, {0: 1})
+    topic = TopicNow(SOURCE, earliest={0: 1}, latest={0: latest}, leaders={})
+    with open_table(str(tmp_path / "raw")) as table:
+        nobody: Any = None  # neither Kafka nor Spark is asked
+        writer = RecordWriter(table, timedelta(), CONTRACT)
+        sink = BatchSink(writer, nobody, nobody, StreamMetrics(), ack_timeout=10 * SECOND)
+        sink.close_erasures(topic, NOON + asked_after * SECOND)
+        log = read_log(table.paths.log)
+    assert [each.closed for each in log.state.erasures] == [closes]
+    assert (log.state.number, ids.exists()) == ((2, False) if closes else (1, True))
+    assert log.last is not None
+    assert log.last.kind is CommitKind.ERASURE
+
+
+@pytest.mark.extended
+def test_an_erasure_stays_open_until_what_was_on_the_way_is_read(
+    spark: SparkSession, topics: Topics, tmp_path: Path
+) -> None:
+    """A record received before, and written after, is dropped by the batch that closes it."""
+    topic = topics.create(partitions=1)
+    topics.produce(topic, encoded(2))
+    store(spark, topics.bootstrap, topic, tmp_path)
+    erased_at = datetime.now(UTC)
+    ids = erase(tmp_path, erased_at, 7, {0: 2})
+    topics.delete_records(topic, partition=0, before=2)
+    before = store(spark, topics.bootstrap, topic, tmp_path, ack_timeout=3600)
+    assert ids.exists()
+    late = envelope().model_copy(update={"user_id": 7, "received_time": erased_at - SECOND})
+    topics.produce(topic, [CONTRACT.encode(late), *encoded(1)])
+    state = store(spark, topics.bootstrap, topic, tmp_path, ack_timeout=0.1)
+    assert state.position.totals == Counts(read=4, stored=3, erased=1)
+    assert state.number == before.number + 1  # the batch
+    assert [each.closed for each in state.erasures] == [True]
+    assert not ids.exists()
