@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -12,11 +13,17 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Observation, SparkSession
 
 from events_schema.spark import spark_schema
+from events_stream import open_table
+from events_stream.commands.replay import replay
 from events_stream.records.decode import events, failed_events
 from events_stream.records.erased import is_erased
+from events_stream.records.writer import RecordWriter
 from events_stream.table.erasure import Erasure
-from stream_support.contracts import AWKWARD
+from events_stream.table.folder.commit import CommitKind
+from events_stream.table.position import Counts
+from stream_support.contracts import AWKWARD, CONTRACT
 from stream_support.envelopes import NOON, envelope
+from stream_support.real_files import failed_values, store_events
 
 SECOND = timedelta(seconds=1)
 Users = Mapping[int, frozenset[int]]
@@ -89,7 +96,7 @@ ERASURES = st.lists(
 )
 
 
-@settings(max_examples=6, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=4, suppress_health_check=list(HealthCheck), deadline=None)
 @given(st.data())
 def test_what_was_received_before_is_dropped_and_counted(
     spark: SparkSession, data: st.DataObject
@@ -100,7 +107,7 @@ def test_what_was_received_before_is_dropped_and_counted(
     users = {each.number: data.draw(ids) for each in erasures}
     # Offsets before the start of a micro-batch are not read.
     start = data.draw(st.just({}) | st.dictionaries(st.integers(0, 2), OFFSETS))
-    drawn = data.draw(st.lists(RECORDS, max_size=40))
+    drawn = data.draw(st.lists(RECORDS, min_size=20, max_size=40))
     records = [each for each in drawn if each.offset >= start.get(each.partition, 0)]
     kept = [each for each in records if not is_dropped(each, erasures, users)]
     failed = [each for each in kept if each.reason]
@@ -126,6 +133,24 @@ def test_what_was_received_before_is_dropped_and_counted(
 def test_without_an_open_erasure_nothing_is_asked() -> None:
     """The plan of the stream stays the same."""
     assert is_erased([], {}, {}) is None
+
+
+def test_a_replay_drops_what_was_read_before(spark: SparkSession, tmp_path: Path) -> None:
+    """The failed events have offsets that no batch reads again; later ones are stored."""
+    receipt = Erasure(
+        number=1, erased_at=NOON - SECOND, topic_ends={0: 2}, on_kafka_until=None, finished=True
+    )
+    valid = CONTRACT.encode(envelope())
+    with open_table(str(tmp_path / "raw")) as table:
+        invalid = valid.replace(b"shop", b"s\0op")
+        store_events(table, [], [valid, invalid, valid, b"garbage"])
+        with table.change(CommitKind.ERASURE) as change:
+            change.erasures = (receipt,)
+            table.erased.add(change.state, receipt.number, frozenset({1}))
+        counts = replay(spark, RecordWriter(table, timedelta(), CONTRACT), apply=True)
+        assert counts == Counts(read=4, stored=1, failed=1, erased=2)
+        assert table.state.position.totals == counts
+    assert failed_values(tmp_path / "raw.failed") == {b"garbage": 1}
 
 
 @pytest.mark.extended

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from events_stream import open_table
+from events_stream.kafka.offsets import Start
 from events_stream.kafka.topic import TopicNow
 from events_stream.records.writer import RecordWriter
 from events_stream.run.batch import BatchSink, past_erasures
@@ -17,8 +20,10 @@ from events_stream.run.metrics import StreamMetrics
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.log import read_log
+from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.folder.state import TableState
-from events_stream.table.position import Counts
+from events_stream.table.folder.table import Table
+from events_stream.table.position import Counts, Cut
 from line_support.topics import Topics
 from stream_support.contracts import CONTRACT
 from stream_support.envelopes import NOON, encoded, envelope
@@ -52,14 +57,23 @@ def test_an_erasure_is_closed_once_none_of_its_records_can_come(
     assert past_erasures(state, topic, complete) == (closed if closes else ())
 
 
-def erase(folder: Path, at: datetime, user: int, ends: dict[int, int]) -> Path:
+def erase(table: Table, at: datetime, user: int, ends: dict[int, int]) -> Path:
     """Store the receipt of an erasure that has nothing left to do; return the file of the ids."""
-    with open_table(str(folder / "raw")) as table, table.change(CommitKind.ERASURE) as change:
+    with table.change(CommitKind.ERASURE) as change:
         number = change.state.number + 1
         receipt = {"number": number, "erased_at": at, "topic_ends": ends}
         change.erasures = (RECEIPT.model_copy(update=receipt),)
         table.erased.add(change.state, number, frozenset({user}))
     return table.paths.control / "erased.json"
+
+
+@contextmanager
+def open_sink(folder: Path) -> Iterator[BatchSink]:
+    """Open the table, and yield a sink that asks neither Kafka nor Spark."""
+    nobody: Any = None
+    with open_table(str(folder / "raw")) as table:
+        writer = RecordWriter(table, timedelta(), CONTRACT)
+        yield BatchSink(writer, nobody, nobody, StreamMetrics(), ack_timeout=10 * SECOND)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +85,38 @@ def test_an_idle_stream_closes_it_in_a_commit(
     """It waits for what may still be on its way, and for what is not read yet."""
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
-    ids = erase(tmp_path, NOON, 7, {0: 1})
+        ids = erase(table, NOON, 7, {0: 1})
     topic = TopicNow(SOURCE, earliest={0: 1}, latest={0: latest}, leaders={})
-    with open_table(str(tmp_path / "raw")) as table:
-        nobody: Any = None  # neither Kafka nor Spark is asked
-        writer = RecordWriter(table, timedelta(), CONTRACT)
-        sink = BatchSink(writer, nobody, nobody, StreamMetrics(), ack_timeout=10 * SECOND)
+    with open_sink(tmp_path) as sink:
         sink.close_erasures(topic, NOON + asked_after * SECOND)
-        log = read_log(table.paths.log)
+    log = read_log(tmp_path / "raw.control/log")
     assert [each.closed for each in log.state.erasures] == [closes]
     assert (log.state.number, ids.exists()) == ((2, False) if closes else (1, True))
     assert log.last is not None
     assert log.last.kind is CommitKind.ERASURE
+
+
+def test_an_erasure_of_another_process_is_closed_too(tmp_path: Path) -> None:
+    """The command begins and finishes it while the stream has the table open."""
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+    topic = TopicNow(SOURCE, earliest={0: 1}, latest={0: 1}, leaders={})
+    with open_sink(tmp_path) as sink:
+        ids = erase(open_beside_stream(str(tmp_path / "raw")), NOON, 7, {0: 1})
+        sink.close_erasures(topic, NOON + 60 * SECOND)
+    assert not ids.exists()
+
+
+def test_a_cut_of_kafkas_log_moves_the_end(tmp_path: Path) -> None:
+    """The offsets from the cut on are those of new records, which are stored."""
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+        erase(table, NOON, 7, {0: 1, 1: 5})
+    cut = Cut(partition=0, offset=0, table_end=1, found_at=NOON)
+    with open_sink(tmp_path) as sink:
+        sink.accept(Start({0: 0}, cuts=(cut,)))
+        (receipt,) = sink.table.state.erasures
+    assert receipt.topic_ends == {0: 0, 1: 5}
 
 
 @pytest.mark.extended
@@ -94,7 +128,7 @@ def test_an_erasure_stays_open_until_what_was_on_the_way_is_read(
     topics.produce(topic, encoded(2))
     store(spark, topics.bootstrap, topic, tmp_path)
     erased_at = datetime.now(UTC)
-    ids = erase(tmp_path, erased_at, 7, {0: 2})
+    ids = erase(open_beside_stream(str(tmp_path / "raw")), erased_at, 7, {0: 2})
     topics.delete_records(topic, partition=0, before=2)
     before = store(spark, topics.bootstrap, topic, tmp_path, ack_timeout=3600)
     assert ids.exists()
