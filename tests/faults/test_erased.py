@@ -15,7 +15,7 @@ from events_schema import EventEnvelope, FailureReason
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.state import TableState
 from events_stream.table.position import Counts, Position
-from faults_support.checks import check_totals, split
+from faults_support.checks import check_totals, due, split
 from faults_support.comparison import differences
 from faults_support.erased import NOTHING, Erased, Gone, traces
 from faults_support.readers import FailedRow, Found, Row
@@ -23,7 +23,7 @@ from faults_support.sender import EPOCH, MICROSECOND, Sent
 from stream_support.contracts import CONTRACT
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 1, UTC)
-BEFORE = NOON - MICROSECOND
+BEFORE, LATER = NOON - MICROSECOND, NOON + MICROSECOND
 FAILED = FailedRow(partition=0, offset=3, value=b"x", reason="not_single_object")
 
 
@@ -31,7 +31,7 @@ FAILED = FailedRow(partition=0, offset=3, value=b"x", reason="not_single_object"
 def gone() -> Gone:
     """User 1 was erased at noon, and a failed event."""
     erased = Erased()
-    erased.add([1], NOON, [b"x"])
+    erased.add([1], NOON, LATER, [b"x"])
     return erased.gone
 
 
@@ -97,6 +97,14 @@ def test_events_are_told_apart_by_their_receipt(gone: Gone) -> None:
     events = [event(BEFORE), event(NOON), event(BEFORE, user=2)]
     records = [*map(CONTRACT.encode, events), b"garbage", None]
     assert split(records, gone) == ([events[1], events[2]], [events[0]])
+
+
+def test_an_event_that_comes_again_must_be_stored_once_its_row_is_gone(gone: Gone) -> None:
+    """While its row is there, it may be a copy of that."""
+    erased, same = event(BEFORE), str(uuid4())
+    again = [event(time, event_id=same) for time in (NOON, LATER)]
+    assert due(again, [erased], gone) == again
+    assert due(again, [event(BEFORE, event_id=same)], gone) == [again[1]]
 
 
 COPY = str(uuid4())

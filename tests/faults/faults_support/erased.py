@@ -18,6 +18,8 @@ class Gone(NamedTuple):
 
     before: Mapping[int, int]
     """By user: rows received before this time, in microseconds, are erased."""
+    until: Mapping[int, int]
+    """By user: when the erasure was over."""
     values: Collection[bytes]
     """The values of erased failed events."""
 
@@ -25,8 +27,12 @@ class Gone(NamedTuple):
         """Return whether a row of this user, received at this time, is erased."""
         return received_time < self.before.get(user_id, 0)
 
+    def has_ended(self, user_id: int, received_time: int) -> bool:
+        """Return whether all of the user's earlier rows were gone at this time."""
+        return received_time >= self.until.get(user_id, 0)
 
-NOTHING = Gone({}, frozenset())
+
+NOTHING = Gone({}, {}, frozenset())
 
 
 @dataclass
@@ -36,10 +42,15 @@ class Erased:
     gone: Gone = field(default=NOTHING)
     """Replaced and never changed, so that each look compares with what was erased before it."""
 
-    def add(self, users: Iterable[int], at: datetime, values: Iterable[bytes]) -> None:
-        """Add `users`, erased at `at`, and the values of their failed events."""
-        before = dict.fromkeys(users, (at - EPOCH) // MICROSECOND)
-        self.gone = Gone({**self.gone.before, **before}, {*self.gone.values, *values})
+    def add(
+        self, users: Collection[int], begun: datetime, over: datetime, values: Iterable[bytes]
+    ) -> None:
+        """Add `users`, erased from `begun` until `over`, and the values of their failed events."""
+        self.gone = Gone(
+            {**self.gone.before, **dict.fromkeys(users, (begun - EPOCH) // MICROSECOND)},
+            {**self.gone.until, **dict.fromkeys(users, (over - EPOCH) // MICROSECOND)},
+            {*self.gone.values, *values},
+        )
 
 
 def traces(folder: Path, gone: Gone) -> list[str]:

@@ -94,6 +94,7 @@ class ErasingUsers:
         assert all(each.closed for each in attempts), "a receipt of a killed command is open"
         assert receipt.finished, "the receipt of a command that succeeded is unfinished"
         users = [*self._events.values(), *self._failed]
-        self._checks.erased.add(users, receipt.erased_at, self._failed.values())
+        over = datetime.now(UTC)
+        self._checks.erased.add(users, receipt.erased_at, over, self._failed.values())
         self._sender.post_again(self._events)
         wait_until(self._sender.has_posted_again, "events to be posted again", seconds=DEADLINE)
