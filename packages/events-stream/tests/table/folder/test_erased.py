@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from stat import S_ISDIR
 
 import pytest
 
@@ -130,6 +131,27 @@ def test_it_survives_a_kill_between_any_two_lines(
         assert erased.read(state(3)) == {3: USERS}
     erased.add(state(3), 5, frozenset({8}))
     assert erased.read(state(3, 5)) == {3: USERS, 5: {8}}
+
+
+def test_it_is_on_disk_before_it_replaces_the_old_one(
+    paths: TablePaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power loss leaves the old file or the whole new one."""
+    calls: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor: int) -> None:
+        calls.append("folder" if S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def note_replace(old: Path, new: Path) -> None:
+        calls.append("replace")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    ErasedUsers(paths).add(state(), 3, USERS)
+    assert calls == ["file", "replace", "folder"]
 
 
 def _killed(*_: object, **__: object) -> None:
