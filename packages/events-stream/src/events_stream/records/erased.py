@@ -22,33 +22,52 @@ def is_erased(
     before the end that the topic had then, or was received earlier by the collector's clock (or
     written earlier by Kafka's, if it does not say). Offsets before `start` are not read.
     """
-    erasures = [each for each in erasures if users.get(each.number)]
-    if not erasures:
-        return None
     latest: dict[int, datetime] = {}
+    ends: dict[int, Offsets] = {}
     for each in sorted(erasures, key=lambda erasure: erasure.erased_at):
-        latest.update(dict.fromkeys(users[each.number], each.erased_at))
-    conditions = [_received_before(latest)]
-    for each in erasures:
         unread = {p: end for p, end in each.topic_ends.items() if start.get(p, 0) < end}
-        if unread:
-            conditions.append(f"({_is_in(users[each.number])} AND {_is_before(unread)})")
+        for user in users.get(each.number, ()):
+            latest[user] = each.erased_at
+            if unread:
+                ends[user] = _later(ends.get(user, {}), unread)
+    if not latest:
+        return None
+    before = [_received_before(latest)]
+    if ends:
+        before.append(_is_before(ends))
     # One search in the set of all users is all that most records need.
-    return F.expr(f"coalesce({_is_in(latest)} AND ({' OR '.join(conditions)}), false)")
+    of_erased = f"event.user_id IN ({_list(latest)})"
+    return F.expr(f"coalesce({of_erased} AND ({' OR '.join(before)}), false)")
 
 
-def _is_in(users: Iterable[int]) -> str:
-    return f"event.user_id IN ({', '.join(map(str, users))})"
+def _later(one: Offsets, other: Offsets) -> Offsets:
+    return {p: max(one.get(p, 0), other.get(p, 0)) for p in {**one, **other}}
 
 
 def _received_before(latest: Mapping[int, datetime]) -> str:
-    times = ", ".join(f"{to_micros(time)}L" for time in latest.values())
-    erased = f"map_from_arrays(array({', '.join(map(str, latest))}), array({times}))"
+    erased = _map({user: f"{to_micros(time)}L" for user, time in latest.items()})
     received = "unix_micros(coalesce(event.received_time, timestamp))"
     return f"{received} < element_at({erased}, event.user_id)"
 
 
-def _is_before(ends: Offsets) -> str:
-    offsets = ", ".join(f"{offset}L" for offset in ends.values())
-    by_partition = f"map_from_arrays(array({', '.join(map(str, ends))}), array({offsets}))"
-    return f"offset < element_at({by_partition}, partition)"
+def _is_before(ends: Mapping[int, Offsets]) -> str:
+    """Return the condition for an offset to be before the end of its partition for its user.
+
+    Spark turns the maps into constants. A condition for each erasure would be too long to compile.
+    """
+    numbers: dict[frozenset[tuple[int, int]], int] = {}
+    by_user = {
+        user: numbers.setdefault(frozenset(each.items()), len(numbers))
+        for user, each in ends.items()
+    }
+    different = _list(_map({p: f"{end}L" for p, end in each}) for each in numbers)
+    its_ends = f"get(array({different}), element_at({_map(by_user)}, event.user_id))"
+    return f"offset < element_at({its_ends}, partition)"
+
+
+def _map(values: Mapping[int, object]) -> str:
+    return f"map_from_arrays(array({_list(values)}), array({_list(values.values())}))"
+
+
+def _list(values: Iterable[object]) -> str:
+    return ", ".join(map(str, values))
