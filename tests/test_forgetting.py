@@ -79,12 +79,10 @@ def test_no_file_of_the_line_holds_an_erased_person(
 
     topics.produce(topic, [event(PERSON), event(OTHER)])
     with open_for_maintenance(str(target), "erase") as table:
-        failures = FailedOfUsers(
-            spark, PRICED, frozenset({PERSON}), table.paths.rewriting / "named"
-        )
-        kafka = OnKafka(topics.ends(topic), timedelta(days=7))
-        receipt = Eraser(table, frozenset({PERSON}), failures.name).erase(lambda: kafka)
-    assert (receipt.rows, receipt.failed) == (9, 3)
+        users, kafka = frozenset({PERSON}), OnKafka(topics.ends(topic), timedelta(days=7))
+        failed = FailedOfUsers(spark, PRICED, users, table.paths.rewriting / "named")
+        receipt = Eraser(table, users, failed.name).erase(lambda: kafka)
+    assert (receipt.rows, receipt.failed) == (6, 2)
     state = store(spark, topics.bootstrap, topic, tmp_path, contract=PRICED)
     assert state.position.totals == Counts(read=18, stored=13, failed=4, erased=1)
     with pytest.raises(events_analytics.errors.SourceRewritten):
