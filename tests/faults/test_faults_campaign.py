@@ -111,7 +111,7 @@ def test_no_kill_loses_doubles_or_alters_an_event(
     But for those that Kafka itself had lost before they were stored, and those that were erased.
     """
     templates = [drawn(recent_events(), f"{seed}-{n}") for n in range(40)]
-    templates += [drawn(old_events(), f"{seed}-{n}") for n in range(4)]
+    templates += [drawn(old_events(days), f"{seed}-{days}") for days in range(1, 5)]
     tell(f"--hypothesis-seed {seed}")
     over = Event()
 

@@ -62,10 +62,10 @@ def recent_events() -> st.SearchStrategy[dict[str, Any]]:
     return posted_events(CONTRACT)
 
 
-def old_events() -> st.SearchStrategy[dict[str, Any]]:
-    """Events from one to six days ago."""
-    now = datetime.now(UTC)
-    instants = times(now - timedelta(days=6), now - timedelta(days=1))
+def old_events(days: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Events from `days` days ago, or up to one day earlier."""
+    latest = datetime.now(UTC) - timedelta(days=days)
+    instants = times(latest - timedelta(days=1), latest)
     return st.builds(
         lambda event, instant: {**event, "event_time": instant},
         posted_events(CONTRACT),
