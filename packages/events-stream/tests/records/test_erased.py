@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
 
 from events_schema.spark import spark_schema
 from events_stream import open_table
@@ -20,7 +22,7 @@ from events_stream.records.erased import is_erased
 from events_stream.records.writer import RecordWriter
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
-from events_stream.table.position import Counts
+from events_stream.table.position import Counts, Offsets
 from stream_support.contracts import AWKWARD, CONTRACT
 from stream_support.envelopes import NOON, envelope
 from stream_support.real_files import failed_values, store_events
@@ -40,6 +42,16 @@ class Record(NamedTuple):
     reason: str | None
 
 
+TIMES = [NOON - SECOND, NOON, NOON + SECOND]
+CLOCKS = [(written, received) for written in TIMES for received in (None, *TIMES)]
+"""When a record was written and received; it need not say when it was received."""
+WHOSE = [*product((1, 2, -1), (None, "outside_contract")), (None, "unreadable_body")]
+RECORDS = [
+    Record(partition, offset, *clocks, *whose)
+    for partition, offset, clocks, whose in product(range(3), range(4), CLOCKS, WHOSE)
+]
+
+
 def is_dropped(record: Record, erasures: list[Erasure], users: Users) -> bool:
     """Return whether the record was received before one of the erasures of its user."""
     of_user = [each for each in erasures if record.user in users[each.number]]
@@ -51,43 +63,39 @@ def is_dropped(record: Record, erasures: list[Erasure], users: Users) -> bool:
 
 
 def decoded(spark: SparkSession, records: list[Record]) -> DataFrame:
-    """Return the records as the decoder returns them, with own fields of many names."""
+    """Return the records as the decoder returns them, with own fields of many names.
+
+    Each has its number as key, and if it decoded, as event_id.
+    """
     row = dict(AWKWARD.stored.from_envelope(envelope(contract=AWKWARD)))
-    rows = [
-        (
-            *("t", each.partition, each.offset, each.written, None, None, b"value"),
-            each.user
-            and tuple({**row, "user_id": each.user, "received_time": each.received}.values()),
-            each.reason,
-        )
-        for each in records
-    ]
-    event = spark_schema(AWKWARD.stored).simpleString()
+    rows = []
+    for number, each in enumerate(map(Record._asdict, records)):
+        own = {"event_id": str(number), "user_id": each["user"], "received_time": each["received"]}
+        event = tuple({**row, **own}.values()) if each["user"] else None
+        place = ("t", each["partition"], each["offset"], each["written"])
+        rows.append((*place, str(number).encode(), None, b"value", event, each["reason"]))
+    event_type = spark_schema(AWKWARD.stored).simpleString()
     return spark.createDataFrame(
         rows,
         "topic STRING, partition INT, offset BIGINT, timestamp TIMESTAMP, key BINARY, "
-        f"headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY, event {event}, "
-        "reason STRING",
+        "headers ARRAY<STRUCT<key: STRING, value: BINARY>>, value BINARY, "
+        f"event {event_type}, reason STRING",
     )
 
 
-TIMES = st.integers(-2, 2).map(lambda seconds: NOON + seconds * SECOND)
-OFFSETS = st.integers(0, 4)
-RECORDS = st.builds(
-    Record,
-    partition=st.integers(0, 2),
-    offset=OFFSETS,
-    written=TIMES,
-    received=st.none() | TIMES,
-    user=st.none() | st.sampled_from([1, 2, 3, -1]),
-    reason=st.none() | st.just("outside_contract"),
-).map(lambda record: record if record.user else record._replace(reason="unreadable_body"))
+@pytest.fixture(scope="module")
+def every(spark: SparkSession) -> DataFrame:
+    """All `RECORDS`, decoded."""
+    return decoded(spark, RECORDS).cache()
+
+
+OFFSETS = st.dictionaries(st.integers(0, 2), st.integers(0, 4))
 ERASURES = st.lists(
     st.builds(
         Erasure,
         number=st.integers(1, 99),
-        erased_at=TIMES,
-        topic_ends=st.dictionaries(st.integers(0, 2), OFFSETS),
+        erased_at=st.sampled_from(TIMES),
+        topic_ends=OFFSETS,
         on_kafka_until=st.none(),
     ),
     min_size=1,
@@ -96,37 +104,30 @@ ERASURES = st.lists(
 )
 
 
-@settings(max_examples=4, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.data())
+@settings(max_examples=5, suppress_health_check=list(HealthCheck), deadline=None)
+@given(erasures=ERASURES, start=OFFSETS, data=st.data())
 def test_what_was_received_before_is_dropped_and_counted(
-    spark: SparkSession, data: st.DataObject
+    every: DataFrame, erasures: list[Erasure], start: Offsets, data: st.DataObject
 ) -> None:
     """Spark drops exactly the records that the definition names, events and failed ones alike."""
-    erasures = data.draw(ERASURES)
-    ids = st.frozensets(st.sampled_from([1, 2, 3, -1]), min_size=1)
+    ids = st.frozensets(st.sampled_from([1, 2, -1]), min_size=1)
     users = {each.number: data.draw(ids) for each in erasures}
-    # Offsets before the start of a micro-batch are not read.
-    start = data.draw(st.just({}) | st.dictionaries(st.integers(0, 2), OFFSETS))
-    drawn = data.draw(st.lists(RECORDS, min_size=20, max_size=40))
-    records = [each for each in drawn if each.offset >= start.get(each.partition, 0)]
-    kept = [each for each in records if not is_dropped(each, erasures, users)]
-    failed = [each for each in kept if each.reason]
+    read = {
+        n: each for n, each in enumerate(RECORDS) if each.offset >= start.get(each.partition, 0)
+    }
+    kept = {n: each for n, each in read.items() if not is_dropped(each, erasures, users)}
+    failed = {n for n, each in kept.items() if each.reason}
 
     condition = is_erased(erasures, users, start)
-    frame, seen = decoded(spark, records).cache(), Observation()
-    stored = events(frame, seen, (), condition).collect()
-    not_valid = failed_events(frame, Observation(), condition).collect()
-    frame.unpersist()
-    assert sorted(row["user_id"] for row in stored) == sorted(
-        each.user or 0 for each in kept if not each.reason
-    )
-    assert sorted((row["partition"], row["offset"]) for row in not_valid) == sorted(
-        (each.partition, each.offset) for each in failed
-    )
+    frame, seen = every.where(F.col("key").cast("string").isin([*map(str, read)])), Observation()
+    stored = events(frame, seen, (), condition).select("event_id").collect()
+    not_valid = failed_events(frame, Observation(), condition).select("key").collect()
+    assert {int(row["event_id"]) for row in stored} == kept.keys() - failed
+    assert {int(row["key"]) for row in not_valid} == failed
     assert seen.get == {
-        "read": len(records),
+        "read": len(read),
         "failed": len(failed),
-        "erased": len(records) - len(kept),
+        "erased": len(read) - len(kept),
     }
 
 
