@@ -208,15 +208,20 @@ class CompactSettings(BesideSettings):
     )
 
 
-def _read_user_id(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,10}", value):
-        raise PydanticCustomError(
-            "user_id", "{text} is not a user_id; give a whole number", {"text": repr(value)}
-        )
-    return value
-
-
-UserId = Annotated[int, BeforeValidator(_read_user_id), Field(ge=-(2**31), lt=2**31)]
+def _read_user_ids(value: object) -> object:
+    ids = split_commas(value)
+    for text in ids if isinstance(ids, tuple | list) else ():
+        if isinstance(text, str) and not (
+            re.fullmatch(r"-?[0-9]{1,10}", text) and -(2**31) <= int(text) < 2**31
+        ):
+            raise PydanticCustomError(
+                "user_id",
+                "{text} is not a user_id; give a whole number from -2147483648 to 2147483647",
+                {"text": repr(text)},
+            )
+    if not ids:
+        raise PydanticCustomError("user_id", "give at least one user_id")
+    return ids
 
 
 class EraseSettings(ContractSettings, SparkSettings, KafkaSettings):
@@ -231,8 +236,8 @@ class EraseSettings(ContractSettings, SparkSettings, KafkaSettings):
 
     brokers: Brokers = BROKERS
     target: Folder = TARGET
-    user_id: Annotated[tuple[UserId, ...], BeforeValidator(split_commas), Flag("N")] = Field(
-        description="a user to erase; repeatable", min_length=1, repr=False
+    user_id: Annotated[tuple[int, ...], BeforeValidator(_read_user_ids), Flag("N")] = Field(
+        description="a user to erase; repeatable", repr=False
     )
     topic_gone: bool = Field(
         default=False,

@@ -53,7 +53,7 @@ def test_it_says_what_it_would_do_and_does_it(
     before = files(target)
     assert run(target) == 0
     said = capsys.readouterr().out
-    assert said.startswith("would rewrite 6 files with 0.0 MiB, days 2026-01-31 to 2026-01-31,")
+    assert said.startswith("would rewrite 6 files with 0.0 MiB of 2026-01-31 into about 2;")
     assert said.endswith("into about 2; --apply does it\n")
     assert files(target) == before
     assert run(target, "--apply") == 0

@@ -91,19 +91,27 @@ def remove_folder(folder: Path) -> None:
 
 
 def take_owner(path: Path, model: Path) -> None:
-    """Give `path` the owner of `model`. Raises `PermissionError`.
+    """Give `path` the owner and the group of `model`. Raises `PermissionError`.
 
     A command run by root then leaves nothing behind that the table's owner may not change.
     """
-    wanted = model.stat()
-    if path.stat().st_uid != wanted.st_uid:
+    wanted, has = model.stat(), path.stat()
+    if (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
         os.chown(path, wanted.st_uid, wanted.st_gid)
 
 
 def take_after(path: Path, model: Path) -> None:
-    """Give `path` the owner and the permissions of `model`. Raises `PermissionError`."""
+    """Give `path` the owner, the group and the permissions of `model`, with those of its ACL.
+
+    Raises `PermissionError`.
+    """
     take_owner(path, model)
-    path.chmod(stat.S_IMODE(model.stat().st_mode))
+    mode = stat.S_IMODE(model.stat().st_mode)
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
+    for name in os.listxattr(model):
+        if name.startswith("system.posix_acl_"):
+            os.setxattr(path, name, os.getxattr(model, name))
 
 
 def sync_folder(folder: Path) -> None:

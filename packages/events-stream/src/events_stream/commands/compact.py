@@ -45,7 +45,8 @@ def _planned(found: Sequence[SmallFiles]) -> str:
     after = sum(each.files_after for each in found)
     size = sum(each.bytes for each in found) / (1 << 20)
     days = [day for each in found if (day := each.part.day)]
-    span = f", days {days[0]} to {days[-1]}," if days else ""
+    last = f" to {days[-1]}" if len(days) > 1 else ""
+    span = f" of {days[0]}{last}" if days else ""
     return (
         f"would rewrite {files:,} files with {size:,.1f} MiB{span} into about {after:,}; "
         f"--apply does it"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,7 +54,10 @@ def erase_users(settings: EraseSettings) -> None:
                 text = _erase(eraser, look) if settings.apply else _find(eraser, look)
     print(text)
     if failed.undecodable:
-        print(f"{failed.undecodable:,} failed events cannot be decoded, so they stay")
+        print(
+            f"{_count(failed.undecodable, 'failed event')} cannot be decoded: if a replay stores "
+            f"some of them later, erase the same users again"
+        )
 
 
 @contextmanager
@@ -97,9 +100,13 @@ def _find(eraser: Eraser, look: Look) -> str:
     rows = sum(each.rows for each in found if each.part.day is not None)
     failed = sum(each.rows for each in found if each.part.day is None)
     days = [each.part.day for each in found if each.part.day is not None]
-    span = f" of the days {days[0]} to {days[-1]}" if days else ""
+    span = f" of {_span(days)}" if days else ""
     what = f"{_count(rows, 'row')}{span} and {_count(failed, 'failed event')}"
     return f"would erase {what}; {_kafka_keeps(kafka)}; --apply does it"
+
+
+def _span(days: Sequence[str]) -> str:
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -20,13 +20,14 @@ SELECT reason, strftime(timestamp AT TIME ZONE 'UTC', '%Y-%m-%d') AS day, partit
        count(*) AS events,
        min("offset") AS "example at",
        hex(arg_min(value, "offset")[:$bytes]) AS "example (hex)"
-FROM read_parquet($files) GROUP BY ALL ORDER BY ALL
+FROM read_parquet($files, hive_partitioning = false) GROUP BY ALL ORDER BY ALL
 """
 
 _NEWEST = """
 SELECT strftime(timestamp AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S') AS time, partition, "offset",
        reason, octet_length(value) AS bytes, hex(value[:$bytes]) AS "value (hex)"
-FROM read_parquet($files) ORDER BY timestamp DESC, partition, "offset" DESC LIMIT $limit
+FROM read_parquet($files, hive_partitioning = false)
+ORDER BY timestamp DESC, partition, "offset" DESC LIMIT $limit
 """
 
 

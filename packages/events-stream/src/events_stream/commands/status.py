@@ -86,6 +86,11 @@ def _complete(position: Position, now: datetime) -> str:
 
 
 def _unfinished(commit: Commit) -> str:
+    if commit.exchanged:
+        return (
+            f"a process was killed before it exchanged {commit.exchanged}; the next start finishes "
+            f"this"
+        )
     return (
         f"a process was killed while it put {len(commit.files)} files into the table and removed "
         f"{len(commit.removed)}; the next start finishes this; until then, readers of the folder "

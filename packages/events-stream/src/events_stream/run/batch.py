@@ -196,7 +196,7 @@ def past_erasures(
     if complete is None:
         return ()
     return tuple(
-        each.model_copy(update={"closed": True})
+        each.close()
         for each in state.open_erasures
         if each.finished and each.erased_at <= complete and each.is_past(topic.earliest)
     )

@@ -63,8 +63,12 @@ def failure(error: Exception, target: Path) -> EventsError:
             f"cannot write {target} or the checkpoint: {said}; {way_out}, nothing is lost"
         )
     if isinstance(error, duckdb.Error):
-        return DatabaseFailed(f"DuckDB failed: {str(error)[:LONGEST]}; start again")
+        return DatabaseFailed(f"DuckDB failed: {_first_line(error)}; start again")
     return spark_failed(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its values
 
 
 def _set_properties(spark: SparkSession, java_options: Sequence[str]) -> None:

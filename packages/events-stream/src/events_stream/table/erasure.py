@@ -51,6 +51,10 @@ class Erasure(BaseModel):
             }
         )
 
+    def close(self) -> Erasure:
+        """Return the receipt without what is needed only while it is open."""
+        return self.model_copy(update={"closed": True, "topic_ends": {}})
+
     def after_cuts(self, cuts: Iterable[Cut]) -> Erasure:
         """Return the receipt after Kafka's log was cut: from there on, its records are new."""
         ends = self.topic_ends

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from events_schema import Contract, StoredEvent
 from events_schema.runtime.database import Database, open_database
-from events_schema.runtime.errors import TableDamaged
+from events_schema.runtime.errors import PublishError, TableDamaged
 from events_schema.tables.listing import list_table
 from events_schema.testing import contracts, raw_tables
 from events_stream import open_table
@@ -25,6 +26,7 @@ from events_stream.errors import RowsDiffer
 from events_stream.table.folder import compaction, rewriting
 from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.compaction import compact, find_small_files, first_open_day
+from events_stream.table.folder.log import read_state
 from events_stream.table.folder.open import open_beside_stream, open_for_maintenance
 from events_stream.table.folder.rows import Rows, write
 from events_stream.table.steps import Step, Watch, unwatched
@@ -257,6 +259,65 @@ def test_files_that_the_log_does_not_list_are_not_lost(target: Path) -> None:
     with pytest.raises(TableDamaged, match=r"by-hand\.parquet is not in the log"):
         run(target, watch=add_one)
     assert (target / "event_date=2026-01-30" / "by-hand.parquet").exists()
+
+
+def test_a_folder_that_cannot_be_exchanged_is_refused(target: Path) -> None:
+    """Links are not followed, since what they link to would stay; nothing is committed."""
+    day = target / "event_date=2026-01-31"
+    elsewhere = day.rename(target.with_name("elsewhere"))
+    day.symlink_to(elsewhere)
+    before = files(target.parent)
+    with pytest.raises(PublishError, match="is a symbolic link; replace it by what it links to"):
+        run(target)
+    assert read_state(target.with_name("raw.control") / "log").number == 3  # the other day is done
+    assert files(elsewhere) == [name.partition("/")[2] for name in before if "elsewhere" in name]
+    day.unlink()
+    elsewhere.rename(day)
+    assert run(target) == ["raw/event_date=2026-01-31", "raw.failed"]
+
+
+def test_a_day_that_was_removed_after_the_commit_comes_back(target: Path) -> None:
+    """If somebody deletes the day between the commit and the exchange, the new files are there."""
+    expected = rows(target)
+
+    def remove(step: Step) -> None:
+        if step is Step.COMMITTED:
+            shutil.rmtree(target / "event_date=2026-01-30")
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(target, watch=remove)
+    run(target)
+    assert rows(target) == expected
+
+
+def test_folders_above_the_table_may_look_like_partitions(tmp_path: Path) -> None:
+    """A folder such as `topic=clicks` above the table changes no value."""
+    target = tmp_path / "topic=clicks" / "raw"
+    with open_table(str(target)) as table:
+        for _ in range(2):
+            store_events(table, [stored()], [b"failed"])
+    run(target)
+    (path,) = target.with_name("raw.failed").iterdir()
+    failed = pq.ParquetFile(path).read()
+    assert failed.column("topic").to_pylist() == ["events"] * 2
+    assert failed.column_names[-1] == "reason"
+
+
+def test_many_files_are_replaced_in_several_steps(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder with very many files is compacted piece by piece, with bounded memory."""
+    expected = rows(target)
+    monkeypatch.setattr(compaction, "FILES_AT_ONCE", 2)
+    with open_table(str(target)) as table:
+        store_events(table, [stored()])
+    assert run(target) == [
+        "raw/event_date=2026-01-30",
+        *["raw/event_date=2026-01-31"] * 2,
+        "raw.failed",
+    ]
+    assert sum(rows(target).values()) == sum(expected.values()) + 1
 
 
 @pytest.mark.parametrize("damage", ["missing", "replaced"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from events_schema.runtime.errors import TableDamaged
+from events_schema.runtime.errors import PublishError, TableDamaged
 from events_schema.runtime.files import remove_folder, take_after
 from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
@@ -92,9 +93,11 @@ class Change:
         """Replace the files of `part` by `files`, which are all that the folder `new` has.
 
         The other files of the part's folder stay: they get a second name in the new folder. Raises
-        `TableDamaged` if the folder has a file that the table does not know, and `OSError`.
+        `TableDamaged` if the folder has a file that the table does not know, `PublishError` if it
+        could not be exchanged later, and `OSError`.
         """
         listed, old = self._names_in(part.folder), self._paths.target.parent / part.folder
+        _check_exchangeable(old, part)
         for unlisted in {path.name for path in old.iterdir()} - listed:
             raise TableDamaged(
                 f"{old / unlisted} is not in the log {self._paths.log}, which is an older copy or "
@@ -151,3 +154,12 @@ class Change:
             erasures=self.erasures,
             own_types=self.own_types,
         )
+
+
+def _check_exchangeable(old: Path, part: Part) -> None:
+    """Check that the folder can be exchanged, and that this replaces the files themselves."""
+    for path in (old, *(old / Path(file.final).name for file in part.files)):
+        if path.is_symlink():
+            raise PublishError(f"{path} is a symbolic link; replace it by what it links to")
+    if not os.access(old, os.W_OK | os.X_OK):
+        raise PublishError(f"cannot write {old}; run this as the user of the stream")

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.part import Part, split
-from events_stream.table.folder.rewriting import FILE_BYTES, file_count, rewrite
+from events_stream.table.folder.rewriting import (
+    FILE_BYTES,
+    FILES_AT_ONCE,
+    file_count,
+    rewrite,
+)
 from events_stream.table.folder.rows import Rows, events, failed_events
 from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
@@ -54,7 +59,7 @@ def find_small_files(table: Table, before: date) -> list[SmallFiles]:
         state = table.state
         days = [each for each in split(state.table_files.values()) if _is_before(each, before)]
         parts = [*days, *split(state.failed_files.values())]
-        found = [_small_files(table, part) for part in parts if len(part.files) > 1]
+        found = [each for part in parts for each in _small_files(table, part)]
     return [each for each in found if len(each.part.files) > 1]
 
 
@@ -62,11 +67,15 @@ def _is_before(part: Part, before: date) -> bool:
     return (part.day or "") < before.isoformat()  # the partition without a day sorts after all
 
 
-def _small_files(table: Table, part: Part) -> SmallFiles:
+def _small_files(table: Table, part: Part) -> Iterator[SmallFiles]:
+    if len(part.files) < 2:  # noqa: PLR2004  # one file is as few as possible
+        return
     sizes = [path.stat().st_size for path in table.locate(part.files)]
     small = [each for each in zip(part.files, sizes, strict=True) if each[1] < SMALL_BYTES]
-    files = tuple(file for file, _ in small)
-    return SmallFiles(Part(part.folder, files), sum(size for _, size in small))
+    for start in range(0, len(small), FILES_AT_ONCE):
+        some = small[start : start + FILES_AT_ONCE]
+        files = tuple(file for file, _ in some)
+        yield SmallFiles(Part(part.folder, files), sum(size for _, size in some))
 
 
 def compact(table: Table, found: Sequence[SmallFiles]) -> Iterator[Compacted]:

@@ -8,11 +8,13 @@ are rewritten one folder after the other, each in a commit of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+
+import structlog
 
 from events_schema.runtime.database import open_database
 from events_stream.table.erasure import Erasure
@@ -20,11 +22,13 @@ from events_stream.table.folder.change import Change
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.parquet import FILES_PER_PIECE, pieces
 from events_stream.table.folder.part import Part, split
-from events_stream.table.folder.rewriting import rewrite
+from events_stream.table.folder.rewriting import FILES_AT_ONCE, rewrite
 from events_stream.table.folder.rows import Rows, events, events_of, failed_events, failed_of
 from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
 from events_stream.table.position import Offsets
+
+log = structlog.get_logger()
 
 NameFailed = Callable[[list[Path]], Path]
 """Writes which failed events in these files are of the users; returns the folder of its files.
@@ -65,8 +69,9 @@ class Eraser:
     def find(self) -> list[Found]:
         """Return what `erase` would remove. Raises `TableDamaged` and `DatabaseFailed`."""
         with self.table.writing():
-            state = self.table.state
-        return [found for part in _parts(state) if (found := self._find(part))]
+            parts = _parts(self.table.state)
+        self._name_failed(parts)
+        return [found for part in parts if (found := self._find(part))]
 
     def erase(self, look: Look) -> Erasure:
         """Erase the users, and return the receipt.
@@ -74,14 +79,24 @@ class Eraser:
         If the process is killed, or this raises, run it again. Raises `PublishError`,
         `TableDamaged`, `RowsDiffer`, `DatabaseFailed` and the errors of `look`.
         """
-        before = self._begin(look)
-        number = before.number + 1
-        for part in _parts(before):
+        before, is_on_kafka = self._begin(look)
+        number, parts = before.number + 1, _parts(before)
+        self._name_failed(parts)
+        for part in parts:
             self._erase_from(part, number)
-        return self._finish(number)
+        return self._finish(number, is_on_kafka=is_on_kafka)
 
-    def _begin(self, look: Look) -> TableState:
-        """Commit the receipt; return the state before it. Files that come later are not touched."""
+    def _name_failed(self, parts: list[Part]) -> None:
+        """Name the failed events of the users, without the lock for writing: it takes Spark."""
+        failed = [file for part in parts if part.day is None for file in part.files]
+        if failed:
+            self._named = self.name_failed(self.table.locate(failed))
+
+    def _begin(self, look: Look) -> tuple[TableState, bool]:
+        """Commit the receipt; return the state before it, and whether the topic still exists.
+
+        Files that come later are not touched.
+        """
         with self.table.change(CommitKind.ERASURE) as change:
             kafka, now = look(), datetime.now(UTC)
             keeps = kafka.retention if kafka else None
@@ -90,12 +105,10 @@ class Eraser:
                 erased_at=now,
                 topic_ends=dict(kafka.ends) if kafka else {},
                 on_kafka_until=None if keeps is None else now + keeps,
-                closed=kafka is None,
             )
             change.erasures = (receipt, *self._included(change))
-            if kafka is not None:
-                self.table.erased.add(change.state, receipt.number, self.users)
-        return change.state
+            self.table.erased.add(change.state, receipt.number, self.users)
+        return change.state, kafka is not None
 
     def _included(self, change: Change) -> list[Erasure]:
         """Return the open receipts that this erasure includes, now closed.
@@ -103,8 +116,13 @@ class Eraser:
         It has the same users, or more. Also those whose ids are lost are closed.
         """
         known = self.table.erased.read_known(change.state)
+        for each in change.state.open_erasures:
+            if each.number not in known:
+                log.warning(
+                    "the users of an erasure are lost; erase them again", begun=each.erased_at
+                )
         return [
-            each.model_copy(update={"closed": True})
+            each.close()
             for each in change.state.open_erasures
             if known.get(each.number, frozenset()) <= self.users
         ]
@@ -119,7 +137,9 @@ class Eraser:
 
         keep = self._keep_failed if part.day is None else self._keep_events
         while found := self._find(part):
-            if rewrite(self.table, found.part, CommitKind.ERASURE, keep, amend) is not None:
+            some = Part(part.folder, found.part.files[:FILES_AT_ONCE])
+            done = rewrite(self.table, some, CommitKind.ERASURE, keep, amend)
+            if done is not None and some == found.part:
                 return
 
     def _keep_events(self, files: list[Path]) -> Rows:
@@ -143,21 +163,19 @@ class Eraser:
     def _count(self, files: list[Path], *, failed: bool) -> Counter[int]:
         """Return how many rows of the users each file has, by its index."""
         counts: Counter[int] = Counter()
-        query = self._query_failed(files) if failed else partial(events_of, users=self.users)
+        query = partial(events_of, users=self.users)
+        if failed and self._named is not None:
+            query = partial(failed_of, named=self._named)
         with open_database() as database:
             for number, piece in enumerate(pieces(files)):
                 for index, rows in database.ask(query(piece)):
                     counts[number * FILES_PER_PIECE + index] += rows
         return counts
 
-    def _query_failed(self, files: list[Path]) -> Callable[[Sequence[Path]], str]:
-        if self._named is None:
-            self._named = self.name_failed(files)
-        return partial(failed_of, named=self._named)
-
-    def _finish(self, number: int) -> Erasure:
+    def _finish(self, number: int, *, is_on_kafka: bool) -> Erasure:
         with self.table.change(CommitKind.ERASURE) as change:
             receipt = _receipt(change, number).model_copy(update={"finished": True})
+            receipt = receipt if is_on_kafka else receipt.close()
             change.erasures = (receipt,)
         return receipt
 

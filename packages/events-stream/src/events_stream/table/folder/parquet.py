@@ -48,7 +48,7 @@ _EVENTS = """
 SELECT file_index, count(*), epoch_us(min(received_time)), epoch_us(max(received_time)),
        list(DISTINCT epoch_us(received_time) // 3_600_000_000)
            FILTER (received_time IS NOT NULL)
-FROM read_parquet($files) GROUP BY 1
+FROM read_parquet($files, hive_partitioning = false) GROUP BY 1
 """
 
 

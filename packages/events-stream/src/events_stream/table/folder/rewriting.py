@@ -36,6 +36,8 @@ from events_stream.table.steps import Step
 
 FILE_BYTES = 128 << 20
 """The approximate size of the new files."""
+FILES_AT_ONCE = 5_000
+"""The most files that are replaced in one step; DuckDB needs memory for each."""
 
 _MEBIBYTE = 1 << 20
 
@@ -176,4 +178,5 @@ def _failure(error: duckdb.Error | PublishError, table: Table) -> EventsError:
         return PublishError(
             f"cannot write {table.paths.rewriting}: {said}; {way_out}, nothing is lost"
         )
-    return DatabaseFailed(f"DuckDB failed: {str(error)[:LONGEST]}; nothing was changed")
+    said = str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its ids
+    return DatabaseFailed(f"DuckDB failed: {said}; nothing was changed")

@@ -39,8 +39,7 @@ def failed_events(files: Sequence[Path], without: Path | None) -> Rows:
 
     These have the columns `partition`, `offset` and `md5`, the hash of the value.
     """
-    paths = ", ".join(map(_text, files))
-    query = f"FROM read_parquet([{paths}], union_by_name = true)"
+    query = f"FROM {_files(files)}"
     if without is not None:
         query = f"FROM ({query}) AS kept WHERE NOT {_is_named(without)}"
     return Rows(query, "timestamp")
@@ -49,26 +48,30 @@ def failed_events(files: Sequence[Path], without: Path | None) -> Rows:
 def events_of(files: Sequence[Path], users: Collection[int]) -> str:
     """Return a query for how many events of `users` each file has: its index and the number."""
     return (
-        f"SELECT file_index, count(*) FROM read_parquet([{', '.join(map(_text, files))}]) "  # noqa: S608
+        f"SELECT file_index, count(*) FROM {_files(files)} "  # noqa: S608
         f"WHERE user_id IN ({', '.join(map(str, sorted(users)))}) GROUP BY file_index"
     )
 
 
 def failed_of(files: Sequence[Path], named: Path) -> str:
     """Return a query like that of `events_of` for the failed events in `files` that are `named`."""
-    paths = ", ".join(map(_text, files))
     return (
-        f"SELECT file_index, count(*) FROM read_parquet([{paths}], union_by_name = true) AS kept "  # noqa: S608
+        f"SELECT file_index, count(*) FROM {_files(files)} AS kept "  # noqa: S608
         f"WHERE {_is_named(named)} GROUP BY file_index"
     )
 
 
 def _is_named(named: Path) -> str:
     return (
-        f"EXISTS (FROM read_parquet({_text(named)[:-1]}/*.parquet') AS named WHERE "
+        f"EXISTS (FROM {_files(sorted(named.glob('*.parquet')))} AS named WHERE "
         f'named.partition = kept.partition AND named."offset" = kept."offset" '
         f"AND named.md5 = md5(kept.value))"
     )
+
+
+def _files(files: Sequence[Path]) -> str:
+    # A folder above the table may be named like a partition.
+    return f"read_parquet([{', '.join(map(_text, files))}], hive_partitioning = false)"
 
 
 def _text(path: Path) -> str:
@@ -108,6 +111,6 @@ def _ranges(database: Database, rows: Rows, files: int) -> list[str]:
 
 def fingerprint(database: Database, rows: Rows) -> tuple[int, int]:
     """Return the number of rows, and the sum of their hashes, whatever their order."""
-    figures = "count(*), coalesce(sum(hash(each)::HUGEINT), 0)"
-    count, hashes = database.one(f"SELECT {figures} FROM ({rows.query}) AS each")  # noqa: S608
+    figures = "count(*), coalesce(sum(hash(_row)::HUGEINT), 0)"
+    count, hashes = database.one(f"SELECT {figures} FROM ({rows.query}) AS _row")  # noqa: S608
     return count, hashes

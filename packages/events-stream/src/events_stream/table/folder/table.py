@@ -135,7 +135,10 @@ class Table:
     def _exchange(self, commit: Commit, staging: Path) -> None:
         folder = self._place(commit.exchanged)
         if not commit.is_placed(self.paths):
-            exchange(staging / "exchanged", folder)
+            if folder.is_dir():
+                exchange(staging / "exchanged", folder)
+            else:  # somebody removed it
+                rename_new(staging / "exchanged", folder)
         for parent in (folder.parent, staging):
             sync_folder(parent)
         self.watch(Step.EXCHANGED)
