@@ -53,7 +53,7 @@ def test_an_erasure_is_closed_once_none_of_its_records_can_come(
     """It is finished, Kafka has no earlier record, and what was on the way then was read."""
     state = TableState(erasures=(RECEIPT.model_copy(update=receipt),))
     topic = TopicNow(SOURCE, earliest=earliest, latest=earliest, leaders={})
-    closed = (RECEIPT.model_copy(update={"closed": True}),)
+    closed = (RECEIPT.model_copy(update=receipt).close(),)
     assert past_erasures(state, topic, complete) == (closed if closes else ())
 
 
