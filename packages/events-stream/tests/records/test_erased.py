@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -104,14 +104,25 @@ ERASURES = st.lists(
 )
 
 
-@settings(max_examples=5, suppress_health_check=list(HealthCheck), deadline=None)
-@given(erasures=ERASURES, start=OFFSETS, data=st.data())
+CROSSING = [
+    Erasure(number=n, erased_at=time, topic_ends=ends, on_kafka_until=None)
+    for n, (time, ends) in enumerate(zip(TIMES, [{0: 1, 1: 4}, {0: 3, 1: 2}], strict=False))
+]
+"""Erasures each of which ends later than the other, in a different partition."""
+
+
+@settings(max_examples=4, suppress_health_check=list(HealthCheck), deadline=None)
+@example(erasures=CROSSING, who=[frozenset({1})] * 3, start={})
+@given(
+    erasures=ERASURES,
+    who=st.lists(st.frozensets(st.sampled_from([1, 2, -1]), min_size=1), min_size=3, max_size=3),
+    start=OFFSETS,
+)
 def test_what_was_received_before_is_dropped_and_counted(
-    every: DataFrame, erasures: list[Erasure], start: Offsets, data: st.DataObject
+    every: DataFrame, erasures: list[Erasure], who: list[frozenset[int]], start: Offsets
 ) -> None:
     """Spark drops exactly the records that the definition names, events and failed ones alike."""
-    ids = st.frozensets(st.sampled_from([1, 2, -1]), min_size=1)
-    users = {each.number: data.draw(ids) for each in erasures}
+    users = {each.number: ids for each, ids in zip(erasures, who, strict=False)}
     read = {
         n: each for n, each in enumerate(RECORDS) if each.offset >= start.get(each.partition, 0)
     }
