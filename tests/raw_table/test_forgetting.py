@@ -79,7 +79,7 @@ def test_no_file_of_the_line_holds_an_erased_person(
 
     topics.produce(topic, [event(PERSON), event(OTHER)])
     with open_for_maintenance(str(target), "erase") as table:
-        users, kafka = frozenset({PERSON}), OnKafka(topics.ends(topic), timedelta(days=7))
+        users, kafka = frozenset({PERSON}), OnKafka(topics.ends(topic), {}, timedelta(days=7))
         failed = FailedOfUsers(spark, PRICED, users, table.paths.rewriting / "named")
         receipt = Eraser(table, users, failed.name).erase(lambda: kafka)
     assert (receipt.rows, receipt.failed) == (6, 2)

@@ -9,11 +9,13 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
+from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from events_schema import Contract, DecodeError
 from events_schema.runtime.errors import TableDamaged
@@ -22,8 +24,10 @@ from events_stream.cli import main
 from events_stream.commands import erase
 from events_stream.kafka.described_topic import retention
 from events_stream.settings import EraseSettings
+from events_stream.table.folder.eraser import Eraser
 from events_stream.table.folder.log import read_state
 from events_stream.table.position import Counts
+from line_support.dropped_records import drop_records
 from line_support.topics import Topics
 from stream_support.contracts import CONTRACT, SHOP
 from stream_support.envelopes import envelope
@@ -147,6 +151,59 @@ def test_the_ids_go_with_kafkas_records(
     state = read_state(log)
     assert [(each.rows, each.closed) for each in state.erasures] == [(1, True)]
     assert users_in(tmp_path) == [TWO]
+
+
+@pytest.mark.usefixtures("in_session")
+def test_what_follows_a_cut_of_kafkas_log_is_stored(
+    spark: SparkSession, mortal_broker: LocalBroker, tmp_path: Path
+) -> None:
+    """Kafka gives offsets from before the erasure to later events, whether the table read so far.
+
+    The first topic is cut after what the table has read, the second before.
+    """
+    topics = Topics(mortal_broker.bootstrap)
+    names = [topics.create(partitions=1) for _ in range(2)]
+    for number, topic in enumerate(names):
+        line = tmp_path / str(number)
+        for some in range(5):
+            topics.produce(topic, [event(TWO), event(ONE)])
+            if some == (1 if number == 0 else 4):
+                store(spark, topics.bootstrap, topic, line)
+        command = ["erase", "--brokers", topics.bootstrap, "--target", str(line / "raw")]
+        assert main([*command, "--user-id", str(ONE), "--apply"]) == 0
+    mortal_broker.kill()
+    for topic in names:
+        drop_records(mortal_broker.folder, topic, 0, 6)
+    mortal_broker.start()
+    for number, topic in enumerate(names):
+        topics.produce(topic, [event(ONE), event(TWO)])
+        state = store(spark, topics.bootstrap, topic, tmp_path / str(number))
+        assert state.position.totals.erased == (1 if number == 0 else 0)
+        assert [each.topic_ends for each in state.erasures] == [{0: 6}]
+        assert users_in(tmp_path / str(number)) == [ONE] + [TWO] * (4 if number == 0 else 6)
+
+
+@pytest.mark.usefixtures("in_session")
+def test_a_copy_that_comes_meanwhile_goes_with_its_event(
+    spark: SparkSession, topics: Topics, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While its event is still stored, it is a copy: no reader may see both."""
+    topic, begin, again = topics.create(partitions=1), Eraser._begin, str(uuid4())
+    topics.produce(topic, [event(TWO), event(ONE, event_id=again)])
+    store(spark, topics.bootstrap, topic, tmp_path)
+
+    def begin_and_store(*given: Any) -> Any:
+        begun = begin(*given)
+        topics.produce(topic, [event(ONE, event_id=again), event(ONE)])
+        store(spark, topics.bootstrap, topic, tmp_path)
+        return begun
+
+    monkeypatch.setattr(Eraser, "_begin", begin_and_store)
+    command = ["erase", "--brokers", topics.bootstrap, "--target", str(tmp_path / "raw")]
+    assert main([*command, "--user-id", str(ONE), "--apply"]) == 0
+    assert users_in(tmp_path) == [ONE, TWO]
+    totals = read_state(tmp_path / "raw.control/log").position.totals
+    assert totals == Counts(read=4, stored=3, duplicates=1)
 
 
 @pytest.mark.usefixtures("in_session")

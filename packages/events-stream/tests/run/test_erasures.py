@@ -15,7 +15,8 @@ from events_stream import open_table
 from events_stream.kafka.offsets import Start
 from events_stream.kafka.topic import TopicNow
 from events_stream.records.writer import RecordWriter
-from events_stream.run.batch import BatchSink, past_erasures
+from events_stream.run.batch import BatchSink
+from events_stream.run.erasures import close_erasures, past_erasures
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
@@ -77,18 +78,18 @@ def open_sink(folder: Path) -> Iterator[BatchSink]:
 
 
 @pytest.mark.parametrize(
-    ("asked_after", "latest", "closes"), [(10, 1, True), (9, 1, False), (3600, 2, False)]
+    ("complete_after", "latest", "closes"), [(0, 1, True), (-1, 1, False), (3600, 2, False)]
 )
 def test_an_idle_stream_closes_it_in_a_commit(
-    tmp_path: Path, asked_after: int, latest: int, closes: bool
+    tmp_path: Path, complete_after: int, latest: int, closes: bool
 ) -> None:
     """It waits for what may still be on its way, and for what is not read yet."""
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
         ids = erase(table, NOON, 7, {0: 1})
     topic = TopicNow(SOURCE, earliest={0: 1}, latest={0: latest}, leaders={})
-    with open_sink(tmp_path) as sink:
-        sink.close_erasures(topic, NOON + asked_after * SECOND)
+    with open_table(str(tmp_path / "raw")) as table:
+        close_erasures(table, topic, NOON + complete_after * SECOND)
     log = read_log(tmp_path / "raw.control/log")
     assert [each.closed for each in log.state.erasures] == [closes]
     assert (log.state.number, ids.exists()) == ((2, False) if closes else (1, True))
@@ -101,9 +102,9 @@ def test_an_erasure_of_another_process_is_closed_too(tmp_path: Path) -> None:
     with open_table(str(tmp_path / "raw")) as table:
         store_batch(table)
     topic = TopicNow(SOURCE, earliest={0: 1}, latest={0: 1}, leaders={})
-    with open_sink(tmp_path) as sink:
+    with open_table(str(tmp_path / "raw")) as table:
         ids = erase(open_beside_stream(str(tmp_path / "raw")), NOON, 7, {0: 1})
-        sink.close_erasures(topic, NOON + 60 * SECOND)
+        close_erasures(table, topic, NOON)
     assert not ids.exists()
 
 

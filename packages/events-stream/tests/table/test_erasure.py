@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events_stream.table.erasure import Erasure, day_runs
-from events_stream.table.position import Cut
 from stream_support.envelopes import NOON
 
 RECEIPT = Erasure(number=1, erased_at=NOON, topic_ends={0: 5, 1: 3}, on_kafka_until=None)
@@ -47,9 +46,4 @@ def test_it_is_past_once_all_partitions_begin_later() -> None:
 
 def test_what_follows_a_cut_is_later() -> None:
     """Kafka gives the offsets from a cut on to new records; an end before the cut stays."""
-
-    def cut(partition: int, offset: int) -> Cut:
-        return Cut(partition=partition, offset=offset, table_end=9, found_at=NOON)
-
-    cuts = [cut(0, 4), cut(0, 2), cut(1, 7), cut(2, 0)]
-    assert RECEIPT.after_cuts(cuts).topic_ends == {0: 2, 1: 3}
+    assert RECEIPT.after_cuts({0: 2, 1: 7, 2: 0}).topic_ends == {0: 2, 1: 3}

@@ -87,7 +87,7 @@ def _look(spark: SparkSession, settings: EraseSettings, table: Table) -> Iterato
     def look() -> OnKafka:
         topic = kafka.look()
         table.state.position.check_source(topic.identity)
-        return OnKafka(topic.latest, kafka.retention())
+        return OnKafka(topic.latest, topic.leaders, kafka.retention())
 
     try:
         yield look

@@ -64,8 +64,8 @@ class Consumer:
                     self._consumer.pause(self._jvm.java.util.List.of(each))
         return found
 
-    def is_cut(self, partition: int, end: int, epoch: int) -> bool:
-        """Return whether the log now ends before `end`, where records of `epoch` ended."""
+    def find_cut(self, partition: int, end: int, epoch: int) -> int | None:
+        """Return where the records up to `epoch` now end, if that is before `end`; else None."""
         named = self._named(partition)
         self._assign([named])  # asks for the leaders' epochs, without which nothing is checked
         optional = self._jvm.java.util.Optional.of(epoch)
@@ -76,8 +76,9 @@ class Consumer:
         except Py4JJavaError as error:
             if error.java_exception.getClass().getName() != _TRUNCATED:
                 raise
-            return True
-        return False
+            cut = error.java_exception.divergentOffsets().get(named)
+            return cut.offset() if cut is not None else 0  # Kafka has no record up to the epoch
+        return None
 
     def _assign(self, named: Iterable[Any]) -> Any:
         """Assign partitions; return the offset at which each ends."""

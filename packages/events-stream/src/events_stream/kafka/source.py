@@ -54,7 +54,7 @@ class KafkaSource(DescribedTopic):
                 epoch = epochs[p][-1].epoch
                 if newest.get(p) == Epoch(epoch, end - 1):
                     continue
-                if p not in last and not consumer.is_cut(p, end, epoch):
+                if p not in last and consumer.find_cut(p, end, epoch) is None:
                     continue  # a new leader does not show all of its records at once
                 if topic.leaders.get(p, epoch) < epoch:
                     raise CutUnknown(
@@ -66,6 +66,20 @@ class KafkaSource(DescribedTopic):
                 if cut is not None:
                     cuts[p] = cut
         return cuts
+
+    def find_cut_ends(self, ends: Offsets, epochs: Mapping[int, int], topic: TopicNow) -> Offsets:
+        """Return where Kafka has cut its log below `ends`, by partition.
+
+        Its partitions ended at `ends` when their leaders had the epochs `epochs`. Raises the errors
+        of `look`.
+        """
+        led = {p: epochs[p] for p in ends if p in epochs and p in topic.leaders}
+        changed = {p: epoch for p, epoch in led.items() if topic.leaders[p] != epoch}
+        if not changed:
+            return {}
+        with self._translating(), self._consumer() as consumer:
+            cuts = {p: consumer.find_cut(p, ends[p], epoch) for p, epoch in changed.items()}
+        return {p: cut for p, cut in cuts.items() if cut is not None}
 
     def extend(self, epochs: Epochs, read: Mapping[int, range]) -> Epochs:
         """Return `epochs` with those of the records that were `read`, by partition.

@@ -17,8 +17,8 @@ from events_stream.kafka.topic import TopicNow
 from events_stream.records.heartbeat import beating
 from events_stream.records.writer import RecordWriter
 from events_stream.run.checkpoint import Checkpoint
+from events_stream.run.erasures import past_erasures
 from events_stream.run.metrics import StreamMetrics
-from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.state import TableState
@@ -153,7 +153,9 @@ class BatchSink:
             change.leader_epochs = dict(start.epochs)
             change.lost, change.cuts = start.lost, start.cuts
             change.erasures = tuple(
-                each.after_cuts(start.cuts) for each in change.state.open_erasures if start.cuts
+                each.after_cuts({cut.partition: cut.offset for cut in start.cuts})
+                for each in change.state.open_erasures
+                if start.cuts
             )
         for loss in start.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
@@ -163,40 +165,6 @@ class BatchSink:
                 **cut.model_dump(mode="json"),
             )
 
-    def close_erasures(self, topic: TopicNow, asked_at: datetime) -> None:
-        """Close the erasures of which no record can come, so that their ids are deleted.
-
-        `topic` is what Kafka said when it was asked, at `asked_at` or later.
-        """
-        self.table.refresh()
-        if past_erasures(self.table.state, topic, self._complete_up_to(topic, asked_at)):
-            with self.table.change(CommitKind.ERASURE) as change:
-                complete = self._complete_up_to(topic, asked_at)
-                change.erasures = past_erasures(change.state, topic, complete)
-
-    def _complete_up_to(self, topic: TopicNow, asked_at: datetime) -> datetime | None:
-        position = self.table.state.position
-        if topic.lag(position.next_offsets):
-            return position.complete_up_to
-        return asked_at - self.ack_timeout
-
     def leaves_records(self, offsets: OffsetRange) -> bool:
         """Return whether the topic may have had more records than the micro-batch could take."""
         return offsets.may_leave_records(self.source.max_records_per_batch)
-
-
-def past_erasures(
-    state: TableState, topic: TopicNow, complete: datetime | None
-) -> tuple[Erasure, ...]:
-    """Return, closed, the finished erasures of which no record can come any more.
-
-    Kafka has none from before the erasure, and every event acknowledged before `complete` is
-    stored: also those that were on their way to Kafka when it began.
-    """
-    if complete is None:
-        return ()
-    return tuple(
-        each.close()
-        for each in state.open_erasures
-        if each.finished and each.erased_at <= complete and each.is_past(topic.earliest)
-    )

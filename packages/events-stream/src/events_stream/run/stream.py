@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import duckdb
@@ -18,24 +18,19 @@ from pyspark.sql.streaming.query import StreamingQuery
 from events_schema import EventsError
 from events_schema.runtime.errors import KafkaRefused, PublishError
 from events_schema.runtime.session.failures import lost_java
-from events_stream.errors import BrokerUnavailable, TopicCut, TopicMissing
-from events_stream.kafka.epochs import before
-from events_stream.kafka.offsets import Start, choose_start
+from events_stream.errors import BrokerUnavailable, TopicMissing
+from events_stream.kafka.offsets import Start
 from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
-from events_stream.records.heartbeat import beating
 from events_stream.run.batch import BatchSink, QueryOutdated
+from events_stream.run.erasures import close_erasures
 from events_stream.run.pace import Pace
 from events_stream.run.session import failure, java_ended
-from events_stream.run.watchdog import Watchdog
-from events_stream.table.folder.state import TableState
-from events_stream.table.position import Epochs
+from events_stream.run.start import StartChooser
+from events_stream.run.watchdog import POLL_SECONDS, Watchdog
 
-POLL_SECONDS = 1
 LOOK_SECONDS = 10
 """Kafka is asked for the topic's end at least this often, to tell how far the table is behind."""
-CUT_SECONDS = 10
-"""How long a topic may appear too short: right after its broker has come back, it does."""
 KAFKA_ERRORS = ("org.apache.kafka.common.errors.", "Cannot fetch record for offset", "KAFKA_DATA")
 """Texts in Spark's exceptions that mean that Kafka did not answer, or not as expected."""
 KAFKA_SAID = re.compile(r"(?<=org\.apache\.kafka\.common\.errors\.)\w+(: [^\n]{1,200})?")
@@ -72,6 +67,10 @@ class StreamRun:
     _away_since: float | None = None
     """Since when Kafka has been unavailable; None once a batch is stored, or none is needed."""
 
+    @property
+    def _starts(self) -> StartChooser:
+        return StartChooser(self.source, self.sink, self.watchdog)
+
     def run(self, stopping: threading.Event) -> None:
         """Run until `stopping` is set and the current micro-batch stored, or until all is stored.
 
@@ -93,63 +92,17 @@ class StreamRun:
                 self.source.close()
 
     def _run_queries(self) -> None:
-        start = self._choose_start()
+        start = self._starts.choose()
         while not self._stopping.is_set():
             try:
                 if self._run_query(start):
                     return
-                start = self._choose_start()
+                start = self._starts.choose()
             except AWAY as error:
                 log.warning(
                     "kafka is unavailable", wait_seconds=self.broker_timeout, error=str(error)
                 )
                 start = self._wait_for_kafka(error)
-
-    def _choose_start(self) -> Start:
-        """Return where to start, after checking that the table was filled from this topic."""
-        deadline = time.monotonic() + CUT_SECONDS
-        while True:
-            topic = self.source.look()
-            state = self.sink.table.state
-            state.position.check_source(topic.identity)
-            try:
-                start = self._start_in(topic, state)
-            except TopicCut:
-                if time.monotonic() > deadline:
-                    raise
-                self._pause()
-            else:
-                if start.lost or start.cuts:
-                    self.sink.accept(start)
-                return start
-
-    def _start_in(self, topic: TopicNow, state: TableState) -> Start:
-        epochs = self._epochs(topic, state)
-        cuts = self.source.find_cuts(state.position.next_offsets, epochs, topic)
-        start = choose_start(
-            state.position.next_offsets, topic, cuts, accept_loss=self.sink.accept_loss
-        )
-        kept = {p: before(each, cuts[p]) if p in cuts else each for p, each in epochs.items()}
-        return replace(start, epochs={p: each for p, each in kept.items() if each})
-
-    def _epochs(self, topic: TopicNow, state: TableState) -> Epochs:
-        """Return the leader epochs of what was read; a table of an earlier version has none."""
-        read = {
-            p: range(topic.earliest.get(p, end), end)
-            for p, end in state.position.next_offsets.items()
-        }
-        unknown = {
-            p: offsets
-            for p, offsets in read.items()
-            if offsets and p not in state.position.leader_epochs and offsets.stop <= topic.latest[p]
-        }
-        with beating(self.source.spark, self.watchdog.beat):
-            return self.source.extend(state.position.leader_epochs, unknown)
-
-    def _pause(self) -> None:
-        # Not `stopping.wait`: a signal handler sets it, and would wait for its lock forever.
-        time.sleep(POLL_SECONDS)
-        self.watchdog.beat()
 
     def _wait_for_kafka(self, absence: EventsError) -> Start:
         self._away_since = self._away_since or time.monotonic()
@@ -159,9 +112,9 @@ class StreamRun:
                 raise BrokerUnavailable(
                     f"gave up after {self.broker_timeout:g} s: {absence}"
                 ) from absence
-            self._pause()
+            self.watchdog.pause()
             try:
-                start = self._choose_start()
+                start = self._starts.choose()
             except AWAY:
                 continue
             log.info("kafka is back")
@@ -206,16 +159,15 @@ class StreamRun:
         except AWAY:  # Spark notices it as well, and then the query ends
             self.sink.metrics.looked_in_vain()
             return False
-        self._close_erasures(topic, now)
-        self.sink.metrics.looked(
-            state, topic.lag(state.position.next_offsets), now - self.sink.ack_timeout
-        )
+        acknowledged_before = now - self.sink.ack_timeout
+        self._close_erasures(topic, acknowledged_before)
+        self.sink.metrics.looked(state, topic.lag(state.position.next_offsets), acknowledged_before)
         return self.sink.outdated(topic)
 
-    def _close_erasures(self, topic: TopicNow, asked_at: datetime) -> None:
+    def _close_erasures(self, topic: TopicNow, acknowledged_before: datetime) -> None:
         if self._storing.acquire(blocking=False):  # a micro-batch closes them itself
             try:
-                self.sink.close_erasures(topic, asked_at)
+                close_erasures(self.sink.table, topic, acknowledged_before)
             finally:
                 self._storing.release()
 
@@ -267,7 +219,7 @@ class StreamRun:
         if isinstance(cause, PublishError):
             return cause
         try:
-            start = self._choose_start()  # refuses a topic that was replaced or lacks records
+            start = self._starts.choose()  # refuses a topic that was replaced or lacks records
         except EventsError as refusal:
             return refusal
         if start.leaders != self.sink.start.leaders:

@@ -13,6 +13,8 @@ from typing import Self
 from events_stream.errors import Stalled
 
 CHECK_SECONDS = 0.5
+POLL_SECONDS = 1
+"""How long the stream waits before it looks again at what it waits for."""
 
 
 class Watchdog:
@@ -32,6 +34,12 @@ class Watchdog:
     def beat(self) -> None:
         """Report progress."""
         self._last = time.monotonic()
+
+    def pause(self) -> None:
+        """Wait for `POLL_SECONDS`, which is progress."""
+        # Not `Event.wait`: a signal handler sets the event, and would wait for its lock forever.
+        time.sleep(POLL_SECONDS)
+        self.beat()
 
     def __enter__(self) -> Self:
         self.beat()

@@ -8,8 +8,6 @@ from itertools import chain
 
 from pydantic import BaseModel, ConfigDict
 
-from events_stream.table.position import Cut
-
 Days = tuple[tuple[date, date], ...]
 """Runs of days: the first and the last day of each, in order."""
 
@@ -26,6 +24,8 @@ class Erasure(BaseModel):
     erased_at: datetime
     topic_ends: dict[int, int]
     """The offset from which on records are later than the erasure, by partition."""
+    leader_epochs: dict[int, int] = {}
+    """The epochs of the partitions' leaders then, as far as Kafka tells them."""
     on_kafka_until: datetime | None
     """When Kafka deletes the last of the earlier records, at the latest; None if never."""
     rows: int = 0
@@ -53,15 +53,11 @@ class Erasure(BaseModel):
 
     def close(self) -> Erasure:
         """Return the receipt without what is needed only while it is open."""
-        return self.model_copy(update={"closed": True, "topic_ends": {}})
+        return self.model_copy(update={"closed": True, "topic_ends": {}, "leader_epochs": {}})
 
-    def after_cuts(self, cuts: Iterable[Cut]) -> Erasure:
-        """Return the receipt after Kafka's log was cut: from there on, its records are new."""
-        ends = self.topic_ends
-        for cut in cuts:
-            if cut.partition in ends:
-                end = min(ends[cut.partition], cut.offset)
-                ends = {**ends, cut.partition: end}
+    def after_cuts(self, cuts: Mapping[int, int]) -> Erasure:
+        """Return the receipt after Kafka's log was cut: from these offsets on, records are new."""
+        ends = {p: min(end, cuts.get(p, end)) for p, end in self.topic_ends.items()}
         return self.model_copy(update={"topic_ends": ends})
 
     def is_past(self, earliest: Mapping[int, int]) -> bool:

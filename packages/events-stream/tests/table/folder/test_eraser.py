@@ -32,7 +32,7 @@ from stream_support.contracts import CONTRACT
 from stream_support.envelopes import NOON, envelope
 from stream_support.real_files import as_rows, failed_values, rows, store_events
 
-ON_KAFKA = OnKafka({0: 100}, timedelta(days=7))
+ON_KAFKA = OnKafka({0: 100}, {0: 3}, timedelta(days=7))
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ are rewritten one folder after the other, each in a commit of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -42,6 +42,8 @@ class OnKafka:
     """The records on Kafka: where the topic ends, and how long it keeps them; None if for ever."""
 
     ends: Offsets
+    leader_epochs: Mapping[int, int]
+    """The epochs of the partitions' leaders, as far as Kafka tells them."""
     retention: timedelta | None
 
 
@@ -104,6 +106,7 @@ class Eraser:
                 number=change.state.number + 1,
                 erased_at=now,
                 topic_ends=dict(kafka.ends) if kafka else {},
+                leader_epochs=dict(kafka.leader_epochs) if kafka else {},
                 on_kafka_until=None if keeps is None else now + keeps,
             )
             change.erasures = (receipt, *self._included(change))
