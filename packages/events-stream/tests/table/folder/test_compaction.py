@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -28,7 +29,7 @@ from events_stream.table.folder import log as commit_log
 from events_stream.table.folder.compaction import compact, find_small_files, first_open_day
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.open import open_beside_stream, open_for_maintenance
-from events_stream.table.folder.rows import Rows, write
+from events_stream.table.folder.rows import Rows, failed_events, fingerprint, write
 from events_stream.table.steps import Step, Watch, unwatched
 from stream_support.contracts import CONTRACT, SHOP
 from stream_support.envelopes import NOON, envelope
@@ -183,6 +184,39 @@ def test_a_batch_between_reading_and_exchanging_a_day_is_kept(target: Path) -> N
     assert per_folder(target)["event_date=2026-01-30"] == 2
 
 
+def test_a_reader_of_the_old_folder_never_takes_late_events_for_the_day(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opened the folder before the exchange, and lists it at any time while it is deleted.
+
+    If it sees a file that is still there, it also sees all that are not, and reads again.
+    """
+    day = target / "event_date=2026-01-30"
+    old = {path.name for path in day.iterdir()}
+    opened: list[int] = []
+    listed: list[set[str]] = []
+    unlink = os.unlink
+
+    def store_and_open(step: Step) -> None:
+        if step is Step.COMPARED and not opened:
+            late = stored(event_time=NOON - timedelta(days=1))
+            store_events(open_beside_stream(str(target)), [late])
+            opened.append(os.open(day, os.O_RDONLY | os.O_DIRECTORY))
+
+    def unlink_and_list(*given: Any, **options: Any) -> None:
+        unlink(*given, **options)
+        listed.extend({entry.name for entry in os.scandir(each)} for each in opened)
+
+    monkeypatch.setattr(os, "unlink", unlink_and_list)
+    run(target, watch=store_and_open)
+    monkeypatch.undo()
+    os.close(opened[0])
+    stays = {path.name for path in day.iterdir()}
+    assert old in listed  # the late event's file went first
+    assert listed[-1] == set()
+    assert all(names >= old for names in listed if names & stays)
+
+
 def test_a_day_that_expires_meanwhile_stays_away(target: Path) -> None:
     """Files that another command removes are not brought back by their rewritten rows."""
 
@@ -320,14 +354,50 @@ def test_many_files_are_replaced_in_several_steps(
     assert sum(rows(target).values()) == sum(expected.values()) + 1
 
 
-@pytest.mark.parametrize("damage", ["missing", "replaced"])
-def test_a_damaged_table_is_refused(target: Path, damage: str) -> None:
-    """A file that is missing, or has other rows than the log says, is named."""
-    one, other = sorted(target.glob("event_date=2026-01-31/*.parquet"))[:2]
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("missing", r"missing, but listed"),
+        ("replaced", r"event_date=2026-01-30 have 4 rows, but the log says 3; restore"),
+        ("cut off", r"cannot read the files in .*/event_date=2026-01-30: .*; restore them"),
+    ],
+)
+def test_a_damaged_day_is_named_and_stays(target: Path, damage: str, said: str) -> None:
+    """Nothing of it changes. If no file is missing, the other days are compacted first."""
+    one, other = sorted(target.glob("event_date=2026-01-30/*.parquet"))[:2]
+    content = one.read_bytes()
     one.unlink()
     if damage == "replaced":
         pq.write_table(pa.concat_tables([pq.ParquetFile(other).read()] * 2), one)
+    elif damage == "cut off":
+        one.write_bytes(content[: len(content) // 2])
     before = files(one.parent)
-    with pytest.raises(TableDamaged, match=r"missing, but listed|but the log says 3"):
+    with pytest.raises(TableDamaged, match=said):
         run(target)
     assert files(one.parent) == before
+    assert per_folder(target)["event_date=2026-01-31"] == (3 if damage == "missing" else 1)
+
+
+def test_empty_and_missing_headers_differ(tmp_path: Path) -> None:
+    """The comparison of failed events tells a list of no headers from none."""
+    headers = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+    found = []
+    with open_database() as database:
+        for headers_of_one in [list[object](), None]:
+            path = tmp_path / "failed.parquet"
+            pq.write_table(pa.table({"headers": pa.array([headers_of_one], headers)}), path)
+            found.append(fingerprint(database, failed_events([path], None)))
+    assert found[0] != found[1]
+
+
+def test_failed_events_may_have_different_columns(target: Path) -> None:
+    """A column that only some of the files have is kept."""
+    one, *_ = sorted(target.with_name("raw.failed").iterdir())
+    failed = pq.ParquetFile(one).read()
+    pq.write_table(failed.append_column("of_later", pa.array(["kept"])), one)
+    run(target)
+    (path,) = target.with_name("raw.failed").iterdir()
+    assert sorted(map(str, pq.ParquetFile(path).read().column("of_later").to_pylist())) == [
+        *["None"] * 2,
+        "kept",
+    ]

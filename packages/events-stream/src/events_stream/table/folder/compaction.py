@@ -8,6 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import structlog
+
+from events_schema import EventsError
+from events_schema.runtime.errors import DatabaseFailed, TableDamaged
+from events_stream.errors import RowsDiffer
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.part import Part, split
 from events_stream.table.folder.rewriting import (
@@ -19,6 +24,8 @@ from events_stream.table.folder.rewriting import (
 from events_stream.table.folder.rows import Rows, events, failed_events
 from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
+
+log = structlog.get_logger()
 
 SMALL_BYTES = FILE_BYTES // 2
 """Larger files are left as they are."""
@@ -82,13 +89,24 @@ def compact(table: Table, found: Sequence[SmallFiles]) -> Iterator[Compacted]:
     """Rewrite what `find_small_files` returned, one folder after the other, and yield each result.
 
     Each is a commit of its own: if the process is killed, the folders before are compacted, and the
-    others are as before. A folder from which a file was removed meanwhile is left out.
+    others are as before. A folder from which a file was removed meanwhile is left out. What is
+    damaged is left as it is, and its error raised at the end: `TableDamaged`, `RowsDiffer` or
+    `DatabaseFailed`. `PublishError` is raised at once.
     """
+    failures: list[EventsError] = []
     for each in found:
         keep = failed_rows if each.part.day is None else partial(event_rows, table.state)
-        rewritten = rewrite(table, each.part, CommitKind.COMPACTION, keep)
+        try:
+            rewritten = rewrite(table, each.part, CommitKind.COMPACTION, keep)
+        except (TableDamaged, RowsDiffer, DatabaseFailed) as error:
+            failures.append(error)
+            continue
         if rewritten is not None:
             yield Compacted(each, len(rewritten.files))
+    for failure in failures[1:]:
+        log.error("left as it is", error=str(failure))
+    if failures:
+        raise failures[0]
 
 
 def event_rows(state: TableState, files: list[Path]) -> Rows:

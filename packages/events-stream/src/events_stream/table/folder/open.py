@@ -9,6 +9,7 @@ from pathlib import Path
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,
+    leave_to_owner,
     make_folders,
     refusing_unwritable,
     remove_folder,
@@ -73,6 +74,7 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
         exclusive_lock(paths.control / "maintenance.lock", command),
     ):
         make_folders(paths.rewriting)
+        leave_to_owner(paths.rewriting)
         _empty(paths.rewriting)
         table = Table(paths, watch)
         with table.writing():

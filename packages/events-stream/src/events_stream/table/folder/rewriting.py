@@ -18,7 +18,12 @@ import duckdb
 from events_schema import EventsError
 from events_schema.runtime.database import MEMORY, Database, open_database
 from events_schema.runtime.errors import DatabaseFailed, PublishError, TableDamaged
-from events_schema.runtime.files import refusing_unwritable, remove_folder, sync_file
+from events_schema.runtime.files import (
+    leave_to_owner,
+    refusing_unwritable,
+    remove_folder,
+    sync_file,
+)
 from events_schema.runtime.session.failures import LONGEST, disk_error
 from events_schema.tables.locations import duckdb_path
 from events_stream.errors import RowsDiffer
@@ -77,9 +82,8 @@ def rewrite(
     """Replace the files of `part` by files with those of their rows that `keep` selects.
 
     `amend` may add to the change before it is committed; it gets the number of rows that go.
-    Returns None if the table has lost one of
-    the files meanwhile; then nothing changes. Raises `PublishError`, `TableDamaged`, `RowsDiffer`
-    or `DatabaseFailed`; then the table is as before.
+    Returns None if the table has lost one of the files meanwhile; then nothing changes. Raises
+    `PublishError`, `TableDamaged`, `RowsDiffer` or `DatabaseFailed`; then the table is as before.
     """
     try:
         with refusing_unwritable(table.paths.target), _work_folder(table) as work:
@@ -93,14 +97,16 @@ def rewrite(
     except (duckdb.Error, PublishError) as error:
         if not _is_listed(table, part):
             return None
-        raise _failure(error, table) from error
+        raise _failure(error, table, part) from error
     return rewritten
 
 
 @contextmanager
 def _work_folder(table: Table) -> Iterator[Path]:
     folder = table.paths.rewriting / secrets.token_hex(4)
-    folder.mkdir()
+    for each in (folder, folder / "new", folder / "spill"):
+        each.mkdir()
+        leave_to_owner(each)
     try:
         yield folder
     finally:
@@ -110,7 +116,6 @@ def _work_folder(table: Table) -> Iterator[Path]:
 def _write(table: Table, part: Part, keep: Keep, work: Path) -> Rewritten:
     """Write the rows to keep to the folder `new` in `work`, and compare them."""
     old, new = paths_of(table, part), work / "new"
-    new.mkdir()
     with open_database(MEMORY, work / "spill") as database:
         size = _check_room(table, old)
         written = write(database, keep(old), new, file_count(size))
@@ -169,7 +174,7 @@ def _is_listed(table: Table, part: Part) -> bool:
     return there
 
 
-def _failure(error: duckdb.Error | PublishError, table: Table) -> EventsError:
+def _failure(error: duckdb.Error | PublishError, table: Table, part: Part) -> EventsError:
     if isinstance(error, PublishError):
         return error
     full = disk_error(error)
@@ -179,4 +184,9 @@ def _failure(error: duckdb.Error | PublishError, table: Table) -> EventsError:
             f"cannot write {table.paths.rewriting}: {said}; {way_out}, nothing is lost"
         )
     said = str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its ids
+    if isinstance(error, duckdb.InvalidInputException):  # as of a file that was cut off
+        return TableDamaged(
+            f"DuckDB cannot read the files in {paths_of(table, part)[0].parent}: {said}; restore "
+            f"them from a backup"
+        )
     return DatabaseFailed(f"DuckDB failed: {said}; nothing was changed")

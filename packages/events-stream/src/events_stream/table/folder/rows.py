@@ -22,6 +22,8 @@ class Rows:
 
     query: str
     time: str
+    lists: tuple[str, ...] = ()
+    """The columns of lists, for which DuckDB's hash is the same if they are empty or null."""
 
 
 def events(files: Sequence[Path], own_types: Mapping[str, str], without: Collection[int]) -> Rows:
@@ -39,10 +41,10 @@ def failed_events(files: Sequence[Path], without: Path | None) -> Rows:
 
     These have the columns `partition`, `offset` and `md5`, the hash of the value.
     """
-    query = f"FROM {_files(files)}"
+    query = f"FROM {_files(files, 'union_by_name = true')}"
     if without is not None:
         query = f"FROM ({query}) AS kept WHERE NOT {_is_named(without)}"
-    return Rows(query, "timestamp")
+    return Rows(query, "timestamp", ("headers",))
 
 
 def events_of(files: Sequence[Path], users: Collection[int]) -> str:
@@ -69,9 +71,10 @@ def _is_named(named: Path) -> str:
     )
 
 
-def _files(files: Sequence[Path]) -> str:
+def _files(files: Sequence[Path], *options: str) -> str:
     # A folder above the table may be named like a partition.
-    return f"read_parquet([{', '.join(map(_text, files))}], hive_partitioning = false)"
+    given = ", ".join(["hive_partitioning = false", *options])
+    return f"read_parquet([{', '.join(map(_text, files))}], {given})"
 
 
 def _text(path: Path) -> str:
@@ -111,6 +114,7 @@ def _ranges(database: Database, rows: Rows, files: int) -> list[str]:
 
 def fingerprint(database: Database, rows: Rows) -> tuple[int, int]:
     """Return the number of rows, and the sum of their hashes, whatever their order."""
-    figures = "count(*), coalesce(sum(hash(_row)::HUGEINT), 0)"
+    hashed = ", ".join(["_row", *(f"_row.{name} IS NULL" for name in rows.lists)])
+    figures = f"count(*), coalesce(sum(hash({hashed})::HUGEINT), 0)"
     count, hashes = database.one(f"SELECT {figures} FROM ({rows.query}) AS _row")  # noqa: S608
     return count, hashes

@@ -142,6 +142,7 @@ class Table:
         for parent in (folder.parent, staging):
             sync_folder(parent)
         self.watch(Step.EXCHANGED)
+        _remove_links(staging / "exchanged", folder)
         self._remove_empty(folder)
 
     def _place_files(self, commit: Commit, staging: Path) -> None:
@@ -191,6 +192,18 @@ class Table:
                     f"log with `events-stream expire --missing --apply`"
                 )
         return located
+
+
+def _remove_links(old: Path, new: Path) -> None:
+    """Delete from the folder `old` the names of files that `new` has as well.
+
+    They go before the others: a reader that lists the old folder while it is deleted must not take
+    the files that stay for the whole day. The others are not found when it opens them.
+    """
+    if old.is_dir():
+        for path in list(old.iterdir()):
+            if (new / path.name).exists():
+                path.unlink()
 
 
 def _put_file(staged: Path, final: Path) -> None:
