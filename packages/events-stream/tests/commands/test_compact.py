@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,13 +14,7 @@ import pytest
 from events_schema.runtime import files as file_operations
 from events_stream import open_table
 from events_stream.cli import main
-from events_stream.table.folder import rewriting
-from events_stream.table.folder.compaction import (
-    Compacted,
-    SmallFiles,
-    compact,
-    find_small_files,
-)
+from events_stream.table.folder.compaction import Compacted, SmallFiles, compact
 from events_stream.table.folder.open import open_beside_stream, open_for_maintenance
 from events_stream.table.folder.table import Table
 from events_stream.table.steps import Step
@@ -223,7 +216,7 @@ def test_a_read_only_disk_is_refused(disk: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_owners_and_permissions_stay(target: Path) -> None:
-    """A command of root leaves files that the table's owner may change."""
+    """The new files and the new folder have them too."""
     day = target / "event_date=2026-01-31"
     day.chmod(0o750)
     for path in [day, *day.iterdir()]:
@@ -235,29 +228,14 @@ def test_owners_and_permissions_stay(target: Path) -> None:
     store_events(open_beside_stream(str(target)), EVENTS[:1])
 
 
-@pytest.mark.parametrize("step", [Step.REWRITTEN, Step.STAGED])
-def test_killed_as_root_it_leaves_nothing_that_is_in_the_way(
-    target: Path, step: Step, monkeypatch: pytest.MonkeyPatch
+def test_root_is_refused_if_the_table_is_not_its_own(
+    target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The owner of the table may delete and lock what a command of root leaves behind."""
-    control = target.with_name("raw.control")
-    for path in [control, *control.rglob("*")]:
-        os.chown(path, 12345, 12345)
-    monkeypatch.setattr(rewriting, "remove_folder", lambda _: None)
-
-    def die(reached: Step) -> None:
-        if reached is step:
-            raise KeyboardInterrupt
-
-    def compact_and_die() -> None:
-        with open_for_maintenance(str(target), "a test") as table:
-            found = find_small_files(table, datetime.now(UTC).date())
-            table.watch = die
-            list(compact(table, found))
-
-    with pytest.raises(KeyboardInterrupt):
-        compact_and_die()
-    left = [path for path in control.rglob("*") if path.is_dir() or path.name.endswith("lock")]
-    assert {"rewriting", "spill", "maintenance.lock"} <= {path.name for path in left}
-    assert any(path.parent.name == "staging" for path in left) == (step is Step.STAGED)
-    assert {path.stat().st_uid for path in left} == {12345}
+    """Killed as root, it would leave folders that the table's owner cannot delete."""
+    os.chown(target, 12345, 12345)
+    before = files(target.parent)
+    assert run(target, "--apply") == 1
+    said = one_line(capsys)
+    assert f"{target} belongs to user 12345" in said
+    assert "`sudo -u '#12345'`" in said
+    assert files(target.parent) == before

@@ -91,16 +91,13 @@ def remove_folder(folder: Path) -> None:
 
 
 def take_owner(path: Path, model: Path) -> None:
-    """Give `path` the owner and the group of `model`. Raises `PermissionError`."""
+    """Give `path` the owner and the group of `model`. Raises `PermissionError`.
+
+    A command run by root then leaves nothing behind that the table's owner may not change.
+    """
     wanted, has = model.stat(), path.stat()
     if (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
         os.chown(path, wanted.st_uid, wanted.st_gid)
-
-
-def leave_to_owner(path: Path) -> None:
-    """If this process is root's, give `path` to the owner of the folder that it is in."""
-    if os.geteuid() == 0:
-        take_owner(path, path.parent)
 
 
 def take_after(path: Path, model: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from events_schema.runtime.errors import AlreadyLocked
-from events_schema.runtime.files import leave_to_owner, refusing_unwritable
+from events_schema.runtime.files import refusing_unwritable
 
 LOCK_SECONDS = 0.5
 """How long to retry a lock that another process holds."""
@@ -32,7 +32,6 @@ def exclusive_lock(
     with ExitStack() as stack:
         with refusing_unwritable(path.parent):
             file = stack.enter_context(path.open("ab+", buffering=0))  # nothing is written on close
-            leave_to_owner(path)
             if not _lock(file, LOCK_SECONDS):
                 file.seek(0)
                 other = file.read(200).decode("utf-8", "replace").strip() or "another process"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from events_schema.runtime.errors import PublishError, TableDamaged
-from events_schema.runtime.files import leave_to_owner, remove_folder, take_after
+from events_schema.runtime.files import remove_folder, take_after
 from events_schema.tables.commit_log import numbered
 from events_schema.tables.paths import TablePaths
 from events_schema.tables.snapshot import StagedFile
@@ -80,7 +80,6 @@ class Change:
             number = self.state.number + 1
             folder = self._paths.staging / f"{numbered(number)}-{secrets.token_hex(4)}"
             folder.mkdir()
-            leave_to_owner(folder)
             self._staging = Staging(folder, self._paths)
             self._watch(Step.STAGED)
         return self._staging

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,6 @@ from pathlib import Path
 from events_schema.runtime.errors import PublishError
 from events_schema.runtime.files import (
     check_renames,
-    leave_to_owner,
     make_folders,
     refusing_unwritable,
     remove_folder,
@@ -65,16 +65,16 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
     """Open an existing table to rewrite its files, whether or not a stream runs.
 
     What an earlier command that was killed had written is deleted. Raises `TableMissing`,
-    `PublishError`, `TableDamaged` if log and files disagree, and `AlreadyLocked` if another such
-    command has the table open.
+    `PublishError` (also for root, if the table belongs to somebody else), `TableDamaged` if log and
+    files disagree, and `AlreadyLocked` if another such command has the table open.
     """
     paths = existing_table(target)
+    _refuse_root(paths.target)
     with (
         refusing_unwritable(paths.target),
         exclusive_lock(paths.control / "maintenance.lock", command),
     ):
         make_folders(paths.rewriting)
-        leave_to_owner(paths.rewriting)
         _empty(paths.rewriting)
         table = Table(paths, watch)
         with table.writing():
@@ -82,6 +82,17 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
             check_files(paths, table.state)
         yield table
         _empty(paths.rewriting)
+
+
+def _refuse_root(target: Path) -> None:
+    """Refuse root if the table belongs to somebody else, who could not change what root leaves."""
+    owner = target.stat().st_uid
+    if os.geteuid() == 0 and owner != 0:
+        raise PublishError(
+            f"{target} belongs to user {owner}, who could not change files that root leaves behind "
+            f"if it is killed; run this command as that user, for example with "
+            f"`sudo -u '#{owner}'`"
+        )
 
 
 def _empty(folder: Path) -> None:

@@ -18,12 +18,7 @@ import duckdb
 from events_schema import EventsError
 from events_schema.runtime.database import MEMORY, Database, open_database
 from events_schema.runtime.errors import DatabaseFailed, PublishError, TableDamaged
-from events_schema.runtime.files import (
-    leave_to_owner,
-    refusing_unwritable,
-    remove_folder,
-    sync_file,
-)
+from events_schema.runtime.files import refusing_unwritable, remove_folder, sync_file
 from events_schema.runtime.session.failures import LONGEST, disk_error
 from events_schema.tables.locations import duckdb_path
 from events_stream.errors import RowsDiffer
@@ -104,9 +99,7 @@ def rewrite(
 @contextmanager
 def _work_folder(table: Table) -> Iterator[Path]:
     folder = table.paths.rewriting / secrets.token_hex(4)
-    for each in (folder, folder / "new", folder / "spill"):
-        each.mkdir()
-        leave_to_owner(each)
+    folder.mkdir()
     try:
         yield folder
     finally:
@@ -116,6 +109,7 @@ def _work_folder(table: Table) -> Iterator[Path]:
 def _write(table: Table, part: Part, keep: Keep, work: Path) -> Rewritten:
     """Write the rows to keep to the folder `new` in `work`, and compare them."""
     old, new = paths_of(table, part), work / "new"
+    new.mkdir()
     with open_database(MEMORY, work / "spill") as database:
         size = _check_room(table, old)
         written = write(database, keep(old), new, file_count(size))
