@@ -61,3 +61,13 @@ def test_a_lock_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         exclusive_lock(tmp_path / "lock", "the first"),
     ):
         pass
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Otherwise a link in the table's folder would let root overwrite any file."""
+    other, path = tmp_path / "other", tmp_path / "lock"
+    other.write_text("kept")
+    path.symlink_to(other)
+    with pytest.raises(PublishError, match="symbolic links"), exclusive_lock(path, "a test"):
+        pass
+    assert other.read_text() == "kept"

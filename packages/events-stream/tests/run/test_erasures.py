@@ -12,11 +12,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from events_stream import open_table
+from events_stream.errors import CutUnknown
 from events_stream.kafka.offsets import Start
+from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
 from events_stream.records.writer import RecordWriter
 from events_stream.run.batch import BatchSink
-from events_stream.run.erasures import close_erasures, past_erasures
+from events_stream.run.erasures import close_erasures, cut_erasures, past_erasures
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
@@ -28,7 +30,7 @@ from events_stream.table.position import Counts, Cut
 from line_support.topics import Topics
 from stream_support.contracts import CONTRACT
 from stream_support.envelopes import NOON, encoded, envelope
-from stream_support.staged_change import SOURCE, store_batch
+from stream_support.staged_change import SOURCE, store_batch, write_batch
 from stream_support.streaming import store
 
 SECOND = timedelta(seconds=1)
@@ -58,11 +60,13 @@ def test_an_erasure_is_closed_once_none_of_its_records_can_come(
     assert past_erasures(state, topic, complete) == (closed if closes else ())
 
 
-def erase(table: Table, at: datetime, user: int, ends: dict[int, int]) -> Path:
+def erase(
+    table: Table, at: datetime, user: int, ends: dict[int, int], **fields: dict[int, int]
+) -> Path:
     """Store the receipt of an erasure that has nothing left to do; return the file of the ids."""
     with table.change(CommitKind.ERASURE) as change:
         number = change.state.number + 1
-        receipt = {"number": number, "erased_at": at, "topic_ends": ends}
+        receipt = {"number": number, "erased_at": at, "topic_ends": ends, **fields}
         change.erasures = (RECEIPT.model_copy(update=receipt),)
         table.erased.add(change.state, number, frozenset({user}))
     return table.paths.control / "erased.json"
@@ -118,6 +122,46 @@ def test_a_cut_of_kafkas_log_moves_the_end(tmp_path: Path) -> None:
         sink.accept(Start({0: 0}, cuts=(cut,)))
         (receipt,) = sink.table.state.erasures
     assert receipt.topic_ends == {0: 0, 1: 5}
+
+
+def test_a_cut_from_before_the_erasure_does_not_move_the_end(tmp_path: Path) -> None:
+    """A receipt with the leader's epoch is compared with Kafka instead."""
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+        erase(table, NOON, 7, {0: 1, 1: 5}, leader_epochs={0: 3})
+    cuts = [Cut(partition=p, offset=0, table_end=5, found_at=NOON) for p in (0, 1)]
+    with open_sink(tmp_path) as sink:
+        sink.accept(Start({0: 0}, cuts=tuple(cuts)))
+        (receipt,) = sink.table.state.erasures
+    assert receipt.topic_ends == {0: 1, 1: 0}
+
+
+@pytest.mark.parametrize("leaders", [{0: 3, 1: 9}, {1: 2}, {}])
+def test_without_a_new_leader_kafka_is_not_asked(tmp_path: Path, leaders: dict[int, int]) -> None:
+    """Nothing is cut then; nor is an end asked for that the table has reached."""
+    nobody: Any = None
+    source = KafkaSource(nobody, "localhost:9", "events", max_records_per_batch=1)
+    with open_table(str(tmp_path / "raw")) as table:
+        with table.change(CommitKind.BATCH) as change:
+            write_batch(change)
+            change.after = {0: 1, 1: 5}
+        erase(table, NOON, 7, {0: 9, 1: 5}, leader_epochs={0: 3, 1: 2})
+        cut_erasures(table, source, TopicNow(SOURCE, earliest={}, latest={}, leaders=leaders))
+        assert [each.topic_ends for each in table.state.erasures] == [{0: 9, 1: 5}]
+
+
+def test_an_older_leader_is_refused(tmp_path: Path) -> None:
+    """An old copy of Kafka's log has other records than those of the erasure."""
+    nobody: Any = None
+    source = KafkaSource(nobody, "localhost:9", "events", max_records_per_batch=1)
+    with open_table(str(tmp_path / "raw")) as table:
+        store_batch(table)
+        erase(table, NOON, 7, {0: 7}, leader_epochs={0: 3})
+        topic = TopicNow(SOURCE, earliest={0: 0}, latest={0: 2}, leaders={0: 2})
+        with pytest.raises(
+            CutUnknown, match="ended at offset 7 at an erasure under leader epoch 3"
+        ):
+            cut_erasures(table, source, topic)
 
 
 @pytest.mark.extended

@@ -93,11 +93,11 @@ def remove_folder(folder: Path) -> None:
 def take_owner(path: Path, model: Path) -> None:
     """Give `path` the owner and the group of `model`. Raises `PermissionError`.
 
-    A command run by root then leaves nothing behind that the table's owner may not change.
+    A link is not followed: somebody might have put it there to get another file.
     """
-    wanted, has = model.stat(), path.stat()
+    wanted, has = model.stat(), path.lstat()
     if (has.st_uid, has.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.chown(path, wanted.st_uid, wanted.st_gid)
+        os.chown(path, wanted.st_uid, wanted.st_gid, follow_symlinks=False)
 
 
 def take_after(path: Path, model: Path) -> None:

@@ -31,7 +31,8 @@ def exclusive_lock(
     """
     with ExitStack() as stack:
         with refusing_unwritable(path.parent):
-            file = stack.enter_context(path.open("ab+", buffering=0))  # nothing is written on close
+            # Nothing is written on close.
+            file = stack.enter_context(open(path, "ab+", buffering=0, opener=_open_no_link))
             if not _lock(file, LOCK_SECONDS):
                 file.seek(0)
                 other = file.read(200).decode("utf-8", "replace").strip() or "another process"
@@ -42,6 +43,11 @@ def exclusive_lock(
             file.truncate(0)
             file.write(f"{holder}, process {os.getpid()}\n".encode())
         yield
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    # What a link leads to would be overwritten, by root even a file of the system.
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _lock(file: IO[bytes], seconds: float) -> bool:

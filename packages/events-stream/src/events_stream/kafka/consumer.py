@@ -65,7 +65,10 @@ class Consumer:
         return found
 
     def find_cut(self, partition: int, end: int, epoch: int) -> int | None:
-        """Return where the records up to `epoch` now end, if that is before `end`; else None."""
+        """Return where the records up to `epoch` now end, if that is before `end`; else None.
+
+        Returns -1 if Kafka does not say where, because it does not know the epoch.
+        """
         named = self._named(partition)
         self._assign([named])  # asks for the leaders' epochs, without which nothing is checked
         optional = self._jvm.java.util.Optional.of(epoch)
@@ -77,7 +80,7 @@ class Consumer:
             if error.java_exception.getClass().getName() != _TRUNCATED:
                 raise
             cut = error.java_exception.divergentOffsets().get(named)
-            return cut.offset() if cut is not None else 0  # Kafka has no record up to the epoch
+            return cut.offset() if cut is not None else -1
         return None
 
     def _assign(self, named: Iterable[Any]) -> Any:

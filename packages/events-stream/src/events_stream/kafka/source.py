@@ -57,11 +57,7 @@ class KafkaSource(DescribedTopic):
                 if p not in last and consumer.find_cut(p, end, epoch) is None:
                     continue  # a new leader does not show all of its records at once
                 if topic.leaders.get(p, epoch) < epoch:
-                    raise CutUnknown(
-                        f"partition {p}: the table ends at offset {end}, read under leader epoch "
-                        f"{epoch}, which Kafka does not know: its log was replaced, for example by "
-                        f"an old copy; give a new --target and --checkpoint"
-                    )
+                    raise _unknown(p, f"the table ends at offset {end}, read", epoch)
                 cut = find_cut(epochs[p], there[p], topic.latest[p], _lookup(consumer, p))
                 if cut is not None:
                     cuts[p] = cut
@@ -70,16 +66,20 @@ class KafkaSource(DescribedTopic):
     def find_cut_ends(self, ends: Offsets, epochs: Mapping[int, int], topic: TopicNow) -> Offsets:
         """Return where Kafka has cut its log below `ends`, by partition.
 
-        Its partitions ended at `ends` when their leaders had the epochs `epochs`. Raises the errors
-        of `look`.
+        Its partitions ended at `ends` when their leaders had the epochs `epochs`. Raises
+        `CutUnknown`, and the errors of `look`.
         """
         led = {p: epochs[p] for p in ends if p in epochs and p in topic.leaders}
-        changed = {p: epoch for p, epoch in led.items() if topic.leaders[p] != epoch}
-        if not changed:
-            return {}
-        with self._translating(), self._consumer() as consumer:
-            cuts = {p: consumer.find_cut(p, ends[p], epoch) for p, epoch in changed.items()}
-        return {p: cut for p, cut in cuts.items() if cut is not None}
+        older = {p: -1 for p, epoch in led.items() if topic.leaders[p] < epoch}
+        newer = [p for p, epoch in led.items() if topic.leaders[p] > epoch]
+        found: dict[int, int | None] = {**older}
+        if newer:
+            with self._translating(), self._consumer() as consumer:
+                found |= {p: consumer.find_cut(p, ends[p], led[p]) for p in newer}
+        cuts = {p: cut for p, cut in found.items() if cut is not None}
+        for p in (p for p, cut in cuts.items() if cut < 0):
+            raise _unknown(p, f"the topic ended at offset {ends[p]} at an erasure", led[p])
+        return cuts
 
     def extend(self, epochs: Epochs, read: Mapping[int, range]) -> Epochs:
         """Return `epochs` with those of the records that were `read`, by partition.
@@ -128,3 +128,10 @@ class KafkaSource(DescribedTopic):
 
 def _lookup(consumer: Consumer, partition: int) -> RecordAt:
     return lambda offset: consumer.records_at({partition: offset}).get(partition)
+
+
+def _unknown(partition: int, where: str, epoch: int) -> CutUnknown:
+    return CutUnknown(
+        f"partition {partition}: {where} under leader epoch {epoch}, which Kafka does not know: "
+        f"its log was replaced, for example by an old copy; give a new --target and --checkpoint"
+    )

@@ -50,24 +50,24 @@ def close_erasures(table: Table, topic: TopicNow, acknowledged_before: datetime)
 
 
 def cut_erasures(table: Table, source: KafkaSource, topic: TopicNow) -> None:
-    """Move the ends of erasures to where Kafka has cut its log before the table had read so far.
+    """Lower the ends of erasures to where Kafka has cut its log since then.
 
-    What Kafka has from there on came after the erasure, and is stored. Where the table had read
-    further, the cut is known from its own records.
+    What Kafka has from there on came after the erasure, and is stored. Only ends matter that the
+    table has not reached. Raises `CutUnknown`, and the errors of `KafkaSource.look`.
     """
     table.refresh()
-    if not any(_unread(each, table.state) for each in table.state.open_erasures):
-        return
-    with table.change(CommitKind.ERASURE) as change:
-        moved = []
-        for each in change.state.open_erasures:
-            ends = _unread(each, change.state)
-            cuts = source.find_cut_ends(ends, each.leader_epochs, topic)
-            if cuts:
-                moved.append(each.after_cuts(cuts))
-        change.erasures = tuple(moved)
-        if not moved:
-            change.discard()
+    cuts = {
+        each.number: found
+        for each in table.state.open_erasures
+        if (found := source.find_cut_ends(_unread(each, table.state), each.leader_epochs, topic))
+    }
+    if cuts:
+        with table.change(CommitKind.ERASURE) as change:
+            change.erasures = tuple(
+                each.after_cuts(cuts[each.number])
+                for each in change.state.open_erasures
+                if each.number in cuts
+            )
 
 
 def _unread(erasure: Erasure, state: TableState) -> dict[int, int]:

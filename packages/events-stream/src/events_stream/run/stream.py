@@ -219,7 +219,8 @@ class StreamRun:
         if isinstance(cause, PublishError):
             return cause
         try:
-            start = self._starts.choose()  # refuses a topic that was replaced or lacks records
+            with self._storing:
+                start = self._starts.choose()  # refuses a topic that was replaced or lacks records
         except EventsError as refusal:
             return refusal
         if start.leaders != self.sink.start.leaders:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 
 from events_schema import Contract, StoredEvent
 from events_schema.runtime.database import Database, open_database
-from events_schema.runtime.errors import PublishError, TableDamaged
+from events_schema.runtime.errors import DatabaseFailed, PublishError, TableDamaged
+from events_schema.runtime.files import remove_folder
 from events_schema.tables.listing import list_table
 from events_schema.testing import contracts, raw_tables
 from events_stream import open_table
@@ -26,6 +28,7 @@ from events_stream.commands.expiry import expire
 from events_stream.errors import RowsDiffer
 from events_stream.table.folder import compaction, rewriting
 from events_stream.table.folder import log as commit_log
+from events_stream.table.folder import table as table_of_folder
 from events_stream.table.folder.compaction import compact, find_small_files, first_open_day
 from events_stream.table.folder.log import read_state
 from events_stream.table.folder.open import open_beside_stream, open_for_maintenance
@@ -207,7 +210,13 @@ def test_a_reader_of_the_old_folder_never_takes_late_events_for_the_day(
         unlink(*given, **options)
         listed.extend({entry.name for entry in os.scandir(each)} for each in opened)
 
+    def remove_oldest_first(folder: Path) -> None:
+        for path in sorted(folder.rglob("*.parquet")):
+            path.unlink()
+        remove_folder(folder)
+
     monkeypatch.setattr(os, "unlink", unlink_and_list)
+    monkeypatch.setattr(table_of_folder, "remove_folder", remove_oldest_first)
     run(target, watch=store_and_open)
     monkeypatch.undo()
     os.close(opened[0])
@@ -360,6 +369,7 @@ def test_many_files_are_replaced_in_several_steps(
         ("missing", r"missing, but listed"),
         ("replaced", r"event_date=2026-01-30 have 4 rows, but the log says 3; restore"),
         ("cut off", r"cannot read the files in .*/event_date=2026-01-30: .*; restore them"),
+        ("altered", r"cannot read the files in .*/event_date=2026-01-30: .*; restore them"),
     ],
 )
 def test_a_damaged_day_is_named_and_stays(target: Path, damage: str, said: str) -> None:
@@ -371,11 +381,26 @@ def test_a_damaged_day_is_named_and_stays(target: Path, damage: str, said: str) 
         pq.write_table(pa.concat_tables([pq.ParquetFile(other).read()] * 2), one)
     elif damage == "cut off":
         one.write_bytes(content[: len(content) // 2])
+    elif damage == "altered":
+        one.write_bytes(content[:4] + bytes(len(content) // 2) + content[4 + len(content) // 2 :])
     before = files(one.parent)
     with pytest.raises(TableDamaged, match=said):
         run(target)
     assert files(one.parent) == before
     assert per_folder(target)["event_date=2026-01-31"] == (3 if damage == "missing" else 1)
+
+
+def test_a_failure_that_is_not_the_files_is_told_apart(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If DuckDB fails although it can read the files, nothing has to be restored."""
+
+    def fail(*_: object) -> list[Path]:
+        raise duckdb.InternalException("a defect\nSELECT secret")
+
+    monkeypatch.setattr(rewriting, "write", fail)
+    with pytest.raises(DatabaseFailed, match=r"failed on .*2026-01-30: a defect; not"):
+        run(target)
 
 
 def test_empty_and_missing_headers_differ(tmp_path: Path) -> None:

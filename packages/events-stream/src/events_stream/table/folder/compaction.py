@@ -89,8 +89,8 @@ def compact(table: Table, found: Sequence[SmallFiles]) -> Iterator[Compacted]:
     """Rewrite what `find_small_files` returned, one folder after the other, and yield each result.
 
     Each is a commit of its own: if the process is killed, the folders before are compacted, and the
-    others are as before. A folder from which a file was removed meanwhile is left out. What is
-    damaged is left as it is, and its error raised at the end: `TableDamaged`, `RowsDiffer` or
+    others are as before. A folder from which a file was removed meanwhile is left out. Damaged
+    folders are skipped; the first error is raised at the end: `TableDamaged`, `RowsDiffer` or
     `DatabaseFailed`. `PublishError` is raised at once.
     """
     failures: list[EventsError] = []
@@ -99,12 +99,12 @@ def compact(table: Table, found: Sequence[SmallFiles]) -> Iterator[Compacted]:
         try:
             rewritten = rewrite(table, each.part, CommitKind.COMPACTION, keep)
         except (TableDamaged, RowsDiffer, DatabaseFailed) as error:
+            log.warning("skipped a folder", folder=each.part.folder, error=str(error))
             failures.append(error)
-            continue
+            with table.writing():
+                continue  # it raises if not only this folder is damaged
         if rewritten is not None:
             yield Compacted(each, len(rewritten.files))
-    for failure in failures[1:]:
-        log.error("left as it is", error=str(failure))
     if failures:
         raise failures[0]
 

@@ -69,7 +69,7 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
     files disagree, and `AlreadyLocked` if another such command has the table open.
     """
     paths = existing_table(target)
-    _refuse_root(paths.target)
+    _refuse_root(paths)
     with (
         refusing_unwritable(paths.target),
         exclusive_lock(paths.control / "maintenance.lock", command),
@@ -84,13 +84,16 @@ def open_for_maintenance(target: str, command: str, watch: Watch = unwatched) ->
         _empty(paths.rewriting)
 
 
-def _refuse_root(target: Path) -> None:
-    """Refuse root if the table belongs to somebody else, who could not change what root leaves."""
-    owner = target.stat().st_uid
+def _refuse_root(paths: TablePaths) -> None:
+    """Refuse root if somebody else's stream fills the table: it could not change what root leaves.
+
+    Raises `PublishError`.
+    """
+    owner = paths.log.stat().st_uid
     if os.geteuid() == 0 and owner != 0:
         raise PublishError(
-            f"{target} belongs to user {owner}, who could not change files that root leaves behind "
-            f"if it is killed; run this command as that user, for example with "
+            f"{paths.log} belongs to user {owner}, who could not change files that root leaves "
+            f"behind if it is killed; run this command as that user, for example with "
             f"`sudo -u '#{owner}'`"
         )
 

@@ -92,7 +92,7 @@ def rewrite(
     except (duckdb.Error, PublishError) as error:
         if not _is_listed(table, part):
             return None
-        raise _failure(error, table, part) from error
+        raise _failure(error, table, part, keep) from error
     return rewritten
 
 
@@ -168,7 +168,9 @@ def _is_listed(table: Table, part: Part) -> bool:
     return there
 
 
-def _failure(error: duckdb.Error | PublishError, table: Table, part: Part) -> EventsError:
+def _failure(
+    error: duckdb.Error | PublishError, table: Table, part: Part, keep: Keep
+) -> EventsError:
     if isinstance(error, PublishError):
         return error
     full = disk_error(error)
@@ -177,10 +179,19 @@ def _failure(error: duckdb.Error | PublishError, table: Table, part: Part) -> Ev
         return PublishError(
             f"cannot write {table.paths.rewriting}: {said}; {way_out}, nothing is lost"
         )
+    folder = table.paths.target.parent / part.folder
     said = str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its ids
-    if isinstance(error, duckdb.InvalidInputException):  # as of a file that was cut off
+    if not isinstance(error, duckdb.OutOfMemoryException) and _is_unreadable(table, part, keep):
         return TableDamaged(
-            f"DuckDB cannot read the files in {paths_of(table, part)[0].parent}: {said}; restore "
-            f"them from a backup"
+            f"cannot read the files in {folder}: {said}; restore them from a backup"
         )
-    return DatabaseFailed(f"DuckDB failed: {said}; nothing was changed")
+    return DatabaseFailed(f"DuckDB failed on {folder}: {said}; nothing of it was changed")
+
+
+def _is_unreadable(table: Table, part: Part, keep: Keep) -> bool:
+    try:
+        with open_database(MEMORY) as database:
+            fingerprint(database, keep(paths_of(table, part)))
+    except duckdb.Error:
+        return True
+    return False
