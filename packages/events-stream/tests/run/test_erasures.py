@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,12 @@ from events_stream.kafka.offsets import Start
 from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
 from events_stream.records.writer import RecordWriter
+from events_stream.run import start as start_of_query
 from events_stream.run.batch import BatchSink
 from events_stream.run.erasures import close_erasures, cut_erasures, past_erasures
 from events_stream.run.metrics import StreamMetrics
+from events_stream.run.start import StartChooser
+from events_stream.run.watchdog import Watchdog
 from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.log import read_log
@@ -159,9 +162,26 @@ def test_an_older_leader_is_refused(tmp_path: Path) -> None:
         erase(table, NOON, 7, {0: 7}, leader_epochs={0: 3})
         topic = TopicNow(SOURCE, earliest={0: 0}, latest={0: 2}, leaders={0: 2})
         with pytest.raises(
-            CutUnknown, match="ended at offset 7 at an erasure under leader epoch 3"
+            CutUnknown, match=r"offset 7 under leader epoch 3, .*; erase the same users"
         ):
             cut_erasures(table, source, topic)
+
+
+def test_a_broker_that_has_not_heard_of_the_new_leader_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream starts once Kafka answers with the leader of the erasure."""
+    nobody: Any = None
+    source = KafkaSource(nobody, "localhost:9", "events", max_records_per_batch=1)
+    ends = {0: 1}
+    looks = [TopicNow(SOURCE, earliest=ends, latest=ends, leaders={0: n}) for n in (2, 3)]
+    monkeypatch.setattr(source, "look", lambda: looks.pop(0))
+    monkeypatch.setattr(start_of_query, "beating", lambda *_: nullcontext())
+    with open_sink(tmp_path) as sink:
+        store_batch(sink.table)
+        erase(sink.table, NOON, 7, {0: 7}, leader_epochs={0: 3})
+        assert StartChooser(source, sink, Watchdog(60)).choose().offsets == {0: 1}
+    assert not looks
 
 
 @pytest.mark.extended

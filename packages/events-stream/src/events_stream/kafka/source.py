@@ -57,7 +57,12 @@ class KafkaSource(DescribedTopic):
                 if p not in last and consumer.find_cut(p, end, epoch) is None:
                     continue  # a new leader does not show all of its records at once
                 if topic.leaders.get(p, epoch) < epoch:
-                    raise _unknown(p, f"the table ends at offset {end}, read", epoch)
+                    raise _unknown(
+                        p,
+                        f"the table ends at offset {end}, read",
+                        epoch,
+                        "give a new --target and --checkpoint",
+                    )
                 cut = find_cut(epochs[p], there[p], topic.latest[p], _lookup(consumer, p))
                 if cut is not None:
                     cuts[p] = cut
@@ -78,7 +83,12 @@ class KafkaSource(DescribedTopic):
                 found |= {p: consumer.find_cut(p, ends[p], led[p]) for p in newer}
         cuts = {p: cut for p, cut in found.items() if cut is not None}
         for p in (p for p, cut in cuts.items() if cut < 0):
-            raise _unknown(p, f"the topic ended at offset {ends[p]} at an erasure", led[p])
+            raise _unknown(
+                p,
+                f"at an erasure, the topic ended at offset {ends[p]}",
+                led[p],
+                "erase the same users again",
+            )
         return cuts
 
     def extend(self, epochs: Epochs, read: Mapping[int, range]) -> Epochs:
@@ -130,8 +140,8 @@ def _lookup(consumer: Consumer, partition: int) -> RecordAt:
     return lambda offset: consumer.records_at({partition: offset}).get(partition)
 
 
-def _unknown(partition: int, where: str, epoch: int) -> CutUnknown:
+def _unknown(partition: int, where: str, epoch: int, way_out: str) -> CutUnknown:
     return CutUnknown(
         f"partition {partition}: {where} under leader epoch {epoch}, which Kafka does not know: "
-        f"its log was replaced, for example by an old copy; give a new --target and --checkpoint"
+        f"its log was replaced, for example by an old copy; {way_out}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from events_stream.errors import TopicCut
+from events_stream.errors import CutUnknown, TopicCut
 from events_stream.kafka.epochs import before
 from events_stream.kafka.offsets import Start, choose_start
 from events_stream.kafka.source import KafkaSource
@@ -18,7 +18,8 @@ from events_stream.table.folder.state import TableState
 from events_stream.table.position import Epochs
 
 CUT_SECONDS = 10
-"""How long a topic may appear too short: right after its broker has come back, it does."""
+"""How long a topic may appear too short, or led by an earlier leader: after a broker has come back,
+or while one has not heard of the new leader, it does."""
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,22 @@ class StartChooser:
         """Return where to start. Raises the errors of `choose_start`, of Kafka and of the table."""
         deadline = time.monotonic() + CUT_SECONDS
         while True:
-            topic = self.source.look()
-            state = self.sink.table.state
-            state.position.check_source(topic.identity)
             try:
-                start = self._start_in(topic, state)
-            except TopicCut:
+                return self._choose()
+            except (TopicCut, CutUnknown):
                 if time.monotonic() > deadline:
                     raise
                 self.watchdog.pause()
-            else:
-                if start.lost or start.cuts:
-                    self.sink.accept(start)
-                cut_erasures(self.sink.table, self.source, topic)
-                return start
+
+    def _choose(self) -> Start:
+        topic = self.source.look()
+        state = self.sink.table.state
+        state.position.check_source(topic.identity)
+        start = self._start_in(topic, state)
+        if start.lost or start.cuts:
+            self.sink.accept(start)
+        cut_erasures(self.sink.table, self.source, topic)
+        return start
 
     def _start_in(self, topic: TopicNow, state: TableState) -> Start:
         epochs = self._epochs(topic, state)

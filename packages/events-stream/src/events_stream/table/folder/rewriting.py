@@ -6,6 +6,7 @@ held only while the folder is exchanged.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -189,9 +190,12 @@ def _failure(
 
 
 def _is_unreadable(table: Table, part: Part, keep: Keep) -> bool:
+    files = paths_of(table, part)
+    if not all(os.access(path, os.R_OK) for path in files):
+        return False
     try:
         with open_database(MEMORY) as database:
-            fingerprint(database, keep(paths_of(table, part)))
-    except duckdb.Error:
-        return True
+            fingerprint(database, keep(files))
+    except duckdb.Error as error:
+        return not isinstance(error, duckdb.OutOfMemoryException)
     return False
