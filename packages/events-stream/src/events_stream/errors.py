@@ -49,7 +49,7 @@ class TopicCut(StreamError):
 
 
 class CutUnknown(StreamError):
-    """Raised when Kafka cut off records that the table has, and cannot say from which offset on."""
+    """Raised when Kafka cut or replaced its log, and cannot say from which offset on."""
 
     exit_code = 5
 
