@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from events_loadgen.processes.broker import LocalBroker
 from events_loadgen.processes.waiting import wait_until
 from events_stream.errors import CutUnknown
+from events_stream.run import start as start_of_query
 from events_stream.run.metrics import StreamMetrics
 from events_stream.table.folder.commit import Commit
 from events_stream.table.folder.log import read_state
@@ -172,9 +173,10 @@ def test_a_batch_that_can_no_longer_be_read_is_planned_again(
 
 
 def test_a_cut_that_kafka_cannot_locate_is_refused(
-    topics: Topics, spark: SparkSession, tmp_path: Path
+    topics: Topics, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The topic has no record of the leader epoch under which the table was read."""
+    monkeypatch.setattr(start_of_query, "CUT_SECONDS", 0)
     topic = topics.create(partitions=1)
     topics.produce(topic, encoded(5))
     store(spark, topics.bootstrap, topic, tmp_path)
