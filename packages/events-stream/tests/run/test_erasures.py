@@ -13,7 +13,6 @@ from pyspark.sql import SparkSession
 
 from events_stream import open_table
 from events_stream.errors import CutUnknown
-from events_stream.kafka.offsets import Start
 from events_stream.kafka.source import KafkaSource
 from events_stream.kafka.topic import TopicNow
 from events_stream.records.writer import RecordWriter
@@ -29,7 +28,7 @@ from events_stream.table.folder.log import read_log
 from events_stream.table.folder.open import open_beside_stream
 from events_stream.table.folder.state import TableState
 from events_stream.table.folder.table import Table
-from events_stream.table.position import Counts, Cut
+from events_stream.table.position import Counts
 from line_support.topics import Topics
 from stream_support.contracts import CONTRACT
 from stream_support.envelopes import NOON, encoded, envelope
@@ -113,30 +112,6 @@ def test_an_erasure_of_another_process_is_closed_too(tmp_path: Path) -> None:
         ids = erase(open_beside_stream(str(tmp_path / "raw")), NOON, 7, {0: 1})
         close_erasures(table, topic, NOON)
     assert not ids.exists()
-
-
-def test_a_cut_of_kafkas_log_moves_the_end(tmp_path: Path) -> None:
-    """The offsets from the cut on are those of new records, which are stored."""
-    with open_table(str(tmp_path / "raw")) as table:
-        store_batch(table)
-        erase(table, NOON, 7, {0: 1, 1: 5})
-    cut = Cut(partition=0, offset=0, table_end=1, found_at=NOON)
-    with open_sink(tmp_path) as sink:
-        sink.accept(Start({0: 0}, cuts=(cut,)))
-        (receipt,) = sink.table.state.erasures
-    assert receipt.topic_ends == {0: 0, 1: 5}
-
-
-def test_a_cut_from_before_the_erasure_does_not_move_the_end(tmp_path: Path) -> None:
-    """A receipt with the leader's epoch is compared with Kafka instead."""
-    with open_table(str(tmp_path / "raw")) as table:
-        store_batch(table)
-        erase(table, NOON, 7, {0: 1, 1: 5}, leader_epochs={0: 3})
-    cuts = [Cut(partition=p, offset=0, table_end=5, found_at=NOON) for p in (0, 1)]
-    with open_sink(tmp_path) as sink:
-        sink.accept(Start({0: 0}, cuts=tuple(cuts)))
-        (receipt,) = sink.table.state.erasures
-    assert receipt.topic_ends == {0: 1, 1: 0}
 
 
 @pytest.mark.parametrize("leaders", [{0: 3, 1: 9}, {1: 2}, {}])

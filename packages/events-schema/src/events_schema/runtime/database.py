@@ -22,6 +22,8 @@ READ_TRIES = 5
 RETRY_SECONDS = 0.2
 
 _INTERRUPTED = "Query interrupted"
+_LONGEST = 500
+"""The most characters of a cause that an error shows."""
 
 T = TypeVar("T")
 
@@ -115,11 +117,12 @@ def _failed(error: duckdb.Error) -> DatabaseFailed:
     if isinstance(error, duckdb.OutOfMemoryException):
         return DatabaseFailed(
             f"DuckDB needs more than {MEMORY} of memory and more space in "
-            f"{tempfile.gettempdir()} ({_first_line(error)}); free some space there, or set "
+            f"{tempfile.gettempdir()} ({first_line(error)}); free some space there, or set "
             f"TMPDIR to another folder"
         )
-    return DatabaseFailed(f"DuckDB cannot read the tables: {_first_line(error)}")
+    return DatabaseFailed(f"DuckDB cannot read the tables: {first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def first_line(error: duckdb.Error) -> str:
+    """Return what DuckDB said, without the query, which may follow and have values of events."""
+    return str(error).partition("\n")[0][:_LONGEST]

@@ -67,7 +67,7 @@ class Consumer:
     def find_cut(self, partition: int, end: int, epoch: int) -> int | None:
         """Return where the records up to `epoch` now end, if that is before `end`; else None.
 
-        Returns -1 if Kafka does not say where, because it does not know the epoch.
+        Returns 0 if Kafka knows no such record.
         """
         named = self._named(partition)
         self._assign([named])  # asks for the leaders' epochs, without which nothing is checked
@@ -80,7 +80,7 @@ class Consumer:
             if error.java_exception.getClass().getName() != _TRUNCATED:
                 raise
             cut = error.java_exception.divergentOffsets().get(named)
-            return cut.offset() if cut is not None else -1
+            return cut.offset() if cut is not None else 0
         return None
 
     def _assign(self, named: Iterable[Any]) -> Any:

@@ -57,12 +57,8 @@ class KafkaSource(DescribedTopic):
                 if p not in last and consumer.find_cut(p, end, epoch) is None:
                     continue  # a new leader does not show all of its records at once
                 if topic.leaders.get(p, epoch) < epoch:
-                    raise _unknown(
-                        p,
-                        f"the table ends at offset {end}, read",
-                        epoch,
-                        "give a new --target and --checkpoint",
-                    )
+                    where = f"the table ends at offset {end}, read"
+                    raise _unknown(p, where, epoch, "give a new --target and --checkpoint")
                 cut = find_cut(epochs[p], there[p], topic.latest[p], _lookup(consumer, p))
                 if cut is not None:
                     cuts[p] = cut
@@ -75,21 +71,16 @@ class KafkaSource(DescribedTopic):
         `CutUnknown`, and the errors of `look`.
         """
         led = {p: epochs[p] for p in ends if p in epochs and p in topic.leaders}
-        older = {p: -1 for p, epoch in led.items() if topic.leaders[p] < epoch}
-        newer = [p for p, epoch in led.items() if topic.leaders[p] > epoch]
-        found: dict[int, int | None] = {**older}
-        if newer:
-            with self._translating(), self._consumer() as consumer:
-                found |= {p: consumer.find_cut(p, ends[p], led[p]) for p in newer}
-        cuts = {p: cut for p, cut in found.items() if cut is not None}
-        for p in (p for p, cut in cuts.items() if cut < 0):
-            raise _unknown(
-                p,
-                f"at an erasure, the topic ended at offset {ends[p]}",
-                led[p],
-                "erase the same users again",
-            )
-        return cuts
+        changed = {p: epoch for p, epoch in led.items() if topic.leaders[p] != epoch}
+        for p, epoch in changed.items():
+            if topic.leaders[p] < epoch:
+                where = f"at an erasure, the topic ended at offset {ends[p]}"
+                raise _unknown(p, where, epoch, "erase the same users again")
+        if not changed:
+            return {}
+        with self._translating(), self._consumer() as consumer:
+            found = {p: consumer.find_cut(p, ends[p], epoch) for p, epoch in changed.items()}
+        return {p: cut for p, cut in found.items() if cut is not None}
 
     def extend(self, epochs: Epochs, read: Mapping[int, range]) -> Epochs:
         """Return `epochs` with those of the records that were `read`, by partition.

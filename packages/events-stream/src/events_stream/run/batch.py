@@ -19,7 +19,6 @@ from events_stream.records.writer import RecordWriter
 from events_stream.run.checkpoint import Checkpoint
 from events_stream.run.erasures import past_erasures
 from events_stream.run.metrics import StreamMetrics
-from events_stream.table.erasure import Erasure
 from events_stream.table.folder.commit import CommitKind
 from events_stream.table.folder.staging import files_for
 from events_stream.table.folder.state import TableState
@@ -153,7 +152,6 @@ class BatchSink:
             change.backlog = None
             change.leader_epochs = dict(start.epochs)
             change.lost, change.cuts = start.lost, start.cuts
-            change.erasures = _after_cuts(change.state, start)
         for loss in start.lost:
             log.warning("records lost, as accepted", **loss.model_dump())
         for cut in start.cuts:
@@ -165,16 +163,3 @@ class BatchSink:
     def leaves_records(self, offsets: OffsetRange) -> bool:
         """Return whether the topic may have had more records than the micro-batch could take."""
         return offsets.may_leave_records(self.source.max_records_per_batch)
-
-
-def _after_cuts(state: TableState, start: Start) -> tuple[Erasure, ...]:
-    """Return the open erasures after the cuts of what the table had read.
-
-    Where a receipt has the leader's epoch, `cut_erasures` finds the cut, and whether it came later.
-    """
-    cuts = {cut.partition: cut.offset for cut in start.cuts}
-    without = (
-        (each, {p: cut for p, cut in cuts.items() if p not in each.leader_epochs})
-        for each in state.open_erasures
-    )
-    return tuple(each.after_cuts(found) for each, found in without if found)

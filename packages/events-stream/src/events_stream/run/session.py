@@ -10,8 +10,9 @@ import duckdb
 from pyspark.sql import SparkSession
 
 from events_schema import EventsError
+from events_schema.runtime.database import first_line
 from events_schema.runtime.errors import DatabaseFailed, PublishError
-from events_schema.runtime.session.failures import LONGEST, disk_error, spark_failed
+from events_schema.runtime.session.failures import disk_error, spark_failed
 from events_schema.runtime.session.settings import SparkSettings
 from events_schema.runtime.session.start import connector_jars, start_session
 from events_stream.errors import Stalled
@@ -63,12 +64,8 @@ def failure(error: Exception, target: Path) -> EventsError:
             f"cannot write {target} or the checkpoint: {said}; {way_out}, nothing is lost"
         )
     if isinstance(error, duckdb.Error):
-        return DatabaseFailed(f"DuckDB failed: {_first_line(error)}; start again")
+        return DatabaseFailed(f"DuckDB failed: {first_line(error)}; start again")
     return spark_failed(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its values
 
 
 def _set_properties(spark: SparkSession, java_options: Sequence[str]) -> None:

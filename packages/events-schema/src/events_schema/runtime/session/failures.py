@@ -14,7 +14,7 @@ from events_schema.runtime.session.start import java_ends
 DISK_ERRORS = {os.strerror(number): way_out for number, way_out in WAYS_OUT.items()}
 """The texts in Java's and DuckDB's errors if a disk cannot be written, and what to do."""
 
-LONGEST = 500
+_LONGEST = 500
 """The most characters of a cause that an error shows."""
 
 
@@ -47,5 +47,5 @@ def _cause(error: Exception) -> str:
         return f"its Java process ended ({lines[0] if lines else type(error).__name__})"
     causes = [line for line in lines if line.startswith("Caused by: ")]
     return (causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else "")[
-        :LONGEST
+        :_LONGEST
     ]

@@ -101,8 +101,8 @@ def compact(table: Table, found: Sequence[SmallFiles]) -> Iterator[Compacted]:
         except (TableDamaged, RowsDiffer, DatabaseFailed) as error:
             log.warning("skipped a folder", folder=each.part.folder, error=str(error))
             failures.append(error)
-            with table.writing():
-                continue  # it raises if not only this folder is damaged
+            table.refresh()  # raises if it is the log that is damaged
+            continue
         if rewritten is not None:
             yield Compacted(each, len(rewritten.files))
     if failures:

@@ -17,10 +17,10 @@ from pathlib import Path
 import duckdb
 
 from events_schema import EventsError
-from events_schema.runtime.database import MEMORY, Database, open_database
+from events_schema.runtime.database import MEMORY, Database, first_line, open_database
 from events_schema.runtime.errors import DatabaseFailed, PublishError, TableDamaged
 from events_schema.runtime.files import refusing_unwritable, remove_folder, sync_file
-from events_schema.runtime.session.failures import LONGEST, disk_error
+from events_schema.runtime.session.failures import disk_error
 from events_schema.tables.locations import duckdb_path
 from events_stream.errors import RowsDiffer
 from events_stream.table.folder.change import Change
@@ -181,7 +181,7 @@ def _failure(
             f"cannot write {table.paths.rewriting}: {said}; {way_out}, nothing is lost"
         )
     folder = table.paths.target.parent / part.folder
-    said = str(error).partition("\n")[0][:LONGEST]  # what follows quotes the query, with its ids
+    said = first_line(error)
     if not isinstance(error, duckdb.OutOfMemoryException) and _is_unreadable(table, part, keep):
         return TableDamaged(
             f"cannot read the files in {folder}: {said}; restore them from a backup"
